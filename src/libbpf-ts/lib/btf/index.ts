@@ -1,0 +1,17 @@
+export { Btf } from './btf.js'
+export { type BtfValue, decode } from './decode.js'
+export { extractBtf } from './elf.js'
+export { encode } from './encode.js'
+export type {
+  BtfArray,
+  BtfEnum,
+  BtfEnum64,
+  BtfInt,
+  BtfKind,
+  BtfLinkage,
+  BtfMember,
+  BtfType,
+  BtfTypeOf,
+  BtfVariable,
+} from './types.js'
+export { nameOf } from './walk.js'
