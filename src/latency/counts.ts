@@ -1,0 +1,171 @@
+import { BUCKETS, bucketHigh, countValues } from './histogram.js'
+import { STAGE_COUNT, STAGES } from './stages.js'
+
+/** What could not be kept, by reason. */
+export type Lost = {
+  ringbuf_full: number
+  map_full: number
+  clock: number
+}
+
+/** One reading of the kernel's metrics of a service, merged over CPUs: cumulative, or the difference of two readings. */
+export type Counts = {
+  /** Requests whose first payload arrived. */
+  begun: number
+  /** Requests whose connection closed before a reply. */
+  unanswered: number
+  /** Complete requests for which more arrived before the reply. */
+  pipelined: number
+  /** Complete requests whose packet and service ran on the same CPU. */
+  sameCpu: number
+  syscalls: number
+  epollCalls: number
+  lost: Lost
+  /** The slowest total, in nanoseconds; 0 when there was none. */
+  maxNs: bigint
+  /** A histogram for each stage, in the order of STAGES, of the requests that had it. */
+  stages: Float64Array[]
+  /** Complete requests by bucket of their total: the histogram of the total. */
+  tailRequests: Float64Array
+  /** The sum of each stage in nanoseconds by bucket of the total: `bucket * STAGE_COUNT + stage`. */
+  tailStageNs: BigUint64Array
+}
+
+/** Counts of nothing, to add to. */
+export const emptyCounts = (): Counts => ({
+  begun: 0,
+  unanswered: 0,
+  pipelined: 0,
+  sameCpu: 0,
+  syscalls: 0,
+  epollCalls: 0,
+  lost: { ringbuf_full: 0, map_full: 0, clock: 0 },
+  maxNs: 0n,
+  stages: STAGES.map(() => new Float64Array(BUCKETS)),
+  tailRequests: new Float64Array(BUCKETS),
+  tailStageNs: new BigUint64Array(BUCKETS * STAGE_COUNT),
+})
+
+const SCALARS = ['begun', 'unanswered', 'pipelined', 'sameCpu', 'syscalls', 'epollCalls'] as const
+const LOSSES = ['ringbuf_full', 'map_full', 'clock'] as const
+
+/** Adds other counts (another CPU's, another interval's) into the first and returns it. */
+export const addCounts = (into: Counts, other: Counts): Counts => {
+  for (const name of SCALARS) {
+    into[name] += other[name]
+  }
+
+  for (const reason of LOSSES) {
+    into.lost[reason] += other.lost[reason]
+  }
+
+  if (other.maxNs > into.maxNs) {
+    into.maxNs = other.maxNs
+  }
+
+  for (const [stage, histogram] of into.stages.entries()) {
+    addHistogram(histogram, histogramOf(other, stage))
+  }
+
+  addHistogram(into.tailRequests, other.tailRequests)
+  for (const [cell, ns] of other.tailStageNs.entries()) {
+    if (ns !== 0n) {
+      into.tailStageNs[cell] = ns + cellOf(into, cell)
+    }
+  }
+
+  return into
+}
+
+/**
+ * What happened between two cumulative readings of the same service.
+ *
+ * The kernel keeps only the maximum since it started, so the interval's `maxNs` is derived: the highest time of its
+ * slowest bucket, or the cumulative maximum where that is lower. It is exact when the cumulative maximum rose in the
+ * interval, and at most 1/32 too high otherwise. Throws RangeError when a count went backwards, because then the
+ * readings are not of the same service in this order.
+ */
+export const subtractCounts = (later: Counts, earlier: Counts): Counts => {
+  const interval = emptyCounts()
+  for (const name of SCALARS) {
+    interval[name] = subtract(later[name], earlier[name], name)
+  }
+
+  for (const reason of LOSSES) {
+    interval.lost[reason] = subtract(later.lost[reason], earlier.lost[reason], reason)
+  }
+
+  for (const [stage, histogram] of interval.stages.entries()) {
+    subtractHistogram(histogram, histogramOf(later, stage), histogramOf(earlier, stage))
+  }
+
+  subtractHistogram(interval.tailRequests, later.tailRequests, earlier.tailRequests)
+  for (const [cell, ns] of later.tailStageNs.entries()) {
+    const before = cellOf(earlier, cell)
+    if (before > ns) {
+      throw new RangeError(
+        `earlier is not an earlier reading: the tail table went from ${before} to ${ns} ns`,
+      )
+    }
+
+    if (before < ns) {
+      interval.tailStageNs[cell] = ns - before
+    }
+  }
+
+  interval.maxNs = maxOfInterval(interval.tailRequests, later.maxNs)
+  return interval
+}
+
+/** How many complete requests the counts hold. */
+export const countRequests = (counts: Counts): number => countValues(counts.tailRequests)
+
+/**
+ * How many requests are begun and neither replied to, nor closed, nor lost to the clock. Takes cumulative counts: an
+ * interval's would leave out what was begun before it. Never negative, although the kernel's counters are read one by
+ * one while requests go on.
+ */
+export const countInFlight = (counts: Counts): number =>
+  Math.max(0, counts.begun - countRequests(counts) - counts.unanswered - counts.lost.clock)
+
+const addHistogram = (into: Float64Array, other: Float64Array): void => {
+  for (const [bucket, count] of other.entries()) {
+    into[bucket] = (into[bucket] ?? 0) + count
+  }
+}
+
+const subtractHistogram = (into: Float64Array, later: Float64Array, earlier: Float64Array): void => {
+  for (const [bucket, count] of later.entries()) {
+    into[bucket] = subtract(count, earlier[bucket] ?? 0, 'a bucket')
+  }
+}
+
+const subtract = (later: number, earlier: number, what: string): number => {
+  if (earlier > later) {
+    throw new RangeError(`earlier is not an earlier reading: ${what} went from ${earlier} to ${later}`)
+  }
+
+  return later - earlier
+}
+
+const maxOfInterval = (totals: Float64Array, cumulativeMax: bigint): bigint => {
+  const slowest = totals.findLastIndex(requests => requests > 0)
+  if (slowest === -1) {
+    return 0n
+  }
+
+  // The last bucket has no upper end.
+  const high = slowest === BUCKETS - 1 ? cumulativeMax : BigInt(bucketHigh(slowest))
+  return high < cumulativeMax ? high : cumulativeMax
+}
+
+const histogramOf = (counts: Counts, stage: number): Float64Array => {
+  const histogram = counts.stages[stage]
+  if (histogram === undefined) {
+    throw new RangeError(`counts must have ${STAGE_COUNT} stages, not ${counts.stages.length}`)
+  }
+
+  return histogram
+}
+
+const cellOf = (counts: Counts, cell: number): bigint => counts.tailStageNs[cell] ?? 0n

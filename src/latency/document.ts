@@ -1,0 +1,186 @@
+import { type Breakdown, breakdown, type TotalTimes } from './breakdown.js'
+import { type Counts, countRequests, type Lost } from './counts.js'
+import type { StageName } from './stages.js'
+
+/** A value that JSON can hold. */
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [name: string]: JsonValue }
+
+/** The service that was measured; the process is null when none could be found for its socket. */
+export type Target = {
+  port: number
+  protocol: 'tcp' | 'udp'
+  comm: string | null
+  pid: number | null
+}
+
+/** The five overheads of the socket API, over complete requests; null where the kernel offers no way to measure it. */
+export type Overheads = {
+  syscalls_per_request: number | null
+  packet_ns: number | null
+  same_cpu_share: number | null
+  vfs_ns: number | null
+  epoll_wakeups_per_request: number | null
+}
+
+/** What measuring itself took; null where it was not measured. */
+export type Cost = {
+  bpf_ns_per_request: number | null
+  agent_cpu_percent: number | null
+  agent_rss_bytes: number | null
+}
+
+/** One single request: its stages in nanoseconds, and the CPUs it met, by the name of the point. */
+export type Exemplar = {
+  totalNs: bigint
+  cpu: Record<string, number>
+  stages: Partial<Record<StageName, bigint>>
+}
+
+/** The distribution of the total in microseconds; every number is null when there were no requests. */
+export type TotalDocument = {
+  mean_us: number | null
+  p50_us: number | null
+  p90_us: number | null
+  p99_us: number | null
+  p999_us: number | null
+  max_us: number | null
+}
+
+/** One stage in microseconds, over the requests that had it. */
+export type StageDocument = {
+  name: StageName
+  requests: number
+  mean_us: number
+  p50_us: number
+  p99_us: number
+}
+
+/** The slowest requests in microseconds; the stages' means are over all of them and add up to the row's mean. */
+export type TailDocument = {
+  from_percentile: number
+  requests: number
+  mean_us: number | null
+  stages: Partial<Record<StageName, number>>
+}
+
+/** One single request in microseconds. */
+export type ExemplarDocument = {
+  total_us: number
+  cpu: Record<string, number>
+  stages: Partial<Record<StageName, number>>
+}
+
+/** What `taut measure --json` prints: schema 1, times ending in `_us` in microseconds with 3 decimals. */
+export type MeasureDocument = {
+  schema: 1
+  taut: string
+  host: Record<string, JsonValue>
+  kernel: string
+  target: Target
+  started_at: string
+  seconds: number
+  requests: number
+  in_flight: number
+  unanswered: number
+  pipelined: number
+  lost: Lost
+  total: TotalDocument
+  stages: StageDocument[]
+  tail: TailDocument[]
+  overheads: Overheads
+  cost: Cost
+  exemplars: ExemplarDocument[]
+}
+
+/** Everything a document is made from; `inFlight` comes from the cumulative counts, by countInFlight. */
+export type Measurement = {
+  version: string
+  host: Record<string, JsonValue>
+  kernel: string
+  target: Target
+  startedAt: Date
+  seconds: number
+  inFlight: number
+  counts: Counts
+  overheads: Overheads
+  cost: Cost
+  exemplars: Exemplar[]
+}
+
+/** Builds the document of one measurement; throws RangeError when the start is not a valid date. */
+export const measureDocument = (measurement: Measurement): MeasureDocument => {
+  const { counts, overheads, cost } = measurement
+  const { requests, total, stages, tail } = breakdown(counts)
+  return {
+    schema: 1,
+    taut: measurement.version,
+    host: measurement.host,
+    kernel: measurement.kernel,
+    target: measurement.target,
+    started_at: measurement.startedAt.toISOString(),
+    seconds: round(measurement.seconds),
+    requests,
+    in_flight: measurement.inFlight,
+    unanswered: counts.unanswered,
+    pipelined: counts.pipelined,
+    lost: { ...counts.lost },
+    total: totalDocument(total),
+    stages: stages.map(stage => ({
+      name: stage.name,
+      requests: stage.requests,
+      mean_us: microseconds(stage.mean),
+      p50_us: microseconds(stage.p50),
+      p99_us: microseconds(stage.p99),
+    })),
+    tail: tail.map(row => tailDocument(row)),
+    overheads: {
+      syscalls_per_request: roundKnown(overheads.syscalls_per_request),
+      packet_ns: roundKnown(overheads.packet_ns),
+      same_cpu_share: roundKnown(overheads.same_cpu_share),
+      vfs_ns: roundKnown(overheads.vfs_ns),
+      epoll_wakeups_per_request: roundKnown(overheads.epoll_wakeups_per_request),
+    },
+    cost: {
+      bpf_ns_per_request: roundKnown(cost.bpf_ns_per_request),
+      agent_cpu_percent: roundKnown(cost.agent_cpu_percent),
+      agent_rss_bytes: cost.agent_rss_bytes,
+    },
+    exemplars: measurement.exemplars.map(exemplar => exemplarDocument(exemplar)),
+  }
+}
+
+/** A count or a sum for each complete request; null when there were none. */
+export const perRequest = (count: number, counts: Counts): number | null => {
+  const requests = countRequests(counts)
+  return requests === 0 ? null : count / requests
+}
+
+const totalDocument = (total: TotalTimes): TotalDocument => ({
+  mean_us: microsecondsKnown(total.mean),
+  p50_us: microsecondsKnown(total.p50),
+  p90_us: microsecondsKnown(total.p90),
+  p99_us: microsecondsKnown(total.p99),
+  p999_us: microsecondsKnown(total.p999),
+  max_us: microsecondsKnown(total.max),
+})
+
+const tailDocument = (row: Breakdown['tail'][number]): TailDocument => ({
+  from_percentile: row.fromPercentile,
+  requests: row.requests,
+  mean_us: microsecondsKnown(row.meanNs),
+  stages: Object.fromEntries(row.stages.map(stage => [stage.name, microseconds(stage.meanNs)])),
+})
+
+const exemplarDocument = ({ totalNs, cpu, stages }: Exemplar): ExemplarDocument => ({
+  total_us: microseconds(Number(totalNs)),
+  cpu,
+  stages: Object.fromEntries(Object.entries(stages).map(([name, ns]) => [name, microseconds(Number(ns))])),
+})
+
+const microseconds = (ns: number): number => Math.round(ns) / 1000
+
+const microsecondsKnown = (ns: number | null): number | null => (ns === null ? null : microseconds(ns))
+
+const round = (value: number): number => Math.round(value * 1000) / 1000
+
+const roundKnown = (value: number | null): number | null => (value === null ? null : round(value))

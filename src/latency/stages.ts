@@ -1,0 +1,44 @@
+/** The stages of a request in the order they happen; the position is the index the kernel's tables use. */
+export const STAGES = [
+  'irq',
+  'driver',
+  'steer',
+  'protocol',
+  'idle_exit',
+  'runqueue',
+  'dispatch',
+  'recv',
+  'body',
+  'app_cpu',
+  'app_wait',
+  'send',
+  'qdisc',
+  'ack',
+] as const
+
+/** The name of one stage. */
+export type StageName = (typeof STAGES)[number]
+
+/** How many stages there are, which is also the width of one row of the tail table. */
+export const STAGE_COUNT = STAGES.length
+
+/** Whether a stage is part of a request's total; `ack` is not: the total ends when the reply leaves. */
+export const isInTotal = (stage: StageName): boolean => stage !== 'ack'
+
+/** What time spent in a stage points at, as the end of a sentence for people. */
+export const STAGE_MEANINGS: Readonly<Record<StageName, string>> = {
+  irq: 'the interrupt waited for its softirq: softirqs held up, or left to ksoftirqd',
+  driver: 'the driver polled: packets ahead of this one in the same batch',
+  steer: 'the packet moved between CPUs: GRO, RPS and its interrupt to the other CPU',
+  protocol: 'IP and TCP/UDP processing, and the backlog while the owner holds the socket',
+  idle_exit: 'an idle CPU woke up: deep C-states, a slow clock, or the hypervisor',
+  runqueue: 'the service was ready but not on a CPU: competing tasks, or softirqs on its CPU',
+  dispatch: 'the service ran but had not come to this socket: epoll, and requests ahead of it',
+  recv: 'the receive call: syscall, socket lock, copy',
+  body: 'the rest of a large request was still arriving',
+  app_cpu: "the service's own work, on a CPU",
+  app_wait: 'the service waited inside the request: blocked, or preempted',
+  send: 'the send call: syscall, TCP and IP output',
+  qdisc: 'the reply queued before the driver: shaping, or a full ring',
+  ack: 'the reply travelled to the peer and its acknowledgement back',
+}

@@ -1,0 +1,81 @@
+import { type Counts, countRequests } from './counts.js'
+import { countUpTo } from './histogram.js'
+import { isInTotal, STAGE_COUNT, STAGES, type StageName } from './stages.js'
+
+/** The percentiles from which the slowest requests are taken apart. */
+export const TAIL_PERCENTILES = [50, 90, 99, 99.9] as const
+
+/** Where the requests ranked above a percentile spent their time. */
+export type TailRow = {
+  fromPercentile: number
+  /** How many requests the row is about. */
+  requests: number
+  /** Their total in nanoseconds: exactly the sum of the stages' sums. */
+  sumNs: bigint
+  /** Their mean total in nanoseconds; null when there are no requests. */
+  meanNs: number | null
+  /** Each stage of the total that any request of the service had. */
+  stages: { name: StageName; sumNs: bigint; meanNs: number }[]
+}
+
+/**
+ * The rows of the tail table, one for each of TAIL_PERCENTILES.
+ *
+ * A row takes the slowest requests by rank: of N those above rank floor(N·p/100), which is at least one. All buckets
+ * of the total above the boundary count whole. Of the boundary bucket as many requests are taken as are missing, each
+ * at the bucket's mean of each stage, rounded down to a nanosecond of the sum: the requests of one bucket differ by at
+ * most 1/32 in their total. Stage means are over all requests of the row, whether or not they had the stage, so they
+ * add up to the row's mean. `ack` is not in it, for it is outside the total.
+ */
+export const buildTail = (counts: Counts): TailRow[] => {
+  const requests = countRequests(counts)
+  const present = STAGES.flatMap((name, index) =>
+    isInTotal(name) && counts.stages[index]?.some(count => count > 0) ? [{ name, index }] : [],
+  )
+
+  return TAIL_PERCENTILES.map(fromPercentile => {
+    const wanted = requests - countUpTo(fromPercentile, requests)
+    const sums = sumSlowest(counts, wanted)
+    const stages = present.map(({ name, index }) => {
+      const sumNs = sums[index] ?? 0n
+      return { name, sumNs, meanNs: divide(sumNs, wanted) }
+    })
+    const sumNs = stages.reduce((sum, stage) => sum + stage.sumNs, 0n)
+    return {
+      fromPercentile,
+      requests: wanted,
+      sumNs,
+      meanNs: wanted === 0 ? null : divide(sumNs, wanted),
+      stages: wanted === 0 ? [] : stages,
+    }
+  })
+}
+
+/** The sum of each stage over all requests, in nanoseconds, in the order of STAGES. */
+export const sumStages = (counts: Counts): bigint[] => sumSlowest(counts, countRequests(counts))
+
+/** A sum in nanoseconds divided by a count above 0, without losing the digits of a long sum. */
+export const divide = (sumNs: bigint, count: number): number => {
+  const divisor = BigInt(count)
+  return Number(sumNs / divisor) + Number(sumNs % divisor) / count
+}
+
+const sumSlowest = (counts: Counts, wanted: number): bigint[] => {
+  const sums = STAGES.map(() => 0n)
+  let missing = wanted
+  for (let bucket = counts.tailRequests.length - 1; bucket >= 0 && missing > 0; bucket--) {
+    const inBucket = counts.tailRequests[bucket] ?? 0
+    if (inBucket === 0) {
+      continue
+    }
+
+    const taken = Math.min(inBucket, missing)
+    missing -= taken
+    for (const [stage, sum] of sums.entries()) {
+      const ofBucket = counts.tailStageNs[bucket * STAGE_COUNT + stage] ?? 0n
+      sums[stage] = sum + (taken === inBucket ? ofBucket : (ofBucket * BigInt(taken)) / BigInt(inBucket))
+    }
+  }
+
+  return sums
+}
