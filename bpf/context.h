@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/*
+ * What is running on each CPU right now, as far as a request's stages need it. The state of a service's
+ * thread is kept in its CPU's slot while the thread runs and in task storage while it does not: system
+ * calls and socket events, of which there are many, then need no look-up; only context switches do.
+ */
+#ifndef TAUT_CONTEXT_H
+#define TAUT_CONTEXT_H
+
+#include "request.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#define MAX_CPUS 512
+#define MAX_PORTS 4
+
+/* All times are bpf_ktime_get_ns(): CLOCK_MONOTONIC, nanoseconds. */
+struct thread_run {
+	__u64 entry_ns;		/* entry of the current (or last) system call */
+	__u64 entry_off_ns;	/* off_ns at that entry */
+	__u64 off_ns;		/* sum of the time off the CPU since the thread was first seen */
+	__u64 on_ns;		/* last switched in */
+	__u64 wait_entry_ns;	/* entry of the system call in which it last waited for sockets */
+	__u64 wait_on_ns;	/* switched in again after that wait */
+	__u32 syscall;
+};
+
+struct thread_state {
+	struct thread_run run;	/* valid while off the CPU */
+	__u64 off_since_ns;
+	__u64 woken_ns;		/* last woken by a thread of the service */
+	bool waits;		/* off the CPU because it waits for sockets */
+};
+
+struct cpu_state {
+	__u64 softirq_ns;	/* entry of the NET_RX softirq in progress */
+	__u64 receive_ns;	/* the packet in hand was given to the stack */
+	__u64 replied_sk;	/* socket whose reply the current system call has put on the wire */
+	__u32 softirq;		/* 1 + number of the softirq in progress, 0 if none */
+	__u32 tid;		/* the service's thread on this CPU, 0 if none */
+	struct thread_run run;	/* of that thread */
+	__u64 woken_ns;
+} __attribute__((aligned(128)));
+
+extern struct cpu_state cpus[MAX_CPUS];
+
+/* Defined in every file that uses them; the linker makes weak definitions one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread_state);
+} threads SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct metrics);
+} metrics SEC(".maps") __weak;
+
+static __always_inline struct cpu_state *this_cpu(void)
+{
+	return &cpus[bpf_get_smp_processor_id() & (MAX_CPUS - 1)];
+}
+
+static __always_inline struct metrics *this_metrics(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&metrics, &cpu);
+}
+
+#endif

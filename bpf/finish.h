@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* A request's end: its points become stages, the stages go into histograms, tail table and exemplars. */
+#ifndef TAUT_FINISH_H
+#define TAUT_FINISH_H
+
+#include "context.h"
+
+enum { IDLE, ARRIVED, READ };
+
+struct arrival {
+	__u64 softirq_ns;	/* 0: not known */
+	__u64 receive_ns;	/* 0: not known */
+	__u64 ready_ns;
+	__u32 cpu;
+};
+
+/* The points of a connection's current request. */
+struct connection {
+	__u32 state;
+	__u32 reader;		/* thread of the last recv */
+	struct arrival arrival;
+	struct arrival next;	/* more came after the first recv; ready_ns is 0 if not */
+	__u64 run_ns;		/* the waiting thread is on a CPU; 0: it did not wait */
+	__u64 recv_entry_ns;
+	__u64 first_ns;		/* end of the first recv's copying */
+	__u64 last_ns;		/* end of the last recv's copying */
+	__u64 recv_off_ns;	/* the reader's off_ns at last_ns */
+	__u64 send_entry_ns;	/* 0: not known yet */
+	__u64 app_wait_ns;
+	__u64 queued_ns;	/* 0: went past the qdisc */
+	__u32 recv_cpu;
+	bool more;		/* the last recv left payload behind */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} exemplars SEC(".maps");
+
+/* Set by user space as the tail moves. */
+__u64 exemplar_threshold_ns = ~0ULL;
+__u64 exemplar_every = 0;
+
+static __always_inline void arrive_now(struct arrival *arrival)
+{
+	arrival->softirq_ns = 0;
+	arrival->receive_ns = 0;
+	arrival->ready_ns = bpf_ktime_get_ns();
+	arrival->cpu = bpf_get_smp_processor_id();
+}
+
+/* A thread that reads requests is the service's, whatever process it belongs to. */
+static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_run run = { .on_ns = now, .entry_ns = now };
+
+	if (!bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		return;
+	cpu->run = run;
+	cpu->woken_ns = 0;
+	cpu->tid = task->pid;
+}
+
+/* The service has entered the call that sends its reply: how much of the time since recv was it off the CPU? */
+static __always_inline void leave_app(struct connection *conn, struct cpu_state *cpu)
+{
+	conn->send_entry_ns = cpu->run.entry_ns;
+	if (cpu->tid == conn->reader)
+		conn->app_wait_ns = cpu->run.entry_off_ns - conn->recv_off_ns;
+	else if (cpu->woken_ns > conn->last_ns && cpu->run.on_ns > cpu->woken_ns)
+		/* Handed on: off the CPU from the wake-up by the first thread until the second ran. */
+		conn->app_wait_ns = cpu->run.on_ns - cpu->woken_ns;
+	else
+		conn->app_wait_ns = 0;
+}
+
+/* log2 of a number whose bits below the highest are all set, by a de Bruijn sequence. */
+static const __u8 log2_table[64] = {
+	0,  47, 1,  56, 48, 27, 2,  60, 57, 49, 41, 37, 28, 16, 3,  61, 54, 58, 35, 52, 50, 42,
+	21, 44, 38, 32, 29, 23, 17, 11, 4,  62, 46, 55, 26, 59, 40, 36, 15, 53, 34, 51, 20, 43,
+	31, 22, 10, 45, 25, 39, 14, 33, 19, 30, 9,  24, 13, 18, 8,  12, 7,  6,  5,  63,
+};
+
+/*
+ * Without a branch, because the verifier would otherwise follow every combination of the branches of all the
+ * stages' buckets. 0 to 31 are their own buckets; from 32 on the highest six bits choose.
+ */
+static __always_inline __u32 bucket_of(__u64 ns)
+{
+	__u64 smeared = ns | SUB_BUCKETS;
+	__u32 shift, bucket;
+
+	smeared |= smeared >> 1;
+	smeared |= smeared >> 2;
+	smeared |= smeared >> 4;
+	smeared |= smeared >> 8;
+	smeared |= smeared >> 16;
+	smeared |= smeared >> 32;
+	shift = log2_table[smeared * 0x03f79d71b4cb0a89ULL >> 58] - 5;
+	bucket = (shift * SUB_BUCKETS + (__u32)(ns >> (shift & 63))) & 2047;
+	return bucket < N_BUCKETS ? bucket : N_BUCKETS - 1;
+}
+
+static __always_inline void send_exemplar(struct metrics *m, struct connection *conn, struct tail_row *stages,
+					  __u32 mask, __u64 total, __u64 now, bool pipelined)
+{
+	struct exemplar *e = bpf_ringbuf_reserve(&exemplars, sizeof(*e), 0);
+
+	if (!e) {
+		__sync_fetch_and_add(&m->lost_ringbuf_full, 1);
+		return;
+	}
+	e->end_ns = now;
+	e->total_ns = total;
+	__builtin_memcpy(e->stage_ns, stages->stage_ns, sizeof(e->stage_ns));
+	e->stage_mask = mask;
+	e->tid = conn->reader;
+	e->softirq_cpu = conn->arrival.cpu;
+	e->recv_cpu = conn->recv_cpu;
+	e->send_cpu = bpf_get_smp_processor_id();
+	e->pipelined = pipelined;
+	/* User space drains the ring at every refresh: waking it for each record would cost more than it tells. */
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
+/* A point in time ends the stage that began at the last one. */
+#define END_STAGE(name, at)                                     \
+	do {                                                    \
+		__u64 at_ns = (at);                             \
+		if ((__s64)(at_ns - cursor) < 0)                \
+			goto negative;                          \
+		stages.stage_ns[name] = at_ns - cursor;         \
+		mask |= 1u << (name);                           \
+		cursor = at_ns;                                 \
+	} while (0)
+
+/* An absent stage adds nothing: a branch here would double the verifier's work at every stage. */
+#define COUNT_STAGE(name)                                                                                  \
+	do {                                                                                               \
+		m->stage_requests[name][bucket_of(stages.stage_ns[name])] += mask >> (name) & 1;           \
+		row->stage_ns[name] += stages.stage_ns[name];                                              \
+	} while (0)
+
+static __always_inline void finish(struct connection *conn, __u64 now, bool pipelined)
+{
+	struct metrics *m = this_metrics();
+	struct tail_row stages = {}, *row;
+	__u64 start, cursor, total;
+	__u32 mask = 0, cpu = bpf_get_smp_processor_id();
+
+	if (!m)
+		return;
+	start = conn->arrival.softirq_ns ?: conn->arrival.receive_ns ?: conn->arrival.ready_ns;
+	cursor = start;
+	if (conn->arrival.softirq_ns && conn->arrival.receive_ns)
+		END_STAGE(STAGE_DRIVER, conn->arrival.receive_ns);
+	if (conn->arrival.receive_ns)
+		END_STAGE(STAGE_PROTOCOL, conn->arrival.ready_ns);
+	if (conn->run_ns)
+		END_STAGE(STAGE_RUNQUEUE, conn->run_ns);
+	/* A thread that was already inside recv when the payload came has no dispatch. */
+	if (conn->recv_entry_ns > cursor)
+		END_STAGE(STAGE_DISPATCH, conn->recv_entry_ns);
+	END_STAGE(STAGE_RECV, conn->first_ns);
+	if (conn->last_ns != conn->first_ns)
+		END_STAGE(STAGE_BODY, conn->last_ns);
+	/* The application's span ends where its send call begins; if that is not known, at the next point that is. */
+	__u64 sent = conn->queued_ns ?: now;
+	__u64 span = (conn->send_entry_ns ?: sent) - cursor;
+	__u64 wait = conn->send_entry_ns ? conn->app_wait_ns : 0;
+
+	if ((__s64)span < 0 || wait > span)
+		goto negative;
+	END_STAGE(STAGE_APP_CPU, cursor + span - wait);
+	if (wait)
+		END_STAGE(STAGE_APP_WAIT, cursor + wait);
+	if (conn->send_entry_ns)
+		END_STAGE(STAGE_SEND, sent);
+	if (conn->queued_ns)
+		END_STAGE(STAGE_QDISC, now);
+	total = now - start;
+
+	row = &m->tail[bucket_of(total)];
+	row->requests++;
+	COUNT_STAGE(STAGE_DRIVER);
+	COUNT_STAGE(STAGE_PROTOCOL);
+	COUNT_STAGE(STAGE_RUNQUEUE);
+	COUNT_STAGE(STAGE_DISPATCH);
+	COUNT_STAGE(STAGE_RECV);
+	COUNT_STAGE(STAGE_BODY);
+	COUNT_STAGE(STAGE_APP_CPU);
+	COUNT_STAGE(STAGE_APP_WAIT);
+	COUNT_STAGE(STAGE_SEND);
+	COUNT_STAGE(STAGE_QDISC);
+	if (total > m->max_ns)
+		m->max_ns = total;
+	if (pipelined)
+		m->pipelined++;
+	if (conn->arrival.cpu == cpu && conn->recv_cpu == cpu)
+		m->same_cpu++;
+	if (m->exemplars_left &&
+	    (total >= exemplar_threshold_ns || (exemplar_every && row->requests % exemplar_every == 0))) {
+		m->exemplars_left--;
+		send_exemplar(m, conn, &stages, mask, total, now, pipelined);
+	}
+	return;
+negative:
+	m->lost_clock++;
+}
+
+#endif

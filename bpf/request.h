@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* What the probes hand to user space: the stages of a request, the per-CPU metrics, the exemplars. */
+#ifndef TAUT_REQUEST_H
+#define TAUT_REQUEST_H
+
+#include "kernel_types.h"
+
+/* In the order in which a request passes them. STAGE_ACK lies outside the total. */
+enum stage {
+	STAGE_IRQ,
+	STAGE_DRIVER,
+	STAGE_STEER,
+	STAGE_PROTOCOL,
+	STAGE_IDLE_EXIT,
+	STAGE_RUNQUEUE,
+	STAGE_DISPATCH,
+	STAGE_RECV,
+	STAGE_BODY,
+	STAGE_APP_CPU,
+	STAGE_APP_WAIT,
+	STAGE_SEND,
+	STAGE_QDISC,
+	STAGE_ACK,
+	N_STAGES,
+};
+
+/*
+ * Log-linear histogram: nanoseconds below 32 each have a bucket, then every octave has 32 of equal width
+ * (at most 3.2 % wide), up to 2^41 ns (36 minutes), where the last bucket takes the rest.
+ */
+#define SUB_BUCKETS 32
+#define N_BUCKETS 1184
+
+/* The requests whose total fell into one bucket, and the sum of each of their stages. */
+struct tail_row {
+	__u64 requests;
+	__u64 stage_ns[N_STAGES];
+};
+
+/*
+ * One per CPU, written only by that CPU (counters that two contexts of a CPU can write are added to
+ * atomically). User space maps the array and reads it without a system call.
+ */
+struct metrics {
+	__u64 begun;		/* requests whose first payload arrived */
+	__u64 unanswered;	/* begun, but the connection closed before a reply */
+	__u64 pipelined;	/* answered while more had already arrived */
+	__u64 same_cpu;		/* softirq, recv and send on one CPU */
+	__u64 syscalls;		/* system calls of the service's threads */
+	__u64 wait_syscalls;	/* of these: epoll_wait, poll, select */
+	__u64 lost_ringbuf_full;
+	__u64 lost_map_full;
+	__u64 lost_clock;	/* requests with a negative interval: counted here and nowhere else */
+	__u64 max_ns;
+	__u64 exemplars_left;	/* user space refills it: a bound on the ring buffer's traffic */
+	__u64 stage_requests[N_STAGES][N_BUCKETS];
+	struct tail_row tail[N_BUCKETS];
+};
+
+/* One whole request. Stages that its path did not have are absent from stage_mask. */
+struct exemplar {
+	__u64 end_ns;		/* CLOCK_MONOTONIC */
+	__u64 total_ns;
+	__u64 stage_ns[N_STAGES];
+	__u32 stage_mask;
+	__u32 tid;		/* the thread that read the request */
+	__u32 softirq_cpu;
+	__u32 recv_cpu;
+	__u32 send_cpu;
+	__u32 pipelined;
+};
+
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0
+/* The service's threads: on and off the CPU, in which system call, waiting for what. */
+#include "context.h"
+#include "kernel_compat.h"
+
+struct cpu_state cpus[MAX_CPUS];
+
+/* One bit a system call number: those that wait for sockets, and of these the ones that multiplex. */
+#define MAX_SYSCALLS 512
+const volatile __u64 wait_syscalls[MAX_SYSCALLS / 64] = {};
+const volatile __u64 multiplex_syscalls[MAX_SYSCALLS / 64] = {};
+
+static __always_inline bool in_set(const volatile __u64 *set, __u32 number)
+{
+	return number < MAX_SYSCALLS && (set[(number / 64) & (MAX_SYSCALLS / 64 - 1)] >> (number % 64) & 1);
+}
+
+static __always_inline void switch_out(struct cpu_state *cpu, bool preempt, struct task_struct *prev, __u64 now)
+{
+	struct thread_state *thread = bpf_task_storage_get(&threads, prev, NULL, 0);
+
+	if (!thread)
+		return;
+	thread->run = cpu->run;
+	thread->off_since_ns = now;
+	thread->waits = task_blocks(preempt, prev) && in_set(wait_syscalls, cpu->run.syscall);
+}
+
+static __always_inline void switch_in(struct cpu_state *cpu, struct task_struct *next, __u64 now)
+{
+	struct thread_state *thread = bpf_task_storage_get(&threads, next, NULL, 0);
+
+	if (!thread) {
+		cpu->tid = 0;
+		return;
+	}
+	cpu->run = thread->run;
+	cpu->run.on_ns = now;
+	if (thread->off_since_ns)
+		cpu->run.off_ns += now - thread->off_since_ns;
+	if (thread->waits) {
+		cpu->run.wait_entry_ns = cpu->run.entry_ns;
+		cpu->run.wait_on_ns = now;
+	}
+	cpu->woken_ns = thread->woken_ns;
+	cpu->tid = next->pid;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct cpu_state *cpu = this_cpu();
+	__u64 now = bpf_ktime_get_ns();
+
+	if (cpu->tid)
+		switch_out(cpu, preempt, prev, now);
+	switch_in(cpu, next, now);
+	return 0;
+}
+
+/* A thread of the service wakes another one: from here on the second works for the first's request. */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(sched_waking, struct task_struct *p)
+{
+	struct cpu_state *cpu = this_cpu();
+	struct thread_state *thread;
+
+	if (!cpu->tid || cpu->softirq)
+		return 0;
+	thread = bpf_task_storage_get(&threads, p, NULL, 0);
+	if (thread)
+		thread->woken_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* New threads of a known service are known from their first switch on. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	if (this_cpu()->tid)
+		bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
+{
+	struct cpu_state *cpu = this_cpu();
+	struct metrics *m;
+
+	if (!cpu->tid)
+		return 0;
+	cpu->run.entry_ns = bpf_ktime_get_ns();
+	cpu->run.entry_off_ns = cpu->run.off_ns;
+	cpu->run.syscall = number;
+	m = this_metrics();
+	if (!m)
+		return 0;
+	m->syscalls++;
+	if (in_set(multiplex_syscalls, number))
+		m->wait_syscalls++;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
