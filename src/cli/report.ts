@@ -1,0 +1,142 @@
+import type { MeasureDocument, StageDocument } from '../latency/document.js'
+import { isInTotal, STAGE_MEANINGS } from '../latency/stages.js'
+import { formatBar } from '../text/bar.js'
+import { printable } from '../text/printable.js'
+import { createStyle, type Style } from '../text/style.js'
+import { formatBytes, formatCount, formatDuration, formatShare } from '../text/units.js'
+import { alignLeft, alignRight, wrap } from '../text/width.js'
+
+const NARROWEST = 40
+const TAIL_PERCENTILE = 99
+const DOMINANT_SHARE = 0.25
+
+/** What a report is formatted for: the terminal's width, and whether terminal codes may be in it. */
+export type ReportOptions = { columns: number; color: boolean }
+
+/**
+ * The report of one measurement for people, ending in a line break: the service, its percentiles, its stages, what
+ * dominates the tail, what was lost, and what measuring took. Fits the columns down to 40.
+ */
+export const formatReport = (document: MeasureDocument, { columns, color }: ReportOptions): string => {
+  const width = Math.max(NARROWEST, columns)
+  const style = createStyle(color)
+  const sections =
+    document.requests === 0
+      ? [[...formatHeadline(document, width, style), ...wrap('No request was answered in this time.', width)]]
+      : [
+          formatHeadline(document, width, style),
+          formatPercentiles(document, width),
+          formatStages(document, width, style),
+          formatDominant(document, width, style),
+        ]
+  const lines = [...sections, [...formatLosses(document, width, style), ...formatCost(document, width)]]
+  return `${lines.map(section => section.join('\n')).join('\n\n')}\n`
+}
+
+const formatHeadline = (
+  { target, requests, seconds }: MeasureDocument,
+  width: number,
+  style: Style,
+): string[] => {
+  const name = target.comm === null ? 'unknown service' : printable(target.comm)
+  const pid = target.pid === null ? '' : `, pid ${target.pid}`
+  const rate = seconds > 0 ? ` (${formatCount(requests / seconds)}/s)` : ''
+  const text = `${name}${pid}, ${target.protocol} port ${target.port}: ${formatCount(requests)} requests in ${formatDuration(seconds * 1e6)}${rate}`
+  return wrap(text, width).map(line => style.bold(line))
+}
+
+const formatPercentiles = ({ total }: MeasureDocument, width: number): string[] => {
+  const entries = [
+    ['mean', total.mean_us],
+    ['p50', total.p50_us],
+    ['p90', total.p90_us],
+    ['p99', total.p99_us],
+    ['p99.9', total.p999_us],
+    ['max', total.max_us],
+  ] as const
+  const cells = entries.map(([name, us]) => `${name} ${formatDuration(us)}`)
+  const line = cells.join('  ')
+  return line.length <= width
+    ? [line]
+    : [cells.slice(0, 3), cells.slice(3)].map(row =>
+        row
+          .map(cell => alignLeft(cell, 13))
+          .join('')
+          .trimEnd(),
+      )
+}
+
+type StageRow = StageDocument & { ofMean: number | null; ofTail: number | null }
+
+const listStages = (document: MeasureDocument): StageRow[] => {
+  const tail = document.tail.find(row => row.from_percentile === TAIL_PERCENTILE)
+  return document.stages.map(stage => {
+    const ofAll = (stage.mean_us * stage.requests) / document.requests
+    return {
+      ...stage,
+      ofMean: isInTotal(stage.name) ? shareOf(ofAll, document.total.mean_us) : null,
+      ofTail: isInTotal(stage.name) ? shareOf(tail?.stages[stage.name] ?? 0, tail?.mean_us ?? null) : null,
+    }
+  })
+}
+
+const shareOf = (part: number, whole: number | null): number =>
+  whole === null || whole === 0 ? 0 : part / whole
+
+const formatStages = (document: MeasureDocument, width: number, style: Style): string[] => {
+  const isWide = width >= 70
+  const barWidth = isWide ? Math.min(30, Math.floor((width - 50) / 2)) : 0
+  const rows = listStages(document)
+  const largest = Math.max(...rows.flatMap(row => [row.ofMean ?? 0, row.ofTail ?? 0]))
+  const share = (value: number | null, columns: number): string => {
+    const bar = isWide ? ` ${alignLeft(formatBar(shareOf(value ?? 0, largest), barWidth), barWidth)}` : ''
+    return `${alignRight(value === null ? '-' : formatShare(value), isWide ? 6 : columns)}${bar}`
+  }
+
+  const heading = isWide
+    ? `${alignLeft('stage', 9)}${['mean', 'p50', 'p99'].map(name => alignRight(name, 9)).join('')}  ${alignLeft('of all time', barWidth + 7)}of slowest 1 %`
+    : `${alignLeft('stage', 9)}${['mean', 'p99'].map(name => alignRight(name, 8)).join('')}${alignRight('of all', 7)}${alignRight('slow 1%', 8)}`
+  const lines = rows.map(row => {
+    const times = (isWide ? [row.mean_us, row.p50_us, row.p99_us] : [row.mean_us, row.p99_us])
+      .map(us => alignRight(formatDuration(us), isWide ? 9 : 8))
+      .join('')
+    const line = `${alignLeft(row.name, 9)}${times}${share(row.ofMean, 7)}${share(row.ofTail, 8)}`.trimEnd()
+    return (row.ofTail ?? 0) >= DOMINANT_SHARE ? style.yellow(line) : line
+  })
+  return [style.dim(heading), ...lines]
+}
+
+const formatDominant = (document: MeasureDocument, width: number, style: Style): string[] => {
+  const tail = document.tail.find(row => row.from_percentile === TAIL_PERCENTILE)
+  const bySlowest = listStages(document).toSorted((a, b) => (b.ofTail ?? 0) - (a.ofTail ?? 0))
+  const dominant = bySlowest.filter((row, rank) => rank === 0 || (row.ofTail ?? 0) >= DOMINANT_SHARE)
+  const requests = formatCount(tail?.requests ?? 0)
+  return dominant.flatMap((row, rank) => {
+    const of =
+      rank === 0
+        ? `the slowest 1 % (${requests} requests, mean ${formatDuration(tail?.mean_us ?? null)})`
+        : 'it'
+    const text = `${formatShare(row.ofTail ?? 0)} of ${of} is ${row.name}: ${STAGE_MEANINGS[row.name]}.`
+    return wrap(text, width).map(line => style.yellow(line))
+  })
+}
+
+const formatLosses = ({ lost, ...document }: MeasureDocument, width: number, style: Style): string[] => {
+  const reasons = `ring buffer full ${formatCount(lost.ringbuf_full)}, map full ${formatCount(lost.map_full)}, clock ${formatCount(lost.clock)}`
+  const isLossless = Object.values(lost).every(count => count === 0)
+  const lines = isLossless
+    ? wrap(`Lost: nothing (${reasons}).`, width)
+    : wrap(`LOST: ${reasons}. The numbers above are without these.`, width).map(line => style.red(line))
+  const open = `In flight ${formatCount(document.in_flight)}, unanswered ${formatCount(document.unanswered)}, pipelined ${formatCount(document.pipelined)}.`
+  return [...lines, ...wrap(open, width)]
+}
+
+const formatCost = ({ cost }: MeasureDocument, width: number): string[] => {
+  const kernel = cost.bpf_ns_per_request
+  const parts = [
+    kernel === null ? 'kernel time not measured' : `${formatDuration(kernel / 1000)} a request in the kernel`,
+    cost.agent_cpu_percent === null ? null : `${cost.agent_cpu_percent.toFixed(1)} % of a core`,
+    cost.agent_rss_bytes === null ? null : `${formatBytes(cost.agent_rss_bytes)} of memory`,
+  ]
+  return wrap(`taut itself: ${parts.filter(part => part !== null).join(', ')}.`, width)
+}

@@ -1,0 +1,103 @@
+import { stripVTControlCharacters } from 'node:util'
+import test from 'ava'
+import fc from 'fast-check'
+import { formatReport } from '../../src/cli/report.js'
+import { STAGES } from '../../src/latency/stages.js'
+import { displayWidth } from '../../src/text/width.js'
+import { exampleDocument } from '../latency/example-document.js'
+
+const document = exampleDocument()
+const plain = (columns: number): string => formatReport(document, { columns, color: false })
+
+test('the report reads from the service to what it cost', t => {
+  const lines = plain(80).split('\n')
+  t.is(lines[0], 'memcached, pid 1234, tcp port 11211: 20,000 requests in 1.00 s (20,000/s)')
+  t.regex(lines[2] ?? '', /^mean [\d.]+ µs {2}p50 [\d.]+ µs {2}p90 .* p99 .* p99\.9 .* max /)
+  t.regex(lines[4] ?? '', /^stage +mean +p50 +p99 +of all time +of slowest 1 %$/)
+  t.deepEqual(
+    lines.slice(5, 14).map(line => line.split(' ')[0]),
+    document.stages.map(stage => stage.name),
+  )
+  t.true(plain(80).endsWith('\n'))
+})
+
+test('the stages of a report are those of the document, with their shares', t => {
+  const runqueue = plain(80).match(/^runqueue .*$/m)?.[0] ?? ''
+  const tail = document.tail.find(row => row.from_percentile === 99)
+  const share = Math.round((100 * (tail?.stages.runqueue ?? 0)) / (tail?.mean_us ?? 0))
+  t.regex(runqueue, new RegExp(` ${share} % █+▌?$`))
+})
+
+test('what dominates the tail is explained, and nothing else', t => {
+  const text = plain(200)
+  t.regex(text, /\d\d % of the slowest 1 % \(200 requests, mean \d+ µs\) is runqueue: the service was ready/)
+  t.notRegex(text, /is qdisc:/)
+})
+
+test('a second stage that dominates is explained too', t => {
+  const [p50, p90, , p999] = document.tail
+  const row = {
+    from_percentile: 99,
+    requests: 200,
+    mean_us: 100,
+    stages: { recv: 30, runqueue: 60, send: 10 },
+  }
+  const tail = [p50, p90, row, p999].filter(each => each !== undefined)
+  const text = formatReport({ ...document, tail }, { columns: 200, color: false })
+  t.regex(text, /60 % of the slowest 1 % \(200 requests, mean 100 µs\) is runqueue: .*\n30 % of it is recv: /)
+  t.notRegex(text, /is send:/)
+})
+
+test('a report fits its columns, down to 40', t => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 200 }), fc.boolean(), (columns, color) => {
+      for (const line of formatReport(document, { columns, color }).split('\n')) {
+        t.true(displayWidth(stripVTControlCharacters(line)) <= Math.max(40, columns), line)
+      }
+    }),
+  )
+})
+
+test('colour adds terminal codes and changes nothing else', t => {
+  const colored = formatReport(document, { columns: 80, color: true })
+  t.true(colored.includes('\u001B['))
+  t.is(stripVTControlCharacters(colored), plain(80))
+  t.false(plain(80).includes('\u001B'))
+})
+
+test('losses are always told, and only alarm when there are any', t => {
+  t.regex(plain(80), /^Lost: nothing \(ring buffer full 0, map full 0, clock 0\)\.$/m)
+  const lost = { ringbuf_full: 0, map_full: 1234, clock: 1 }
+  const text = formatReport({ ...document, lost }, { columns: 120, color: true })
+  t.true(text.includes('\u001B[31mLOST: ring buffer full 0, map full 1,234, clock 1.'))
+})
+
+test('cost says what was not measured', t => {
+  t.regex(plain(80), /^taut itself: 612 ns a request in the kernel, 0\.7 % of a core, 61\.0 MB of memory\.$/m)
+  const cost = { bpf_ns_per_request: null, agent_cpu_percent: null, agent_rss_bytes: null }
+  const text = formatReport({ ...document, cost }, { columns: 80, color: false })
+  t.regex(text, /^taut itself: kernel time not measured\.$/m)
+})
+
+test('without requests the report says so and shows no table and no NaN', t => {
+  const text = formatReport(exampleDocument(0), { columns: 80, color: false })
+  t.regex(text, /: 0 requests in 1\.00 s/)
+  t.regex(text, /No request was answered/)
+  t.notRegex(text, /NaN|Infinity|undefined|null|^stage/m)
+  for (const stage of STAGES) {
+    t.false(text.includes(`${stage} `))
+  }
+})
+
+test("a process's name can not steer the terminal", t => {
+  const target = { ...document.target, comm: '\u001B[2Jevil\n\u0007' }
+  const text = formatReport({ ...document, target }, { columns: 80, color: false })
+  t.true(text.startsWith('evil, pid 1234'))
+  t.false(text.includes('\u001B'))
+  const unknown = { ...document.target, comm: null, pid: null }
+  t.true(
+    formatReport({ ...document, target: unknown }, { columns: 80, color: false }).startsWith(
+      'unknown service, tcp',
+    ),
+  )
+})
