@@ -202,7 +202,7 @@ const describeOptions = ({ port, pid, comm, cgroup, unit, netns }: TargetOptions
   return [port === undefined ? 'a TCP port' : `port ${port}`, ...owner].join(' of ')
 }
 
-const describeService = ({ comm, port }: Service): string => `${comm ?? 'unknown process'} ${port}`
+const describeService = ({ comm, port }: Service): string => `${comm || 'unknown process'} ${port}`
 
 const listNames = (services: Service[]): string => {
   const names = [...new Set(services.map(describeService))]

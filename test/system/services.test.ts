@@ -47,7 +47,7 @@ for (const host of ['127.0.0.1', '0.0.0.0', '::1', '::']) {
 }
 
 test('strips terminal escapes from a process name', async t => {
-  const listener = await startListener('127.0.0.1', '\x1b[31mred\x07\n')
+  const listener = await startListener('127.0.0.1', '\x1b[31mred\x1b[0m\n')
   t.teardown(listener.stop)
   const comm = (await findService(listener.port))?.comm ?? ''
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
