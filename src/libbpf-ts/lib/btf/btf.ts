@@ -5,7 +5,7 @@ import type { BtfKind, BtfType, BtfTypeOf, BtfVariable } from './types.js'
 // The kernel gives up on longer chains too; real ones have a handful of links.
 const longestChain = 64
 
-const utf8 = new TextDecoder()
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 const utf8Encoder = new TextEncoder()
 const voidType: BtfType = { kind: 'void', id: 0, name: '' }
 
@@ -87,7 +87,7 @@ export class Btf {
       return known
     }
 
-    const built = buildType(this.#frame, this.#offsetOf(id), id, offset => this.#nameAt(offset, id))
+    const built = buildType(this.#frame, this.#offsetOf(id), id, offset => this.#nameAt(offset, `type ${id}`))
     this.#types.set(id, built)
     return built
   }
@@ -197,6 +197,11 @@ export class Btf {
     return { name, size: section.size, variables }
   }
 
+  /** Gives the string at an offset of the strings; throws a RangeError when it lies outside of them. */
+  string(offset: number): string {
+    return this.#nameAt(offset, 'strings')
+  }
+
   #checkSize(id: number, size: number): number {
     if (!(size <= 0xffffffff)) {
       throw new RangeError(`BTF type ${id}: its size of ${size} bytes is beyond 32 bits`)
@@ -214,19 +219,19 @@ export class Btf {
     return offset
   }
 
-  #nameAt(offset: number, id: number): string {
+  #nameAt(offset: number, owner: string): string {
     if (offset === 0) {
       return ''
     }
 
     if (this.#base !== undefined && offset < this.#firstString) {
-      return this.#base.#nameAt(offset, id)
+      return this.#base.#nameAt(offset, owner)
     }
 
     const { strings } = this.#frame
     const start = offset - this.#firstString
     if (start >= strings.length) {
-      throw new RangeError(`BTF type ${id}: its name at ${offset} passes the strings' end`)
+      throw new RangeError(`BTF ${owner}: its name at ${offset} passes the strings' end`)
     }
 
     return utf8.decode(strings.subarray(start, strings.indexOf(0, start)))
@@ -255,6 +260,8 @@ export class Btf {
   }
 
   #isLong(nameOffset: number, id: number): boolean {
-    return ['long', 'long int', 'unsigned long', 'long unsigned int'].includes(this.#nameAt(nameOffset, id))
+    return ['long', 'long int', 'unsigned long', 'long unsigned int'].includes(
+      this.#nameAt(nameOffset, `type ${id}`),
+    )
   }
 }

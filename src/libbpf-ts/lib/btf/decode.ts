@@ -6,7 +6,8 @@ import { bitFieldOf, checkMember, checkRoom, isChar, limitWalk, nameOf } from '.
 /** A decoded value: see `decode` for which type gives which. */
 export type BtfValue = number | bigint | boolean | string | BtfValue[] | { [member: string]: BtfValue }
 
-const utf8 = new TextDecoder()
+// A byte order mark is text like any other here: what was put in has to come out.
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 interface Walk {
   readonly btf: Btf

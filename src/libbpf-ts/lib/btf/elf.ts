@@ -81,10 +81,10 @@ const contentOf = (elf: Uint8Array, section: Section, what: string): Uint8Array 
 }
 
 /**
- * Gives the bytes of the .BTF section of an ELF object, 32 or 64 bits, either byte order, without copying them.
- * Throws a RangeError when the object is malformed and an Error when it has no such section.
+ * Gives the bytes of a section of an ELF object, 32 or 64 bits, either byte order, without copying them;
+ * undefined when there is no section of that name. Throws a RangeError when the object is malformed.
  */
-export const extractBtf = (elf: Uint8Array): Uint8Array => {
+export const extractSection = (elf: Uint8Array, sectionName: string): Uint8Array | undefined => {
   const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength)
   if (elf.length < 52 || view.getUint32(0) !== 0x7f454c46) {
     throw new RangeError('ELF header: the magic number is missing')
@@ -97,11 +97,20 @@ export const extractBtf = (elf: Uint8Array): Uint8Array => {
   const { sections, namesIndex } = readSections(view)
   const namesSection = sections[namesIndex]
   const names = namesSection === undefined ? new Uint8Array() : contentOf(elf, namesSection, 'section names')
-  const wanted = new TextEncoder().encode('.BTF\0')
+  const wanted = new TextEncoder().encode(`${sectionName}\0`)
   const found = sections.find(({ name }) => wanted.every((byte, index) => names[name + index] === byte))
-  if (found === undefined) {
+  return found === undefined ? undefined : contentOf(elf, found, sectionName)
+}
+
+/**
+ * Gives the bytes of the .BTF section of an ELF object, without copying them.
+ * Throws a RangeError when the object is malformed and an Error when it has no such section.
+ */
+export const extractBtf = (elf: Uint8Array): Uint8Array => {
+  const btf = extractSection(elf, '.BTF')
+  if (btf === undefined) {
     throw new Error('the ELF object has no .BTF section; compile it with clang -g')
   }
 
-  return contentOf(elf, found, '.BTF')
+  return btf
 }

@@ -1,7 +1,8 @@
 export { Btf } from './btf.js'
 export { type BtfValue, decode } from './decode.js'
-export { extractBtf } from './elf.js'
+export { extractBtf, extractSection } from './elf.js'
 export { encode } from './encode.js'
+export { type BtfFunction, readFunctions } from './ext.js'
 export type {
   BtfArray,
   BtfEnum,
