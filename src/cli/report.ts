@@ -60,7 +60,7 @@ const formatPercentiles = ({ total }: MeasureDocument, width: number): string[] 
     ? [line]
     : [cells.slice(0, 3), cells.slice(3)].map(row =>
         row
-          .map(cell => alignLeft(cell, 13))
+          .map(cell => alignLeft(cell, 14))
           .join('')
           .trimEnd(),
       )

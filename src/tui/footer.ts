@@ -1,0 +1,42 @@
+import type { MeasureDocument } from '../latency/document.js'
+import { printable } from '../text/printable.js'
+import type { Style } from '../text/style.js'
+import { formatBytes, formatCount, formatDuration } from '../text/units.js'
+import { cut } from '../text/width.js'
+
+/** The last lines of the screen: what was lost, what measuring takes, and the message or else the keys. */
+export const composeFooter = (
+  document: MeasureDocument | null,
+  message: string,
+  columns: number,
+  style: Style,
+): string[] => {
+  const keys =
+    columns >= 60
+      ? ' ↑↓ choose   Enter trace   space pause   ? help   q quit'
+      : ' ↑↓ Enter trace space pause ? q quit'
+  const last =
+    message === '' ? style.cyan(cut(keys, columns)) : style.yellow(cut(` ${printable(message)}`, columns))
+  return document === null
+    ? [last]
+    : [composeLosses(document, columns, style), composeCost(document, columns), last]
+}
+
+const composeLosses = ({ lost, unanswered }: MeasureDocument, columns: number, style: Style): string => {
+  const isLossless = Object.values(lost).every(count => count === 0)
+  const reasons = `ringbuf ${formatCount(lost.ringbuf_full)}, map ${formatCount(lost.map_full)}, clock ${formatCount(lost.clock)}`
+  const open = columns >= 60 ? `   unanswered ${formatCount(unanswered)}` : ''
+  const line = cut(` ${isLossless ? 'lost' : 'LOST'}: ${reasons}${open}`, columns)
+  return isLossless ? line : style.red(line)
+}
+
+const composeCost = ({ cost }: MeasureDocument, columns: number): string => {
+  const isWide = columns >= 60
+  const kernel = cost.bpf_ns_per_request
+  const parts = [
+    kernel === null ? 'BPF -' : `BPF ${formatDuration(kernel / 1000)}/req${isWide ? 'uest' : ''}`,
+    cost.agent_cpu_percent === null ? 'CPU -' : `CPU ${cost.agent_cpu_percent.toFixed(1)} %`,
+    formatBytes(cost.agent_rss_bytes),
+  ]
+  return cut(isWide ? ` cost: ${parts.join(', ')}` : ` ${parts.join(', ')}`, columns)
+}
