@@ -68,7 +68,8 @@ export const addCounts = (into: Counts, other: Counts): Counts => {
   }
 
   addHistogram(into.tailRequests, other.tailRequests)
-  for (const [cell, ns] of other.tailStageNs.entries()) {
+  for (let cell = 0; cell < into.tailStageNs.length; cell++) {
+    const ns = cellOf(other, cell)
     if (ns !== 0n) {
       into.tailStageNs[cell] = ns + cellOf(into, cell)
     }
@@ -100,7 +101,8 @@ export const subtractCounts = (later: Counts, earlier: Counts): Counts => {
   }
 
   subtractHistogram(interval.tailRequests, later.tailRequests, earlier.tailRequests)
-  for (const [cell, ns] of later.tailStageNs.entries()) {
+  for (let cell = 0; cell < interval.tailStageNs.length; cell++) {
+    const ns = cellOf(later, cell)
     const before = cellOf(earlier, cell)
     if (before > ns) {
       throw new RangeError(
@@ -129,14 +131,15 @@ export const countInFlight = (counts: Counts): number =>
   Math.max(0, counts.begun - countRequests(counts) - counts.unanswered - counts.lost.clock)
 
 const addHistogram = (into: Float64Array, other: Float64Array): void => {
-  for (const [bucket, count] of other.entries()) {
-    into[bucket] = (into[bucket] ?? 0) + count
+  // Indexed loops, here and for the tail table: a refresh merges every CPU, and iterators take ten times as long.
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    into[bucket] = (into[bucket] ?? 0) + (other[bucket] ?? 0)
   }
 }
 
 const subtractHistogram = (into: Float64Array, later: Float64Array, earlier: Float64Array): void => {
-  for (const [bucket, count] of later.entries()) {
-    into[bucket] = subtract(count, earlier[bucket] ?? 0, 'a bucket')
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    into[bucket] = subtract(later[bucket] ?? 0, earlier[bucket] ?? 0, 'a bucket')
   }
 }
 
