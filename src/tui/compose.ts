@@ -1,5 +1,4 @@
 import { createStyle, type Style } from '../text/style.js'
-import { formatDuration } from '../text/units.js'
 import { alignRight, cut, displayWidth } from '../text/width.js'
 import { composeFooter } from './footer.js'
 import { composeHelp } from './help.js'
@@ -26,7 +25,7 @@ export const composeScreen = (view: LiveView, area: Area, color: boolean): strin
 
 const composeTitle = ({ model, isPaused }: LiveView, columns: number, style: Style): string => {
   const left = ` taut  ${model?.status ?? 'starting'}`
-  const right = `${isPaused ? 'PAUSED  ' : ''}${model === null ? '' : formatDuration(model.seconds * 1e6)} `
+  const right = `${isPaused ? 'PAUSED  ' : ''}${model === null ? '' : `${Math.floor(model.seconds)} s`} `
   const room = columns - displayWidth(left)
   return style.bold(cut(left, columns) + alignRight(right, Math.max(0, room)))
 }

@@ -87,7 +87,7 @@ const widthOfBar = (width: number, columns: Column[]): number => {
 const composeHeading = (columns: Column[], barWidth: number, style: Style): string => {
   const cells = columns.map(({ percentile, hasBar }) => {
     const title = alignRight(`p${percentile}+`, TIME)
-    return hasBar ? alignLeft(`${title} share`, TIME + 1 + barWidth) : title
+    return hasBar ? alignLeft(barWidth < 5 ? title : `${title} share`, TIME + 1 + barWidth) : title
   })
   return style.cyan([alignLeft(' stage', NAME), ...cells].join(''))
 }

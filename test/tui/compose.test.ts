@@ -93,6 +93,10 @@ test('without room the lesser stages share one line, and nothing is lost', t => 
   t.notRegex(screen, /^ qdisc /m)
 })
 
+test('the title tells how long the target has been traced', t => {
+  t.regex(text(viewOf({ model: exampleModel({ seconds: 12.9 }) })), /^ taut {2}tracing {2,}12 s $/m)
+})
+
 test('losses alarm', t => {
   const document = { ...exampleDocument(), lost: { ringbuf_full: 0, map_full: 3, clock: 0 } }
   const view = viewOf({ model: exampleModel({ document }) })
