@@ -74,13 +74,15 @@ test('80 by 24 shows services, percentiles, all stages, losses, cost and keys', 
 test('40 columns keep the three times of a stage and the bar of p99', t => {
   const screen = text(viewOf(), 40, 20)
   t.regex(screen, /^ runqueue +[\d.]+ µs +[\d.]+ µs █+▌? *[\d.]+ ms *$/m)
+  t.notRegex(screen, /nginx|others/)
   t.regex(screen, /^ p99\.9 [\d.]+ ms +max [\d.]+ ms$/m)
 })
 
-test('the longest bar is that of the largest share', t => {
+test('the longest bar is that of the largest share, and as long as there is room for', t => {
   const bars = [...text(viewOf()).matchAll(/^ (\w+) +[\d.]+ [nµm]s (█*▌?) +[\d.]+ [nµm]s (█*▌?)/gm)]
   const [longest] = bars.toSorted((a, b) => (b[3] ?? '').length - (a[3] ?? '').length)
   t.is(longest?.[1], 'runqueue')
+  t.regex(text(viewOf()), /^ runqueue .* [\d.]+ ms █{14}$/m)
   // Nine stages and the mean.
   t.is(bars.length, 10)
 })
