@@ -1,0 +1,275 @@
+import { execFile, spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+
+const script = fileURLToPath(new URL('../../../install.sh', import.meta.url))
+const isRoot = process.getuid?.() === 0
+const rootTest = isRoot ? test : test.skip
+const whyRoot = isRoot ? '' : ' (skipped: needs root)'
+
+type Outcome = { code: number | null; stdout: string; stderr: string }
+
+const run = (command: string, args: string[], path = process.env.PATH): Promise<Outcome> =>
+  new Promise(resolve => {
+    const child = execFile(command, args, { env: { ...process.env, PATH: path } }, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr }),
+    )
+  })
+
+/** A checkout in small, so that the real one is not built under running tests; its path is an awkward one. */
+const createCheckout = (t: ExecutionContext): string => {
+  const root = mkdtempSync(join(tmpdir(), 'taut-install-'))
+  t.teardown(() => rmSync(root, { recursive: true }))
+  chmodSync(root, 0o755)
+  const folder = join(root, "it's a checkout")
+  mkdirSync(folder)
+  copyFileSync(script, join(folder, 'install.sh'))
+  const packageJson = { name: 'small', version: '1.0.0', scripts: { build: 'node build.mjs' } }
+  const lock = {
+    name: 'small',
+    version: '1.0.0',
+    lockfileVersion: 3,
+    packages: { '': { name: 'small', version: '1.0.0' } },
+  }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(packageJson))
+  writeFileSync(join(folder, 'package-lock.json'), JSON.stringify(lock))
+  writeFileSync(
+    join(folder, 'build.mjs'),
+    `import { mkdirSync, writeFileSync } from 'node:fs'
+mkdirSync('dist/src/cli', { recursive: true })
+writeFileSync('dist/src/cli/main.js', 'console.log(JSON.stringify(process.argv.slice(2)))')
+`,
+  )
+  return folder
+}
+
+/** Commands that stand before the system's in PATH; gives that PATH. */
+const createCommands = (folder: string, commands: Record<string, string>): string => {
+  const bin = join(folder, 'commands')
+  mkdirSync(bin)
+  for (const [name, body] of Object.entries(commands)) {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 })
+  }
+  return `${bin}:${process.env.PATH}`
+}
+
+test('prints its help', async t => {
+  const { code, stdout, stderr } = await run(script, ['--help'])
+  t.is(code, 0)
+  t.is(stderr, '')
+  for (const option of ['--prefix', '--demo', '--uninstall', '--for-tests'])
+    t.true(stdout.includes(option), option)
+})
+
+for (const args of [['--bogus'], ['extra'], ['--prefix'], ['--prefix='], ['--demo', '--uninstall']]) {
+  test(`refuses ${args.join(' ')}`, async t => {
+    const { code, stdout, stderr } = await run(script, args)
+    t.is(code, 2)
+    t.is(stdout, '')
+    t.regex(stderr, /^taut: .*see --help\n$/)
+  })
+}
+
+test('installs into a prefix, again, and uninstalls without a trace', async t => {
+  const folder = createCheckout(t)
+  const prefix = join(folder, 'new', "pre'fix")
+  const install = () => run(join(folder, 'install.sh'), ['--prefix', prefix])
+
+  const first = await install()
+  t.is(first.code, 0, first.stderr)
+  t.is(first.stdout, '')
+  t.true(first.stderr.includes(`installed ${prefix}/bin/taut`))
+  t.is((await install()).code, 0)
+  t.deepEqual(readdirSync(join(prefix, 'bin')), ['taut'])
+  const { stdout } = await run(join(prefix, 'bin', 'taut'), ['measure', 'a b', '$HOME'])
+  t.deepEqual(JSON.parse(stdout), ['measure', 'a b', '$HOME'])
+
+  const { code } = await run(join(folder, 'install.sh'), ['--uninstall', `--prefix=${prefix}`])
+  t.is(code, 0)
+  t.false(existsSync(join(folder, 'new')))
+  t.is((await run(join(folder, 'install.sh'), ['--uninstall', `--prefix=${prefix}`])).code, 0)
+})
+
+test('keeps a folder that was there, and what others put beside', async t => {
+  const folder = createCheckout(t)
+  const prefix = join(folder, 'prefix')
+  mkdirSync(prefix)
+  t.is((await run(join(folder, 'install.sh'), ['--prefix', prefix])).code, 0)
+  writeFileSync(join(prefix, 'bin', 'other'), '')
+  t.is((await run(join(folder, 'install.sh'), ['--prefix', prefix, '--uninstall'])).code, 0)
+  t.deepEqual(readdirSync(join(prefix, 'bin')), ['other'])
+  rmSync(join(prefix, 'bin'), { recursive: true })
+
+  t.is((await run(join(folder, 'install.sh'), ['--prefix', prefix])).code, 0)
+  t.is((await run(join(folder, 'install.sh'), ['--prefix', prefix, '--uninstall'])).code, 0)
+  t.deepEqual(readdirSync(prefix), [])
+})
+
+test('runs the demo when asked', async t => {
+  const folder = createCheckout(t)
+  const { code, stdout } = await run(join(folder, 'install.sh'), ['--prefix', join(folder, 'p'), '--demo'])
+  t.is(code, 0)
+  t.deepEqual(JSON.parse(stdout), ['demo'])
+})
+
+test('leaves a command of the same name alone', async t => {
+  const folder = createCheckout(t)
+  const other = join(folder, 'bin', 'taut')
+  mkdirSync(join(folder, 'bin'))
+  writeFileSync(other, 'someone else')
+  for (const args of [[], ['--uninstall']]) {
+    const { code, stderr } = await run(join(folder, 'install.sh'), ['--prefix', folder, ...args])
+    t.is(code, 1)
+    t.regex(stderr, /not from this script/)
+  }
+  t.is(readFileSync(other, 'utf8'), 'someone else')
+})
+
+test('stops when the build fails', async t => {
+  const folder = createCheckout(t)
+  writeFileSync(join(folder, 'build.mjs'), 'process.exit(7)')
+  const { code, stderr } = await run(join(folder, 'install.sh'), ['--prefix', join(folder, 'p')])
+  t.is(code, 1)
+  t.regex(stderr, /the build failed/)
+  t.false(existsSync(join(folder, 'p')))
+})
+
+test('for tests, installs npm packages once and then is silent', async t => {
+  const folder = createCheckout(t)
+  const first = await run(join(folder, 'install.sh'), ['--for-tests'])
+  t.is(first.code, 0, first.stderr)
+  // npm leaves no record of an installation without packages.
+  mkdirSync(join(folder, 'node_modules'), { recursive: true })
+  writeFileSync(join(folder, 'node_modules', '.package-lock.json'), '{}')
+  t.deepEqual(await run(join(folder, 'install.sh'), ['--for-tests']), { code: 0, stdout: '', stderr: '' })
+})
+
+/** A dpkg-query that knows every package but these. */
+const forgetful = (...missing: string[]): string => `
+for word; do last=$word; done
+case "$*" in
+*Version*) echo 1:1.1.2-0; exit ;;
+esac
+shift 3
+for package; do
+  case " ${missing.join(' ')} " in
+  *" $package "*) ;;
+  *) printf 'installed:%s ' "$package" ;;
+  esac
+done`
+
+rootTest(`without root, names the missing packages and changes nothing${whyRoot}`, async t => {
+  const folder = createCheckout(t)
+  const path = createCommands(folder, {
+    'dpkg-query': forgetful('clang', 'libbpf-dev'),
+    'apt-get': 'exit 1',
+  })
+  const before = readdirSync(folder)
+  const args = ['-u', 'nobody', '--', join(folder, 'install.sh'), '--for-tests']
+  const { code, stderr } = await run('runuser', args, path)
+  t.is(code, 4)
+  t.regex(stderr, /missing: clang libbpf-dev\n/)
+  t.regex(stderr, /run: sudo .*install\.sh --for-tests\n/)
+  t.deepEqual(readdirSync(folder), before)
+})
+
+rootTest(`without root, refuses a prefix that it can't write${whyRoot}`, async t => {
+  const folder = createCheckout(t)
+  const args = ['-u', 'nobody', '--', join(folder, 'install.sh'), '--prefix', join(folder, 'p', 'q')]
+  const { code, stderr } = await run('runuser', args)
+  t.is(code, 4)
+  t.regex(stderr, /sudo/)
+})
+
+rootTest(`installs what is missing, and leaves no service on${whyRoot}`, async t => {
+  const folder = createCheckout(t)
+  const log = join(folder, 'log')
+  const policy = '/usr/sbin/policy-rc.d'
+  const before = existsSync(policy) ? readFileSync(policy, 'utf8') : null
+  const path = createCommands(folder, {
+    'dpkg-query': forgetful('memcached', 'tmux'),
+    'apt-get': `echo "apt-get $*" >>"${log}"
+case "$*" in
+*install*) ${policy} memcached start; echo "start memcached: $?" >>"${log}" ;;
+esac`,
+    systemctl: `echo "systemctl $*" >>"${log}"`,
+  })
+  const { code, stderr } = await run(join(folder, 'install.sh'), ['--for-tests'], path)
+  t.is(code, 0, stderr)
+  t.regex(stderr, /installing system packages: memcached tmux\n/)
+  const lines = readFileSync(log, 'utf8').trim().split('\n')
+  t.regex(lines[0] ?? '', /^apt-get .*update$/)
+  t.regex(lines[1] ?? '', /^apt-get .*install --no-install-recommends memcached tmux$/)
+  // A machine's own policy stays in force.
+  if (before === null) t.is(lines[2], 'start memcached: 101')
+  t.regex(lines[3] ?? '', /^systemctl .*disable .*memcached$/)
+  t.is(lines.length, 4)
+  t.is(existsSync(policy) ? readFileSync(policy, 'utf8') : null, before)
+})
+
+rootTest(`says when the system's own Node.js is too old${whyRoot}`, async t => {
+  const folder = createCheckout(t)
+  const path = createCommands(folder, {
+    node: 'echo 18.20.4',
+    'apt-get': '',
+    'apt-cache': 'printf "nodejs:\\n  Candidate: 18.20.4+dfsg-1~deb12u1\\n"',
+  })
+  const { code, stderr } = await run(join(folder, 'install.sh'), ['--for-tests'], path)
+  t.is(code, 3)
+  t.regex(stderr, /needs Node\.js 20\.19 or newer.*18\.20\.4/)
+  t.regex(stderr, /nodejs\.org/)
+})
+
+const canUnshare = isRoot && spawnSync('unshare', ['--mount', 'true']).status === 0
+const unshareTest = canUnshare ? test : test.skip
+
+/** Runs the script where /etc/os-release says something else. */
+const runOn = (folder: string, release: string): Promise<Outcome> => {
+  const file = join(folder, 'os-release')
+  writeFileSync(file, release)
+  const mountAndRun = 'mount --bind "$1" "$(realpath /etc/os-release)" && exec "$2" --for-tests'
+  return run('unshare', ['--mount', 'sh', '-c', mountAndRun, 'sh', file, join(folder, 'install.sh')])
+}
+
+unshareTest(
+  `refuses a system that it doesn't know${canUnshare ? '' : ' (skipped: needs a mount namespace)'}`,
+  async t => {
+    const { code, stderr } = await runOn(createCheckout(t), 'ID=fedora\nPRETTY_NAME="Fedora Linux 40"\n')
+    t.is(code, 3)
+    t.regex(stderr, /this is Fedora Linux 40.*Debian, Raspberry Pi OS, Armbian and Ubuntu/)
+    t.regex(stderr, /npm ci && npm run build/)
+  },
+)
+
+for (const release of [
+  'ID=raspbian\nID_LIKE=debian\n',
+  'ID=ubuntu\nID_LIKE=debian\n',
+  'ID=mint\nID_LIKE="ubuntu debian"\n',
+]) {
+  unshareTest(`takes ${release.replaceAll('\n', ' ')}`, async t => {
+    const { code, stderr } = await runOn(createCheckout(t), release)
+    t.is(code, 0, stderr)
+  })
+}
+
+const hasShellcheck = spawnSync('shellcheck', ['--version']).status === 0
+const shellcheckTest = hasShellcheck ? test : test.skip
+shellcheckTest(
+  `has no complaint of shellcheck${hasShellcheck ? '' : ' (skipped: not installed)'}`,
+  async t => {
+    t.deepEqual(await run('shellcheck', [script]), { code: 0, stdout: '', stderr: '' })
+  },
+)
