@@ -53,7 +53,13 @@ const compileAll = async (settings: CompileSettings): Promise<Compilation[]> => 
     }
   }
 
-  await Promise.all(Array.from({ length: availableParallelism() }, work))
+  // Nothing may still be writing to the cache when the build has failed.
+  const ends = await Promise.allSettled(Array.from({ length: availableParallelism() }, work))
+  const failed = ends.find(end => end.status === 'rejected')
+  if (failed !== undefined) {
+    throw failed.reason
+  }
+
   return done
 }
 

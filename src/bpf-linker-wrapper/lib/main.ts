@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { readArguments, usage } from './arguments.js'
 import { BuildError, CompileError, reasonOf } from './error.js'
 

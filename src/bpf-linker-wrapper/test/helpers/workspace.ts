@@ -7,8 +7,8 @@ import type { ExecutionContext } from 'ava'
 
 const fixtures = fileURLToPath(new URL('../../../test/bpf', import.meta.url))
 
-/** The compiled command. */
-export const command = fileURLToPath(new URL('../../lib/main.js', import.meta.url))
+/** The command, as npm links it. */
+export const command = fileURLToPath(new URL('../../../bin/bpf-linker-wrapper.js', import.meta.url))
 
 /** The compiler of TypeScript. */
 export const tsc = fileURLToPath(new URL('bin/tsc', import.meta.resolve('typescript/package.json')))
