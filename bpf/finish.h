@@ -44,9 +44,12 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } exemplars SEC(".maps");
 
-/* Set by user space as the tail moves. */
+/* Keeps the type, which only the ring buffer carries, in the BTF. */
+const struct exemplar *exemplar_type __attribute__((unused));
+
+/* Which requests become exemplars; user space moves both with the tail and the rate. */
 __u64 exemplar_threshold_ns = ~0ULL;
-__u64 exemplar_every = 0;
+__u64 exemplar_sample_mask = ~0ULL;	/* 2^n - 1: one in 2^n, whatever its total */
 
 static __always_inline void arrive_now(struct arrival *arrival)
 {
@@ -206,8 +209,7 @@ static __always_inline void finish(struct connection *conn, __u64 now, bool pipe
 		m->pipelined++;
 	if (conn->arrival.cpu == cpu && conn->recv_cpu == cpu)
 		m->same_cpu++;
-	if (m->exemplars_left &&
-	    (total >= exemplar_threshold_ns || (exemplar_every && row->requests % exemplar_every == 0))) {
+	if (m->exemplars_left && (total >= exemplar_threshold_ns || !(m->begun & exemplar_sample_mask))) {
 		m->exemplars_left--;
 		send_exemplar(m, conn, &stages, mask, total, now, pipelined);
 	}

@@ -35,6 +35,7 @@ enum {
 };
 
 enum {
+	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
@@ -100,7 +101,11 @@ struct sk_buff {
 struct task_struct {
 	unsigned int __state;
 	int pid;
-	int tgid;
+	__u32 tgid;
+};
+
+struct bpf_iter__task {
+	struct task_struct *task;
 };
 
 struct Qdisc;

@@ -15,25 +15,15 @@ static __always_inline bool in_set(const volatile __u64 *set, __u32 number)
 	return number < MAX_SYSCALLS && (set[(number / 64) & (MAX_SYSCALLS / 64 - 1)] >> (number % 64) & 1);
 }
 
-static __always_inline void switch_out(struct cpu_state *cpu, bool preempt, struct task_struct *prev, __u64 now)
+static __always_inline void switch_out(struct cpu_state *cpu, struct thread_state *thread, bool blocks, __u64 now)
 {
-	struct thread_state *thread = bpf_task_storage_get(&threads, prev, NULL, 0);
-
-	if (!thread)
-		return;
 	thread->run = cpu->run;
 	thread->off_since_ns = now;
-	thread->waits = task_blocks(preempt, prev) && in_set(wait_syscalls, cpu->run.syscall);
+	thread->waits = blocks && in_set(wait_syscalls, cpu->run.syscall);
 }
 
-static __always_inline void switch_in(struct cpu_state *cpu, struct task_struct *next, __u64 now)
+static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state *thread, __u64 now)
 {
-	struct thread_state *thread = bpf_task_storage_get(&threads, next, NULL, 0);
-
-	if (!thread) {
-		cpu->tid = 0;
-		return;
-	}
 	cpu->run = thread->run;
 	cpu->run.on_ns = now;
 	if (thread->off_since_ns)
@@ -43,18 +33,26 @@ static __always_inline void switch_in(struct cpu_state *cpu, struct task_struct 
 		cpu->run.wait_on_ns = now;
 	}
 	cpu->woken_ns = thread->woken_ns;
-	cpu->tid = next->pid;
 }
 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
+	struct thread_state *from = NULL, *to;
 	struct cpu_state *cpu = this_cpu();
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now;
 
 	if (cpu->tid)
-		switch_out(cpu, preempt, prev, now);
-	switch_in(cpu, next, now);
+		from = bpf_task_storage_get(&threads, prev, NULL, 0);
+	to = bpf_task_storage_get(&threads, next, NULL, 0);
+	cpu->tid = to ? next->pid : 0;
+	if (!from && !to)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (from)
+		switch_out(cpu, from, task_blocks(preempt, prev), now);
+	if (to)
+		switch_in(cpu, to, now);
 	return 0;
 }
 
@@ -79,6 +77,26 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
 {
 	if (this_cpu()->tid)
 		bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
+#define MAX_PIDS 64
+__u32 service_pids[MAX_PIDS] = {};
+
+/* The threads that the service has when tracing starts. Read once; later ones come by fork or by their first recv. */
+SEC("iter/task")
+int know_threads(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (!task)
+		return 0;
+	for (int i = 0; i < MAX_PIDS && service_pids[i]; i++) {
+		if (task->tgid == service_pids[i]) {
+			bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+			break;
+		}
+	}
 	return 0;
 }
 

@@ -1,0 +1,139 @@
+import { existsSync, readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { listPrograms } from 'libbpf-ts'
+import { describePoint, probeSupport, type Support } from '../probes/support.js'
+import { listWaitSyscalls } from '../probes/syscalls.js'
+import { describeHost } from '../system/host.js'
+import { VERSION } from '../version.js'
+import { EXIT } from './failure.js'
+import { listMissingCapabilities } from './permission.js'
+
+/** One thing that tracing needs of this machine. */
+type Check = { name: string; ok: boolean; detail: string; remedy: string | null }
+
+/** Adds `taut doctor`: what this kernel and machine can and can't do, and how to get the rest. */
+export const addDoctor = (program: Command): void => {
+  program
+    .command('doctor')
+    .description("what this kernel and machine can and can't do, and how to get the rest")
+    .option('--json', 'print one JSON document')
+    .action(doctor)
+}
+
+const doctor = ({ json }: { json?: boolean }): void => {
+  const host = describeHost()
+  const checks = [checkPermission(), checkBpf(), checkBtf(), checkJit(), checkArchitecture()]
+  const support = checks.slice(0, 3).every(({ ok }) => ok) ? probeSupport() : null
+  if (json) {
+    process.stdout.write(
+      `${JSON.stringify({ schema: 1, taut: VERSION, host, kernel: host.kernel, checks, probes: support?.map(describeProbe) ?? null })}\n`,
+    )
+  } else {
+    process.stdout.write(formatDoctor(host, checks, support))
+  }
+  process.exitCode = chooseExitCode(checks, support)
+}
+
+const chooseExitCode = (checks: readonly Check[], support: readonly Support[] | null): number => {
+  if (!checks[0]?.ok) return EXIT.forbidden
+  const isMissing = support?.some(({ probe, reason }) => probe.required && reason !== null) ?? true
+  return isMissing || checks.some(({ ok }) => !ok) ? EXIT.unsupported : EXIT.done
+}
+
+const checkPermission = (): Check => {
+  const missing = listMissingCapabilities()
+  const ok = missing.length === 0
+  return {
+    name: 'permission',
+    ok,
+    detail: ok ? 'may load probes and look into other processes' : `lacks ${missing.join(', ')}`,
+    remedy: ok ? null : 'run as root: sudo taut doctor',
+  }
+}
+
+const checkBpf = (): Check => {
+  const name = 'bpf'
+  try {
+    return { name, ok: true, detail: `${listPrograms().length} programs are loaded`, remedy: null }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    return { name, ok: false, detail: reason, remedy: 'a kernel with CONFIG_BPF_SYSCALL, and root' }
+  }
+}
+
+const BTF = '/sys/kernel/btf/vmlinux'
+
+const checkBtf = (): Check => {
+  const ok = existsSync(BTF)
+  return {
+    name: 'btf',
+    ok,
+    detail: ok ? BTF : `${BTF} is not there`,
+    remedy: ok ? null : 'a kernel built with CONFIG_DEBUG_INFO_BTF',
+  }
+}
+
+const JIT = '/proc/sys/net/core/bpf_jit_enable'
+
+const checkJit = (): Check => {
+  const ok = existsSync(JIT) && readFileSync(JIT, 'utf8').trim() !== '0'
+  return {
+    name: 'jit',
+    ok,
+    detail: ok ? 'probes run as machine code' : 'probes would be interpreted, many times slower',
+    remedy: ok ? null : 'sysctl net.core.bpf_jit_enable=1',
+  }
+}
+
+const checkArchitecture = (): Check => {
+  const ok = listWaitSyscalls(process.arch) !== null
+  return {
+    name: 'architecture',
+    ok,
+    detail: ok ? process.arch : `the system calls of ${process.arch} are not known`,
+    remedy: ok ? null : 'x86-64, arm64 or 32-bit ARM',
+  }
+}
+
+const describeProbe = ({ probe, reason }: Support) => ({
+  program: probe.program,
+  point: probe.point,
+  ok: reason === null,
+  required: probe.required,
+  buys: probe.buys,
+  stages: probe.stages,
+  reason,
+  remedy: reason === null ? null : remedyOf(probe),
+})
+
+const remedyOf = ({ since }: Support['probe']): string =>
+  since === undefined ? 'a kernel with this tracepoint' : `Linux ${since} or newer`
+
+const formatDoctor = (
+  host: ReturnType<typeof describeHost>,
+  checks: readonly Check[],
+  support: readonly Support[] | null,
+): string => {
+  const lines = [
+    `taut ${VERSION} on Linux ${host.kernel} (${host.architecture}), ${host.cpus} CPUs`,
+    '',
+    ...checks.flatMap(({ name, ok, detail, remedy }) => [
+      `${ok ? 'yes' : 'NO '}  ${name.padEnd(13)} ${detail}`,
+      ...(remedy === null ? [] : [`     ${''.padEnd(13)} → ${remedy}`]),
+    ]),
+    '',
+    ...(support === null
+      ? ['The probes can not be tried before that.']
+      : support.flatMap(item => formatSupport(item))),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+const formatSupport = ({ probe, reason }: Support): string[] => {
+  const head = `${reason === null ? 'yes' : 'NO '}  ${probe.point.padEnd(27)} ${probe.buys}`
+  if (reason === null) return [head]
+  const cost = probe.required
+    ? 'taut can not measure without it'
+    : `without it: ${probe.stages.join(', ') || 'less is told apart'}`
+  return [head, `     ${reason}; ${cost}`, `     → ${remedyOf(probe)} (${describePoint(probe)})`]
+}

@@ -1,0 +1,18 @@
+/** The first signal ends the measurement early, with its result; the second ends taut as it would anything. */
+export const listenForInterrupt = (): AbortController => {
+  const controller = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => controller.abort())
+  }
+  return controller
+}
+
+/** Waits for milliseconds, or until the signal is aborted. */
+export const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })

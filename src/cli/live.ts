@@ -1,0 +1,161 @@
+import type { Command } from 'commander'
+import type { MeasureDocument, Target as NamedTarget } from '../latency/document.js'
+import { Session } from '../probes/session.js'
+import { measureTraffic } from '../probes/traffic.js'
+import { listServices, type Service } from '../system/services.js'
+import type { Target, TargetOptions } from '../system/target.js'
+import { openLiveScreen } from '../tui/live.js'
+import type { LiveService } from '../tui/model.js'
+import { chooseTarget, findTargets } from './choose-target.js'
+import { EXIT, Failure } from './failure.js'
+import { listenForInterrupt, sleep } from './interrupt.js'
+import { requirePermission } from './permission.js'
+import { addTargetOptions, pickTarget } from './target-options.js'
+import { hasColor } from './terminal.js'
+
+const REFRESH_MS = 1000
+/** Services come and go, and counting their traffic has a price: a quarter of a second in five. */
+const RANKING_MS = 250
+const REFRESHES_A_RANKING = 5
+
+type LiveOptions = TargetOptions & { json?: boolean }
+
+/** Adds `taut live`, the default: the terminal view of the services, one of them traced. */
+export const addLive = (program: Command): void => {
+  addTargetOptions(program.command('live', { isDefault: true }))
+    .description('the terminal view (the default)')
+    .option('--json', 'no screen: one JSON document a second, one a line')
+    .action(live)
+}
+
+const live = async (options: LiveOptions): Promise<void> => {
+  requirePermission()
+  if (options.json) return streamDocuments(pickTarget(options))
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    throw new Failure('the live view needs a terminal (try: taut measure, or taut live --json)')
+  }
+  await showLive(pickTarget(options))
+}
+
+const streamDocuments = async (options: TargetOptions): Promise<void> => {
+  const { signal } = listenForInterrupt()
+  using session = await Session.start(await chooseTarget(options))
+  while (!signal.aborted) {
+    await sleep(REFRESH_MS, signal)
+    if (!signal.aborted) process.stdout.write(`${JSON.stringify(await session.refresh())}\n`)
+  }
+  process.exitCode = EXIT.interrupted
+}
+
+/** Shows the live view until the person or a signal ends it; traces what the options name, or the busiest service. */
+export const showLive = async (options: TargetOptions): Promise<void> => {
+  const view = new LiveView(options)
+  await view.run()
+}
+
+/** The services of the machine, the session with one of them, and the screen that shows both. */
+class LiveView {
+  readonly #options: TargetOptions
+  readonly #quit = new AbortController()
+  #services: { service: Service; rate: number | null }[] = []
+  #session: Session | null = null
+  #startedMs = 0
+  #document: MeasureDocument | null = null
+  #wanted: Target | null = null
+  #status = 'looking for services'
+
+  constructor(options: TargetOptions) {
+    this.#options = options
+  }
+
+  async run(): Promise<void> {
+    // Before the screen opens: a target that is not there is a message and not a screen.
+    const targets = await findTargets(this.#options)
+    if (targets.length === 1) this.#wanted = targets[0] ?? null
+    const interrupt = listenForInterrupt()
+    const screen = openLiveScreen({
+      input: process.stdin,
+      output: process.stdout,
+      color: hasColor(process.stdout),
+      onChoose: chosen => this.#choose(chosen),
+      onQuit: () => this.#quit.abort(),
+    })
+    try {
+      for (let turn = 0; !this.#quit.signal.aborted; turn++) {
+        if (turn % REFRESHES_A_RANKING === 0) await this.#rank()
+        await this.#trace()
+        screen.update(this.#model())
+        await sleep(REFRESH_MS, this.#quit.signal)
+      }
+    } finally {
+      screen.close()
+      this.#session?.close()
+    }
+    if (interrupt.signal.aborted) process.exitCode = EXIT.interrupted
+  }
+
+  #choose(chosen: LiveService): void {
+    const found = this.#services.find(({ service }) => isSame(chosen, service))
+    if (found === undefined) return
+    const { service } = found
+    this.#wanted = { ports: [service.port], netns: service.netns, service }
+    this.#status = `attaching to ${service.comm ?? service.port}`
+  }
+
+  /** Which services there are, and which of them have traffic; the first time, the busiest one is traced. */
+  async #rank(): Promise<void> {
+    const services = await listServices()
+    const rates = await measureTraffic(services, RANKING_MS)
+    this.#services = services
+      .map((service, index) => ({ service, rate: rates[index] ?? null }))
+      .sort((a, b) => (b.rate ?? 0) - (a.rate ?? 0))
+    const [busiest] = this.#services
+    if (this.#wanted === null && this.#session === null && busiest?.rate) {
+      const { service } = busiest
+      this.#wanted = { ports: [service.port], netns: service.netns, service }
+    }
+  }
+
+  async #trace(): Promise<void> {
+    if (this.#wanted !== null) {
+      const target = this.#wanted
+      this.#wanted = null
+      this.#session?.close()
+      this.#session = await Session.start(target)
+      this.#startedMs = performance.now()
+      this.#document = null
+    } else if (this.#session !== null) {
+      this.#document = await this.#session.refresh()
+    }
+    this.#status = this.#describeStatus()
+  }
+
+  #describeStatus(): string {
+    const target = this.#session?.target
+    if (target === undefined) return 'no service has traffic: choose one'
+    const isThere = this.#services.some(
+      ({ service }) => service.netns === target.netns && target.ports.includes(service.port),
+    )
+    return isThere ? 'tracing' : 'the service listens no more'
+  }
+
+  #model() {
+    const traced = this.#session?.target
+    return {
+      services: this.#services.map(({ service, rate }) => ({
+        ...nameOf(service),
+        packetsPerSecond: rate,
+        chosen: traced?.netns === service.netns && traced.ports.includes(service.port),
+      })),
+      target: traced === undefined ? null : nameOf(traced.service),
+      document: this.#document,
+      seconds: this.#session === null ? 0 : (performance.now() - this.#startedMs) / 1000,
+      status: this.#status,
+    }
+  }
+}
+
+const nameOf = ({ port, protocol, comm, pid }: Service): NamedTarget => ({ port, protocol, comm, pid })
+
+const isSame = (chosen: LiveService, service: Service): boolean =>
+  chosen.port === service.port && chosen.pid === service.pid

@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { BpfError } from 'libbpf-ts'
+import { UnsupportedError } from '../probes/support.js'
+import { printable } from '../text/printable.js'
+import { VERSION } from '../version.js'
+import { addDemo } from './demo.js'
+import { addDoctor } from './doctor.js'
+import { EXIT, Failure } from './failure.js'
+import { addLive } from './live.js'
+import { addMeasure } from './measure.js'
+
+const createProgram = (): Command => {
+  const program = new Command('taut')
+    .description('find where each network request spends its time inside this machine')
+    .version(VERSION)
+    .option('--debug', 'show where an error came from')
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'taut: ')) })
+    .showSuggestionAfterError()
+    .addHelpText('after', '\nWithout a command taut opens the live view.')
+  for (const add of [addLive, addMeasure, addDoctor, addDemo]) add(program)
+  // Commander hands neither to commands added later than this.
+  for (const command of program.commands) command.exitOverride()
+  return program
+}
+
+/** Gives the exit code and the message of whatever ended a command. */
+const explain = (error: unknown): { exitCode: number; message: string } => {
+  if (error instanceof Failure) return { exitCode: error.exitCode, message: error.message }
+  if (error instanceof UnsupportedError) {
+    return { exitCode: EXIT.unsupported, message: `${error.message} (try: taut doctor)` }
+  }
+  if (error instanceof BpfError) {
+    const isForbidden = error.code === 'EPERM' || error.code === 'EACCES'
+    return isForbidden
+      ? { exitCode: EXIT.forbidden, message: `${error.message} (try: sudo taut …, and taut doctor)` }
+      : {
+          exitCode: EXIT.unsupported,
+          message: `this kernel refuses the probes: ${error.message} (try: taut doctor)`,
+        }
+  }
+  return { exitCode: EXIT.failed, message: error instanceof Error ? error.message : String(error) }
+}
+
+const isDebug = process.argv.includes('--debug')
+try {
+  await createProgram().parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage
+  } else {
+    const { exitCode, message } = explain(error)
+    process.stderr.write(`taut: ${printable(message)}\n`)
+    if (isDebug) console.error(error)
+    process.exitCode = exitCode
+  }
+}

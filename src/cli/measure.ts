@@ -1,0 +1,67 @@
+import { renameSync, writeFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import type { MeasureDocument } from '../latency/document.js'
+import { Session } from '../probes/session.js'
+import type { TargetOptions } from '../system/target.js'
+import { chooseTarget } from './choose-target.js'
+import { parseDuration } from './duration.js'
+import { EXIT, Failure } from './failure.js'
+import { listenForInterrupt, sleep } from './interrupt.js'
+import { requirePermission } from './permission.js'
+import { formatReport } from './report.js'
+import { addTargetOptions, pickTarget } from './target-options.js'
+import { hasColor, terminalColumns } from './terminal.js'
+
+type MeasureOptions = TargetOptions & { for: number; json?: boolean; readyFile?: string }
+
+const REFRESH_MS = 1000
+
+/** Adds `taut measure`: measures a service for a while and prints where its requests spent their time. */
+export const addMeasure = (program: Command): void => {
+  addTargetOptions(program.command('measure'))
+    .description('measure a service for a while, print the breakdown')
+    .option('--for <duration>', 'how long, such as 500ms, 5s or 2m', parseDuration, 5)
+    .option('--json', 'print one JSON document')
+    .option('--ready-file <path>', 'write this file once the probes are attached')
+    .action(measure)
+}
+
+const measure = async (options: MeasureOptions): Promise<void> => {
+  requirePermission()
+  const interrupt = listenForInterrupt()
+  using session = await Session.start(await chooseTarget(pickTarget(options)))
+  if (options.readyFile !== undefined) writeReadyFile(options.readyFile)
+  await refreshUntil(session, options.for * 1000, interrupt.signal)
+  printMeasurement(await session.stop(), options)
+  if (interrupt.signal.aborted) process.exitCode = EXIT.interrupted
+}
+
+/** Waits for milliseconds or the signal; refreshes every second, twice at least. */
+export const refreshUntil = async (session: Session, ms: number, signal: AbortSignal): Promise<void> => {
+  const end = performance.now() + ms
+  const step = Math.min(REFRESH_MS, ms / 2)
+  for (let left = ms; left > 0 && !signal.aborted; left = end - performance.now()) {
+    await sleep(Math.min(step, left), signal)
+    if (end - performance.now() > step / 2) await session.refresh()
+  }
+}
+
+/** Whoever waits for the file sees it whole; a link at its place is replaced and not followed. */
+const writeReadyFile = (path: string): void => {
+  const draft = `${path}.${process.pid}`
+  try {
+    writeFileSync(draft, `${process.pid}\n`, { flag: 'wx', mode: 0o600 })
+    renameSync(draft, path)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Failure(`cannot write the ready file: ${reason} (try a path in a folder that exists)`)
+  }
+}
+
+/** Prints a measurement to stdout: as JSON in one line, or for people. */
+export const printMeasurement = (document: MeasureDocument, { json }: { json?: boolean }): void => {
+  const text = json
+    ? `${JSON.stringify(document)}\n`
+    : formatReport(document, { columns: terminalColumns(process.stdout), color: hasColor(process.stdout) })
+  process.stdout.write(text)
+}

@@ -1,0 +1,157 @@
+import type { BpfObject, Program } from 'libbpf-ts'
+import type { StageName } from '../latency/stages.js'
+
+/** This kernel or machine lacks what tracing needs; the message says what. */
+export class UnsupportedError extends Error {
+  override name = 'UnsupportedError'
+}
+
+/** One BPF program of taut: where it attaches, and what is lost without it. */
+export type Probe = {
+  /** The program's name in the object. */
+  program: string
+  /** The tracepoint as /sys/kernel/tracing/events has it, or the iterator. */
+  point: string
+  /** Without a required probe no request can be told from another. */
+  required: boolean
+  /** Stages that are absent without it. */
+  stages: readonly StageName[]
+  buys: string
+  /** The first Linux that has the point, where it is a young one: told to people, never decided by. */
+  since?: string
+}
+
+/** All probes, in the order in which they attach: what opens a request comes last, so that no request is half seen. */
+export const PROBES: readonly Probe[] = [
+  {
+    program: 'sched_switch',
+    point: 'sched/sched_switch',
+    required: true,
+    stages: ['runqueue', 'app_wait'],
+    buys: 'when a thread is on a CPU',
+  },
+  {
+    program: 'sched_waking',
+    point: 'sched/sched_waking',
+    required: false,
+    stages: [],
+    buys: 'hand-over of a request from one thread of the service to another',
+  },
+  {
+    program: 'sched_process_fork',
+    point: 'sched/sched_process_fork',
+    required: false,
+    stages: [],
+    buys: 'threads that the service starts later, from their first moment',
+  },
+  {
+    program: 'know_threads',
+    point: 'iter/task',
+    required: false,
+    stages: [],
+    buys: 'the threads that the service has already',
+  },
+  {
+    program: 'sys_enter',
+    point: 'raw_syscalls/sys_enter',
+    required: true,
+    stages: ['dispatch', 'send'],
+    buys: 'when the service enters recv, send and epoll_wait',
+  },
+  {
+    program: 'softirq_entry',
+    point: 'irq/softirq_entry',
+    required: true,
+    stages: ['driver'],
+    buys: 'when the NET_RX softirq began',
+  },
+  {
+    program: 'softirq_exit',
+    point: 'irq/softirq_exit',
+    required: true,
+    stages: ['driver'],
+    buys: 'whether a packet is handled in a softirq or by the thread itself',
+  },
+  {
+    program: 'netif_receive_skb',
+    point: 'net/netif_receive_skb',
+    required: false,
+    stages: ['driver', 'protocol'],
+    buys: 'when the packet reached the stack',
+  },
+  {
+    program: 'connection_changes',
+    point: 'sock/inet_sock_set_state',
+    required: true,
+    stages: [],
+    buys: 'requests that end with their connection, unanswered',
+  },
+  {
+    program: 'packet_is_enqueued',
+    point: 'qdisc/qdisc_enqueue',
+    required: false,
+    stages: ['qdisc'],
+    buys: 'when a reply enters the queue of its interface',
+    since: '5.15',
+  },
+  {
+    program: 'packet_is_sent',
+    point: 'net/net_dev_start_xmit',
+    required: true,
+    stages: ['send'],
+    buys: 'when the reply is handed to the driver: the end of a request',
+  },
+  {
+    program: 'reply_is_queued',
+    point: 'sock/sock_send_length',
+    required: false,
+    stages: [],
+    buys: 'the send call of replies that TCP holds back for a while',
+    since: '6.3',
+  },
+  {
+    program: 'payload_was_copied',
+    point: 'tcp/tcp_rcv_space_adjust',
+    required: true,
+    stages: ['recv', 'body', 'app_cpu'],
+    buys: 'when the service has read the request',
+  },
+  {
+    program: 'payload_is_ready',
+    point: 'sock/sk_data_ready',
+    required: true,
+    stages: ['protocol'],
+    buys: 'when payload is on the socket: the begin of a request',
+    since: '6.3',
+  },
+]
+
+/** Whether the kernel takes a probe, found by attaching an empty program to the same point; and if not, why. */
+export type Support = { probe: Probe; reason: string | null }
+
+/** Tries every probe. */
+export const probeSupport = (): Support[] => PROBES.map(probe => ({ probe, reason: findObstacle(probe) }))
+
+/**
+ * Gives the object's programs that this kernel takes, in the order in which to attach them, and leaves the others out
+ * of the load. Throws UnsupportedError when a required one is among those.
+ */
+export const choosePrograms = (object: BpfObject): Program[] =>
+  probeSupport().flatMap(({ probe, reason }) => {
+    const program = object.program(probe.program)
+    if (reason === null) return [program]
+    if (probe.required) {
+      throw new UnsupportedError(`this kernel lacks ${describePoint(probe)}: ${reason}`)
+    }
+    program.autoload = false
+    return []
+  })
+
+/** Names a probe's point, with the first kernel that has it where it is a young one. */
+export const describePoint = ({ point, since }: Probe): string =>
+  since === undefined ? point : `${point} (Linux ${since} has it)`
+
+const findObstacle = ({ point }: Probe): string | null => {
+  const [group, name = ''] = point.split('/')
+  return group === 'iter' || name ? null : null
+}

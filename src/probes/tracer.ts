@@ -1,0 +1,152 @@
+import { fileURLToPath } from 'node:url'
+import { BpfObject, enableRunStats, type Program, RingBuffer } from 'libbpf-ts'
+import type { Counts } from '../latency/counts.js'
+import type { Exemplar } from '../latency/document.js'
+import { STAGES } from '../latency/stages.js'
+import { countPossibleCpus } from '../system/cpus.js'
+import type { Target } from '../system/target.js'
+import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
+import { Metrics } from './metrics.js'
+import { choosePrograms, UnsupportedError } from './support.js'
+import { listWaitSyscalls } from './syscalls.js'
+
+const OBJECT = fileURLToPath(new URL('../../bpf/taut.bpf.o', import.meta.url))
+
+/** As many as the probes keep a slot for, MAX_CPUS in bpf/context.h. */
+const MAX_CPUS = 512
+/** As many processes as the probes know from the start; the others' threads are known from their first request on. */
+const MAX_PIDS = 64
+/** Bounds the ring buffer's traffic between two drains: 152 bytes each, 1 core's share fits 256 KiB four times. */
+const EXEMPLARS_A_CPU = 64
+
+/** What one run of all probes took: nanoseconds of BPF programs, and the complete requests meanwhile. */
+export type BpfCost = { bpfNs: number; requests: number }
+
+/**
+ * The probes, loaded for one target and attached. Every complete request from here on is in the counts.
+ *
+ * Closing detaches them; if the process dies the kernel does, because nothing is pinned.
+ */
+export class Tracer implements Disposable {
+  readonly #object: BpfObject
+  readonly #programs: Program[]
+  readonly #metrics: Metrics
+  readonly #ring: RingBuffer
+
+  private constructor(object: BpfObject, programs: Program[], cpus: number) {
+    this.#object = object
+    this.#programs = programs
+    this.#metrics = new Metrics(object.map('metrics').mmap(), cpus)
+    this.#ring = new RingBuffer(object.map('exemplars'))
+  }
+
+  /** Loads and attaches; throws UnsupportedError when the kernel lacks what is needed, or libbpf-ts's BpfError. */
+  static start({ ports, netns, service }: Target): Tracer {
+    const syscalls = listWaitSyscalls(process.arch)
+    if (syscalls === null) throw new UnsupportedError(`the system calls of ${process.arch} are not known`)
+    const cpus = countPossibleCpus()
+    if (cpus > MAX_CPUS) throw new UnsupportedError(`${cpus} CPUs are more than the probes' ${MAX_CPUS}`)
+    const object = BpfObject.open(OBJECT)
+    try {
+      object.variable('ports').set(fill(ports, 4))
+      object.variable('netns').set(netns)
+      object.variable('wait_syscalls').set(syscalls.wait)
+      object.variable('multiplex_syscalls').set(syscalls.multiplex)
+      object.variable('service_pids').set(fill(service.pids.slice(0, MAX_PIDS), MAX_PIDS))
+      object.map('metrics').setMaxEntries(cpus)
+      const programs = choosePrograms(object)
+      object.load()
+      const tracer = new Tracer(object, programs, cpus)
+      tracer.#attach()
+      return tracer
+    } catch (error) {
+      object.close()
+      throw error
+    }
+  }
+
+  /** Gives the cumulative counts. */
+  read(): Counts {
+    return this.#metrics.read()
+  }
+
+  /**
+   * Chooses the exemplars until the next call: those slower than a threshold, and one in `every` of the others
+   * (rounded up to a power of two), at most 64 a CPU.
+   */
+  chooseExemplars(thresholdNs: number, every: number): void {
+    this.#object.variable('exemplar_threshold_ns').set(BigInt(Math.ceil(thresholdNs)))
+    this.#object.variable('exemplar_sample_mask').set(2n ** BigInt(Math.ceil(Math.log2(every))) - 1n)
+    this.#metrics.allowExemplars(EXEMPLARS_A_CPU)
+  }
+
+  /** Gives the exemplars that came since the last call. */
+  drainExemplars(): Exemplar[] {
+    const exemplars: Exemplar[] = []
+    for (let batch = this.#ring.drain(); batch !== undefined; batch = this.#ring.drain()) {
+      for (const record of batch) {
+        if (record.length === EXEMPLAR_SIZE) exemplars.push(readExemplar(record))
+      }
+    }
+    return exemplars
+  }
+
+  /** Has the kernel time the probes for a while, which itself costs a little, and gives what they took. */
+  async measureCost(milliseconds: number): Promise<BpfCost> {
+    using _stats = enableRunStats()
+    const before = { ns: this.#sumRunTime(), requests: this.#metrics.readRequests() }
+    await new Promise(resolve => setTimeout(resolve, milliseconds))
+    if (this.#object.closed) return { bpfNs: 0, requests: 0 }
+    return {
+      bpfNs: this.#sumRunTime() - before.ns,
+      requests: this.#metrics.readRequests() - before.requests,
+    }
+  }
+
+  /** Detaches the probes and gives the final counts, which nothing changes any more. */
+  stop(): Counts {
+    // What begins a request goes first, so that the others see the ends of those that have begun.
+    for (const link of [...this.#object.links].reverse()) link.close()
+    return this.#metrics.read()
+  }
+
+  /** Detaches and frees everything; harmless when done again. */
+  close(): void {
+    this.#ring.close()
+    this.#object.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #attach(): void {
+    for (const program of this.#programs) {
+      if (program.sectionName.startsWith('iter/')) {
+        using threads = program.attachIter()
+        threads.read()
+      } else {
+        program.attach()
+      }
+    }
+  }
+
+  #sumRunTime(): number {
+    return this.#programs.reduce((sum, program) => sum + Number(program.info().runTimeNs), 0)
+  }
+}
+
+const fill = (numbers: readonly number[], length: number): number[] =>
+  Array.from({ length }, (_, index) => numbers[index] ?? 0)
+
+const readExemplar = (record: Uint8Array): Exemplar => {
+  const exemplar = decodeExemplar(new DataView(record.buffer, record.byteOffset, record.length))
+  const present = STAGES.flatMap((name, stage) =>
+    (exemplar.stage_mask >> stage) & 1 ? [[name, exemplar.stage_ns[stage] ?? 0n] as const] : [],
+  )
+  return {
+    totalNs: exemplar.total_ns,
+    cpu: { softirq: exemplar.softirq_cpu, recv: exemplar.recv_cpu, send: exemplar.send_cpu },
+    stages: Object.fromEntries(present),
+  }
+}

@@ -1,0 +1,28 @@
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { BpfObject } from 'libbpf-ts'
+import type { Service } from '../system/services.js'
+import type { ServicePort } from './generated/traffic.js'
+
+const OBJECT = fileURLToPath(new URL('../../bpf/traffic.bpf.o', import.meta.url))
+
+/**
+ * Counts for some milliseconds how often payload arrives for each service, and gives arrivals a second in the order
+ * of the services. Throws libbpf-ts's BpfError.
+ */
+export const measureTraffic = async (
+  services: readonly Service[],
+  milliseconds: number,
+): Promise<number[]> => {
+  using object = BpfObject.open(OBJECT)
+  object.load()
+  const arrivals = object.map<ServicePort, bigint>('arrivals')
+  const keys = services.map(({ netns, port }) => ({ netns, port }))
+  for (const key of keys.slice(0, arrivals.maxEntries)) arrivals.set(key, 0n)
+  const link = object.program('count_arrival').attach()
+  const start = performance.now()
+  await setTimeout(milliseconds)
+  link.close()
+  const seconds = (performance.now() - start) / 1000
+  return keys.map(key => Number(arrivals.get(key) ?? 0n) / seconds)
+}
