@@ -152,6 +152,13 @@ export interface Native {
   mapLookupBatch: LookupMany
   mapLookupEach: LookupMany
 
+  ringOpen(objects: readonly ObjectHandle[], maps: readonly number[], callback: () => void): RingHandle
+  ringStart(ring: RingHandle): void
+  ringStop(ring: RingHandle): void
+  ringRef(ring: RingHandle, alive: boolean): void
+  ringDrain(ring: RingHandle, index: number, buffer: Uint8Array, offsets: Uint32Array): number
+  ringUnread(ring: RingHandle, index: number): number
+
   linkObjects(output: string, inputs: readonly string[]): void
   listPrograms(): ProgramInfo[]
   listMaps(): MapInfo[]
@@ -164,6 +171,7 @@ export interface Native {
   probeTracepoint(name: string, typed: boolean): number
   programTypes(): string[]
   mapTypes(): string[]
+  helpers(): string[]
   possibleCpus(): number
 }
 

@@ -51,5 +51,6 @@ NAPI_MODULE_INIT()
 	register_map(env, exports);
 	register_object(env, exports);
 	register_program(env, exports);
+	register_ringbuf(env, exports);
 	return exports;
 }

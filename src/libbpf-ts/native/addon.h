@@ -84,6 +84,7 @@ bool read_bool(napi_env env, napi_value value, const char *argument, bool *resul
 bool read_string(napi_env env, napi_value value, const char *argument, char *result, size_t size);
 bool read_bytes(napi_env env, napi_value value, const char *argument, struct bytes *result);
 bool read_exact_bytes(napi_env env, napi_value value, const char *argument, size_t size, struct bytes *result);
+bool read_words(napi_env env, napi_value value, const char *argument, uint32_t **result, size_t *length);
 bool read_function(napi_env env, napi_value value, const char *argument);
 bool is_undefined(napi_env env, napi_value value);
 

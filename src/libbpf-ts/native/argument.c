@@ -22,16 +22,16 @@ bool is_undefined(napi_env env, napi_value value)
 static bool read_integer(napi_env env, napi_value value, const char *argument, double low, double high,
 			 double *result)
 {
+	bool is_number = type_of(env, value) == napi_number;
 	char wanted[NAME_MAX_LENGTH];
 
-	snprintf(wanted, sizeof(wanted), "an integer from %.0f to %.0f", low, high);
-	if (type_of(env, value) != napi_number)
-		return throw_type(env, argument, wanted);
 	*result = 0;
-	napi_get_value_double(env, value, result);
-	if (!(*result >= low && *result <= high) || trunc(*result) != *result)
-		return throw_range(env, argument, wanted);
-	return true;
+	if (is_number)
+		napi_get_value_double(env, value, result);
+	if (is_number && *result >= low && *result <= high && trunc(*result) == *result)
+		return true;
+	snprintf(wanted, sizeof(wanted), "an integer from %.0f to %.0f", low, high);
+	return is_number ? throw_range(env, argument, wanted) : throw_type(env, argument, wanted);
 }
 
 bool read_u32(napi_env env, napi_value value, const char *argument, uint32_t *result)
@@ -120,6 +120,23 @@ bool read_exact_bytes(napi_env env, napi_value value, const char *argument, size
 		return true;
 	snprintf(wanted, sizeof(wanted), "%zu bytes long, it is %zu", size, result->size);
 	return throw_range(env, argument, wanted);
+}
+
+bool read_words(napi_env env, napi_value value, const char *argument, uint32_t **result, size_t *length)
+{
+	napi_typedarray_type type = napi_int8_array;
+	bool is_array = false;
+	void *data = NULL;
+
+	napi_is_typedarray(env, value, &is_array);
+	if (is_array)
+		napi_get_typedarray_info(env, value, &type, length, &data, NULL, NULL);
+	if (type != napi_uint32_array)
+		return throw_type(env, argument, "a Uint32Array");
+	*result = data;
+	if (!data)
+		*length = 0;
+	return true;
 }
 
 bool read_function(napi_env env, napi_value value, const char *argument)

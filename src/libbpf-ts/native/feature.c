@@ -70,6 +70,20 @@ static napi_value list_names(napi_env env, name_of_type name_of)
 	return result;
 }
 
+#define HELPER_NAME(name, ...) #name,
+static const char *const helper_names[] = { __BPF_FUNC_MAPPER(HELPER_NAME) };
+
+static const char *helper_name(uint32_t helper)
+{
+	return helper < ARRAY_SIZE(helper_names) ? helper_names[helper] : NULL;
+}
+
+/* helpers(): string[] */
+static napi_value helpers(napi_env env, napi_callback_info info)
+{
+	return begin_call(env, info, NULL, 0) ? list_names(env, helper_name) : NULL;
+}
+
 /* programTypes(): string[] */
 static napi_value program_types(napi_env env, napi_callback_info info)
 {
@@ -147,5 +161,6 @@ void register_feature(napi_env env, napi_value exports)
 	export_function(env, exports, "probeTracepoint", probe_tracepoint);
 	export_function(env, exports, "programTypes", program_types);
 	export_function(env, exports, "mapTypes", map_types);
+	export_function(env, exports, "helpers", helpers);
 	export_function(env, exports, "possibleCpus", possible_cpus);
 }
