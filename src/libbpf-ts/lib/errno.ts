@@ -1,8 +1,9 @@
 import { constants } from 'node:os'
 import util from 'node:util'
 
-/** Errors without a name in errno.h: the kernel's own that reach user space, and libbpf's. */
+/** Errors that Node has no fitting words for: the kernel's own that reach user space, and libbpf's. */
 const others: Readonly<Record<number, readonly [name: string, message: string]>> = {
+  95: ['EOPNOTSUPP', 'operation not supported'],
   524: ['ENOTSUPP', 'operation is not supported by this kernel'],
   4000: ['LIBELF', 'something wrong in libelf'],
   4001: ['FORMAT', 'the BPF object has an invalid format'],

@@ -30,9 +30,9 @@ export class BpfError extends Error {
   /** What was tried, as `load` or `attach`. */
   readonly operation: string
   /** The program that was refused, where one was. */
-  readonly program?: string
+  declare readonly program?: string
   /** The verifier's log where there is one, otherwise what libbpf said. */
-  readonly log?: string
+  declare readonly log?: string
 
   constructor(details: BpfErrorDetails) {
     const program =

@@ -26,11 +26,13 @@ export interface Features {
 export const libbpfVersion: string = native.libbpfVersion
 
 const numberOf = (names: readonly string[], name: unknown, argument: string): number => {
-  const index = names.findIndex(known => known === name)
+  if (typeof name !== 'string') {
+    throw new TypeError(`${argument} must be a string`)
+  }
+
+  const index = names.indexOf(name)
   if (index === -1) {
-    throw typeof name === 'string'
-      ? new RangeError(`${argument} ${JSON.stringify(name)} is not known, there are: ${names.join(', ')}`)
-      : new TypeError(`${argument} must be a string`)
+    throw new RangeError(`${argument} ${JSON.stringify(name)} is not known, there are: ${names.join(', ')}`)
   }
 
   return index
@@ -53,7 +55,10 @@ export const probeProgramType = (type: string): boolean =>
 export const probeMapType = (type: string): boolean =>
   native.probeMapType(numberOf(native.mapTypes(), type, 'type'))
 
-/** Tells whether programs of a type may call a helper, as `ktime_get_ns`; throws like `probeProgramType`. */
+/**
+ * Tells whether programs of a type may call a helper, as `ktime_get_ns`. Throws like `probeProgramType`, and a
+ * BpfError where programs of that type don't load at all: ext, lsm and struct_ops need a target.
+ */
 export const probeHelper = (type: string, helper: string): boolean =>
   native.probeHelper(
     numberOf(native.programTypes(), type, 'type'),
@@ -103,7 +108,7 @@ const probes = (probe: (type: number) => boolean, type: number): boolean => {
   try {
     return probe(type)
   } catch (error) {
-    if (error instanceof BpfError && (error.code === 'ENOTSUP' || error.code === 'EOPNOTSUPP')) {
+    if (error instanceof BpfError && error.code === 'EOPNOTSUPP') {
       return false
     }
 
