@@ -1,0 +1,70 @@
+import { assertExact } from './support/assertions.js'
+import { type Context, kernelTest } from './support/kernel-test.js'
+import { runLoad } from './support/load.js'
+import { countDataPackets, createNetns, createNetnsPair } from './support/netns.js'
+import { startProcess } from './support/processes.js'
+import { readStat, startMemcached } from './support/services.js'
+import { startMeasuring } from './support/taut.js'
+import { waitFor } from './support/wait.js'
+
+/** Where service and client are, and by which address the client reaches the service. */
+type Route = { server: string; client: string; host: string }
+
+const ROUTES: Record<string, (t: Context) => Promise<Route>> = {
+  'loopback over IPv4': async t => onLoopback(await createNetns(t), '127.0.0.1'),
+  'loopback over IPv6': async t => onLoopback(await createNetns(t), '::1'),
+  'a veth pair over IPv4': async t => {
+    const pair = await createNetnsPair(t)
+    return { ...pair, host: pair.ipv4 }
+  },
+  'a veth pair over IPv6': async t => {
+    const pair = await createNetnsPair(t)
+    return { ...pair, host: pair.ipv6 }
+  },
+}
+
+const onLoopback = (netns: string, host: string): Route => ({ server: netns, client: netns, host })
+
+const LOADS = [
+  { connections: 8, requests: 200_000 },
+  { connections: 1000, requests: 50_000 },
+]
+
+for (const { connections, requests } of LOADS) {
+  for (const [name, createRoute] of Object.entries(ROUTES)) {
+    const title = `counts each of ${requests} requests on ${connections} connections through ${name}`
+    kernelTest(title, t => countOn(t, createRoute, connections, requests), 'memcached', 'ip')
+  }
+}
+
+const countOn = async (
+  t: Context,
+  createRoute: (t: Context) => Promise<Route>,
+  connections: number,
+  requests: number,
+): Promise<void> => {
+  const { server, client, host } = await createRoute(t)
+  const service = await startMemcached(t, [], { host, netns: server })
+  // Something in the client's namespace to read its counters through.
+  const onlooker = await startProcess(t, 'cat', [], { netns: client })
+  const getsBefore = await readStat(service, 'cmd_get')
+  const packetsBefore = await Promise.all([service, onlooker].map(({ pid }) => countDataPackets(pid)))
+
+  const measurement = await startMeasuring(t, '--netns', server, '--port', service.port)
+  const load = await runLoad(t, { host, port: service.port, connections, requests }, client)
+  const document = await measurement.stop()
+
+  t.is(load.requests, requests)
+  // Request and reply are one packet each here, and so is the end of the stream in each direction. The namespaces are
+  // new: nobody else sends in them. On loopback both directions are counted in the one namespace.
+  const packets = (requests + connections) * (server === client ? 2 : 1)
+  for (const [index, { pid }] of [service, onlooker].entries()) {
+    const sent = async () => (await countDataPackets(pid)) - (packetsBefore[index] ?? 0)
+    await waitFor('the connections to end', async () => ((await sent()) >= packets ? true : null))
+    t.is(await sent(), packets)
+  }
+  t.is((await readStat(service, 'cmd_get')) - getsBefore, requests)
+  assertExact(t, document, requests)
+  t.is(document.target.pid, service.pid)
+  t.is(document.target.comm, 'memcached')
+}

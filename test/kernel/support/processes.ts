@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Context } from './kernel-test.js'
+import { WORKPLACE } from './leftovers.js'
+import { waitFor } from './wait.js'
+
+/** How a process ended, and what it wrote. */
+export type Ending = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }
+
+/** A process that a test started. */
+export type Running = {
+  pid: number
+  child: ChildProcess
+  /** What it wrote so far. */
+  stdout: () => string
+  ended: Promise<Ending>
+}
+
+export type ProcessOptions = {
+  env?: Record<string, string>
+  /** The name of the network namespace to run in. */
+  netns?: string | undefined
+}
+
+const KILL_AFTER_MS = 5000
+
+/** Starts a program; it is ended after the test, if it has not ended by then. Throws when it can't be started. */
+export const startProcess = async (
+  t: Context,
+  program: string,
+  args: readonly (string | number)[],
+  { env = {}, netns }: ProcessOptions = {},
+): Promise<Running> => {
+  // `ip netns exec` becomes the program, with the same process id.
+  const command = [
+    ...(netns === undefined ? [] : ['ip', 'netns', 'exec', netns]),
+    program,
+    ...args.map(String),
+  ]
+  const child = spawn(command[0] ?? program, command.slice(1), {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    cwd: WORKPLACE,
+    env: { ...process.env, ...env },
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', text => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', text => {
+    stderr += text
+  })
+  // A program may end without having read what it was sent.
+  child.stdin.on('error', () => undefined)
+  const ended = new Promise<Ending>(resolve => {
+    child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
+  })
+  await once(child, 'spawn')
+  t.teardown(() => endProcess({ child, ended }))
+  return { pid: child.pid ?? 0, child, stdout: () => stdout, ended }
+}
+
+/** Asks a process to end, makes it end if it does not, and gives how it ended. */
+export const endProcess = async ({ child, ended }: Pick<Running, 'child' | 'ended'>): Promise<Ending> => {
+  child.kill('SIGTERM')
+  const killer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS)
+  const ending = await ended
+  clearTimeout(killer)
+  return ending
+}
+
+/** Waits until a process has written what the pattern matches, and gives the match; throws when it ended before. */
+export const waitForOutput = async (running: Running, pattern: RegExp): Promise<RegExpExecArray> => {
+  let ending: Ending | undefined
+  void running.ended.then(result => {
+    ending = result
+  })
+  return waitFor(`output like ${pattern}`, () => {
+    const match = pattern.exec(running.stdout())
+    if (match === null && ending !== undefined) {
+      throw new Error(`ended with ${ending.code ?? ending.signal}: ${ending.stderr}`)
+    }
+    return match
+  })
+}

@@ -1,0 +1,130 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { rootPath, SERVICE } from './fixtures.js'
+import { createFolder } from './folder.js'
+import type { Context } from './kernel-test.js'
+import { endProcess, type Running, startProcess, waitForOutput } from './processes.js'
+import { waitFor, waitForFile } from './wait.js'
+
+/** Where a service listens. */
+export type Place = { host: string; port: number; netns?: string | undefined }
+
+/** A service that listens. */
+export type Service = Running & Place
+
+type PlaceOptions = Partial<Omit<Place, 'port'>>
+
+/** Starts memcached on a port of its own choice. */
+export const startMemcached = async (
+  t: Context,
+  args: readonly (string | number)[] = [],
+  { host = '127.0.0.1', netns }: PlaceOptions = {},
+): Promise<Service> => {
+  const portFile = join(await createFolder(t), 'port')
+  const running = await startProcess(
+    t,
+    'memcached',
+    ['-u', 'nobody', '-l', host, '-p', -1, '-U', 0, '-c', 4096, ...args],
+    { env: { MEMCACHED_PORT_FILENAME: portFile }, netns },
+  )
+  const content = await waitForFile(portFile, running)
+  return { ...running, host, netns, port: Number(/TCP INET6?: (\d+)/.exec(content)?.[1]) }
+}
+
+/** Gives one of memcached's own counters; asking is a request of its own. */
+export const readStat = async ({ host, port, netns }: Place, name: string): Promise<number> => {
+  const ask = [rootPath('dist/test/kernel/fixtures/exchange.js'), host, String(port), 'stats\r\n', 'END\r\n']
+  const command = [...(netns === undefined ? [] : ['ip', 'netns', 'exec', netns]), process.execPath, ...ask]
+  const { stdout } = await promisify(execFile)(command[0] ?? '', command.slice(1))
+  return Number(new RegExp(`^STAT ${name} (\\d+)\\r$`, 'm').exec(stdout)?.[1])
+}
+
+/** Starts Redis, which keeps nothing on disk. */
+export const startRedis = async (t: Context): Promise<Service> => {
+  const place = { host: '127.0.0.1', port: await findFreePort() }
+  const running = await startProcess(t, 'redis-server', [
+    ...['--bind', place.host, '--port', place.port, '--save', '', '--appendonly', 'no'],
+  ])
+  return waitUntilListening({ ...running, ...place })
+}
+
+/** Starts nginx, which gives every request the same answer. */
+export const startNginx = async (t: Context): Promise<Service> => {
+  const folder = await createFolder(t)
+  const place = { host: '127.0.0.1', port: await findFreePort() }
+  const config = join(folder, 'nginx.conf')
+  await writeFile(
+    config,
+    `daemon off; pid ${folder}/pid; error_log stderr; worker_processes 2;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  keepalive_requests 1000000;
+  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/${name};`).join(' ')}
+  server { listen ${place.host}:${place.port}; return 200 "hello"; }
+}
+`,
+  )
+  const running = await startProcess(t, 'nginx', ['-p', folder, '-c', config])
+  return waitUntilListening({ ...running, ...place })
+}
+
+/** Starts an HTTP server of Node's. */
+export const startNodeServer = async (t: Context): Promise<Service> => {
+  const program = rootPath('dist/test/kernel/fixtures/http-server.js')
+  const running = await startProcess(t, process.execPath, [program])
+  const [, port] = await waitForOutput(running, /^port (\d+)\n/)
+  return { ...running, host: '127.0.0.1', port: Number(port) }
+}
+
+/** What the service with its own clock did: requests, and the sum of its delays by the wall clock and by the thread's. */
+export type Account = { requests: number; delayed_ns: number; delayed_cpu_ns: number }
+
+/** A service whose time is known; `finish` ends it and gives what it says itself. */
+export type KnownService = Service & { finish: () => Promise<Account> }
+
+/** Starts the service whose time is known. */
+export const startService = async (
+  t: Context,
+  ...args: readonly (string | number)[]
+): Promise<KnownService> => {
+  const running = await startProcess(t, SERVICE, args)
+  const [, port] = await waitForOutput(running, /^port (\d+)\n/)
+  const finish = async (): Promise<Account> => {
+    const { stdout } = await endProcess(running)
+    return JSON.parse(stdout.slice(stdout.indexOf('{')))
+  }
+  return { ...running, host: '127.0.0.1', port: Number(port), finish }
+}
+
+/** Gives a port of loopback that was free a moment ago, for services that can't choose one themselves. */
+export const findFreePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address !== 'object') throw new Error('no free port')
+  return address.port
+}
+
+const waitUntilListening = async (service: Service): Promise<Service> => {
+  await waitFor(`port ${service.port}`, async () => {
+    const { exitCode, signalCode } = service.child
+    if (exitCode !== null || signalCode !== null) throw new Error((await service.ended).stderr)
+    const socket = connect(service.port, service.host)
+    try {
+      await once(socket, 'connect')
+      return true
+    } catch {
+      return null
+    } finally {
+      socket.destroy()
+    }
+  })
+  return service
+}
