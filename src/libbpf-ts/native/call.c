@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The frame of every call: arguments in, values out. */
+#include <string.h>
+
 #include "addon.h"
 
 struct instance *begin_call(napi_env env, napi_callback_info info, napi_value *argv, size_t count)
@@ -56,11 +58,17 @@ napi_value string(napi_env env, const char *value)
 	return result;
 }
 
+/* A Uint8Array and not a Buffer, whose slice would be a view. */
 napi_value copy_bytes(napi_env env, const void *data, size_t size)
 {
-	napi_value result = NULL;
+	napi_value buffer = NULL, result = NULL;
+	void *copy = NULL;
 
-	napi_create_buffer_copy(env, size, data, NULL, &result);
+	if (napi_create_arraybuffer(env, size, &copy, &buffer) != napi_ok)
+		return NULL;
+	if (size)
+		memcpy(copy, data, size);
+	napi_create_typedarray(env, napi_uint8_array, size, buffer, 0, &result);
 	return result;
 }
 

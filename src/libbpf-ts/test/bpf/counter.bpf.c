@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
-/* Counts the system calls of one process, in every kind of place that user space can look at. */
+/* Counts one system call of one process, in every kind of place that user space can look at. */
 #include "kernel_types.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -13,6 +13,7 @@ struct settings {
 };
 
 const volatile int wanted_tgid = 0;
+const volatile __s64 wanted_call = 0;
 const volatile struct settings settings = { .step = 1, .enabled = 1 };
 const volatile char label[16] = "none";
 
@@ -49,14 +50,14 @@ struct {
 	__type(value, __u64);
 } mapped SEC(".maps");
 
-static int count(void)
+static int count(long call)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	__u32 tgid = BPF_CORE_READ(task, tgid), zero = 0, *on_cpu;
 	struct sample *sample, fresh = {};
 	__u64 *slot;
 
-	if (tgid != wanted_tgid || !settings.enabled)
+	if (tgid != wanted_tgid || call != wanted_call || !settings.enabled)
 		return 0;
 	__sync_fetch_and_add(&calls, settings.step);
 	start += settings.step;
@@ -82,15 +83,15 @@ static int count(void)
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(count_typed, struct pt_regs *regs, long id)
+int BPF_PROG(count_typed, struct pt_regs *regs, long call)
 {
-	return count();
+	return count(call);
 }
 
 SEC("raw_tp/sys_enter")
-int count_raw(void *context)
+int count_raw(struct bpf_raw_tracepoint_args *context)
 {
-	return count();
+	return count(context->args[1]);
 }
 
 SEC("tp_btf/no_such_tracepoint")

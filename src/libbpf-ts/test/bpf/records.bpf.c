@@ -13,7 +13,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #endif
 
 const volatile __u32 wanted_tid = 0;
-const volatile long wanted_call = 0;
+const volatile __s64 wanted_call = 0;
 const volatile __u32 burst = 1; /* records a system call */
 const volatile __u32 discard_every = 0;
 
