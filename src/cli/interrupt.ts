@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises'
+
 /** The first signal ends the measurement early, with its result; the second ends taut as it would anything. */
 export const listenForInterrupt = (): AbortController => {
   const controller = new AbortController()
@@ -8,11 +10,10 @@ export const listenForInterrupt = (): AbortController => {
 }
 
 /** Waits for milliseconds, or until the signal is aborted. */
-export const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise(resolve => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
+export const sleep = async (ms: number, signal: AbortSignal): Promise<void> => {
+  try {
+    await setTimeout(ms, undefined, { signal })
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}

@@ -14,8 +14,6 @@ import { createUsageMeter, type Usage } from '../system/usage.js'
 import { VERSION } from '../version.js'
 import { type BpfCost, Tracer } from './tracer.js'
 
-/** The kernel times the probes this long in every second: what it tells is worth a twentieth of its price. */
-const COST_SAMPLE_MS = 50
 /** Of the requests that are not slow, so many a second become exemplars. */
 const ORDINARY_EXEMPLARS = 16
 const KEPT_EXEMPLARS = 16
@@ -26,6 +24,7 @@ export class Session implements Disposable {
   readonly #tracer: Tracer
   readonly #refreshUsage = createUsageMeter()
   readonly #wholeUsage = createUsageMeter()
+  readonly #host = describeHost()
   readonly #startedAt = new Date()
   readonly #startedMs = performance.now()
   readonly #cost: BpfCost = { bpfNs: 0, requests: 0 }
@@ -50,10 +49,10 @@ export class Session implements Disposable {
 
   /**
    * Gives the document of the time since the last call, or since the start; to be called about once a second.
-   * Samples on the way what measuring costs, which takes 50 ms, gathers exemplars and chooses the next ones.
+   * Samples on the way what measuring costs, which takes up to 50 ms, gathers exemplars and chooses the next ones.
    */
   async refresh(): Promise<MeasureDocument> {
-    const { bpfNs, requests } = await this.#tracer.measureCost(COST_SAMPLE_MS)
+    const { bpfNs, requests } = await this.#tracer.measureCost()
     this.#cost.bpfNs += bpfNs
     this.#cost.requests += requests
     const agent = await this.#refreshUsage([process.pid])
@@ -102,11 +101,10 @@ export class Session implements Disposable {
     agent: Usage | null,
   ): MeasureDocument {
     const { ports, service } = this.target
-    const host = describeHost()
     return measureDocument({
       version: VERSION,
-      host,
-      kernel: host.kernel,
+      host: this.#host,
+      kernel: this.#host.kernel,
       target: {
         port: ports[0] ?? service.port,
         protocol: service.protocol,

@@ -1,4 +1,4 @@
-import type { BpfObject, Program } from 'libbpf-ts'
+import { type BpfObject, type Program, probeAttach } from 'libbpf-ts'
 import type { StageName } from '../latency/stages.js'
 
 /** This kernel or machine lacks what tracing needs; the message says what. */
@@ -153,5 +153,6 @@ export const describePoint = ({ point, since }: Probe): string =>
 
 const findObstacle = ({ point }: Probe): string | null => {
   const [group, name = ''] = point.split('/')
-  return group === 'iter' || name ? null : null
+  // Iterators are as old as the program type of all the others, and libbpf-ts has no probe for them.
+  return group === 'iter' ? null : (probeAttach(name).reason ?? null)
 }

@@ -1,9 +1,9 @@
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { BpfObject, enableRunStats, type Program, RingBuffer } from 'libbpf-ts'
+import { BpfObject, enableRunStats, type Program, possibleCpus, RingBuffer } from 'libbpf-ts'
 import type { Counts } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
 import { STAGES } from '../latency/stages.js'
-import { countPossibleCpus } from '../system/cpus.js'
 import type { Target } from '../system/target.js'
 import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
 import { Metrics } from './metrics.js'
@@ -18,6 +18,10 @@ const MAX_CPUS = 512
 const MAX_PIDS = 64
 /** Bounds the ring buffer's traffic between two drains: 152 bytes each, 1 core's share fits 256 KiB four times. */
 const EXEMPLARS_A_CPU = 64
+
+const COST_REQUESTS = 200
+const COST_STEP_MS = 5
+const COST_STEPS = 10
 
 /** What one run of all probes took: nanoseconds of BPF programs, and the complete requests meanwhile. */
 export type BpfCost = { bpfNs: number; requests: number }
@@ -44,7 +48,7 @@ export class Tracer implements Disposable {
   static start({ ports, netns, service }: Target): Tracer {
     const syscalls = listWaitSyscalls(process.arch)
     if (syscalls === null) throw new UnsupportedError(`the system calls of ${process.arch} are not known`)
-    const cpus = countPossibleCpus()
+    const cpus = possibleCpus()
     if (cpus > MAX_CPUS) throw new UnsupportedError(`${cpus} CPUs are more than the probes' ${MAX_CPUS}`)
     const object = BpfObject.open(OBJECT)
     try {
@@ -91,16 +95,20 @@ export class Tracer implements Disposable {
     return exemplars
   }
 
-  /** Has the kernel time the probes for a while, which itself costs a little, and gives what they took. */
-  async measureCost(milliseconds: number): Promise<BpfCost> {
+  /**
+   * Has the kernel time the probes, and gives what they took. Timing makes every run of a probe dearer, so it ends
+   * with enough requests to tell, after 50 ms at most.
+   */
+  async measureCost(): Promise<BpfCost> {
     using _stats = enableRunStats()
     const before = { ns: this.#sumRunTime(), requests: this.#metrics.readRequests() }
-    await new Promise(resolve => setTimeout(resolve, milliseconds))
-    if (this.#object.closed) return { bpfNs: 0, requests: 0 }
-    return {
-      bpfNs: this.#sumRunTime() - before.ns,
-      requests: this.#metrics.readRequests() - before.requests,
+    let requests = 0
+    for (let steps = 0; steps < COST_STEPS && requests < COST_REQUESTS; steps++) {
+      await setTimeout(COST_STEP_MS)
+      if (this.#object.closed) return { bpfNs: 0, requests: 0 }
+      requests = this.#metrics.readRequests() - before.requests
     }
+    return { bpfNs: this.#sumRunTime() - before.ns, requests }
   }
 
   /** Detaches the probes and gives the final counts, which nothing changes any more. */
