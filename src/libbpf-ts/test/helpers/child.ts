@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 
-/** The module of this package, for child processes to import. */
-export const libraryPath = fileURLToPath(new URL('../../lib/index.js', import.meta.url))
+/** The module of this package, for others to import. */
+export const libraryUrl = new URL('../../lib/index.js', import.meta.url).href
 
 /** How a child process ended, and what it wrote. */
 export interface ChildResult {
@@ -20,7 +19,7 @@ export const runChild = async (
   nodeOptions: readonly string[] = [],
 ): Promise<ChildResult> => {
   const names = 'BpfError, BpfObject, RingBuffer, listLinks, listMaps, listPrograms'
-  const source = `import { ${names} } from ${JSON.stringify(libraryPath)}\n${code}`
+  const source = `import { ${names} } from ${JSON.stringify(libraryUrl)}\n${code}`
   const child = spawn(
     process.execPath,
     [...nodeOptions, '--input-type=module', '--eval', source, '--', 'child', ...args],

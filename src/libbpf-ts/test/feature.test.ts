@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs'
+import test from 'ava'
+import {
+  canAttachTracepoint,
+  hasKernelBtf,
+  libbpfVersion,
+  possibleCpus,
+  probeAttach,
+  probeFeatures,
+  probeHelper,
+  probeMapType,
+  probeProgramType,
+} from '../lib/index.js'
+import { kernelTest } from './helpers/kernel.js'
+
+test('what needs no trying is told', t => {
+  t.regex(libbpfVersion, /^v\d+\.\d+/)
+  t.true(possibleCpus() >= 1)
+  t.is(hasKernelBtf(), existsSync('/sys/kernel/btf/vmlinux'))
+})
+
+test('unknown names are answered with the known ones', t => {
+  t.throws(() => probeProgramType('nope'), { instanceOf: RangeError, message: /type "nope".*xdp/ })
+  t.throws(() => probeMapType('nope'), { instanceOf: RangeError, message: /type "nope".*ringbuf/ })
+  t.throws(() => probeHelper('xdp', 'nope'), { instanceOf: RangeError, message: /helper "nope"/ })
+  t.throws(() => probeHelper('xdp', 5 as never), { instanceOf: TypeError, message: /helper/ })
+  t.throws(() => probeAttach('sched_switch', 'kprobe' as never), { instanceOf: TypeError, message: /kind/ })
+  t.throws(() => probeAttach(5 as never), { instanceOf: TypeError, message: /name/ })
+})
+
+kernelTest('types of programs and maps are tried', t => {
+  t.true(probeProgramType('xdp'))
+  t.true(probeProgramType('tracing'))
+  t.false(probeProgramType('unspec'))
+  t.true(probeMapType('hash'))
+  const { kernelBtf, programTypes, mapTypes } = probeFeatures()
+  t.is(kernelBtf, hasKernelBtf())
+  t.true(programTypes.tracing)
+  t.true(programTypes.socket_filter)
+  t.true(mapTypes.ringbuf)
+  t.false(mapTypes.unspec)
+})
+
+kernelTest('helpers are tried for a type of program', t => {
+  t.true(probeHelper('xdp', 'bpf_ktime_get_ns'))
+  t.true(probeHelper('xdp', 'redirect_map'))
+  t.false(probeHelper('xdp', 'sk_storage_get'))
+  t.true(probeHelper('sched_cls', 'sk_storage_get'))
+  t.true(probeHelper('tracing', 'sk_storage_get'))
+  t.false(probeHelper('tracing', 'redirect_map'))
+})
+
+kernelTest('tracepoints are tried by attaching', t => {
+  t.true(canAttachTracepoint('sched_switch'))
+  t.true(canAttachTracepoint('sched_switch', 'raw_tp'))
+  t.deepEqual(probeAttach('sched_switch'), { attachable: true })
+  for (const kind of ['tp_btf', 'raw_tp'] as const) {
+    t.deepEqual(probeAttach('no_such_tracepoint', kind), {
+      attachable: false,
+      code: 'ENOENT',
+      reason: 'the kernel has no tracepoint no_such_tracepoint',
+    })
+  }
+})
