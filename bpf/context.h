@@ -29,7 +29,12 @@ struct thread_state {
 	struct thread_run run;	/* valid while off the CPU */
 	__u64 off_since_ns;
 	__u64 woken_ns;		/* last woken by a thread of the service */
-	bool waits;		/* off the CPU because it waits for sockets */
+	__u64 waker_off_ns;	/* off_ns of that one at the time */
+	__u64 resumed_ns;	/* on a CPU after that */
+	__u64 resumed_off_ns;	/* its own off_ns by then */
+	__u32 waker;
+	bool sleeps;		/* off the CPU because it waits for something */
+	bool waits;		/* that is: for sockets */
 };
 
 struct cpu_state {
@@ -39,7 +44,6 @@ struct cpu_state {
 	__u32 softirq;		/* 1 + number of the softirq in progress, 0 if none */
 	__u32 tid;		/* the service's thread on this CPU, 0 if none */
 	struct thread_run run;	/* of that thread */
-	__u64 woken_ns;
 } __attribute__((aligned(128)));
 
 extern struct cpu_state cpus[MAX_CPUS];

@@ -68,8 +68,25 @@ static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 	if (!bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		return;
 	cpu->run = run;
-	cpu->woken_ns = 0;
 	cpu->tid = task->pid;
+}
+
+/*
+ * The first thread was off the CPU until it woke the second, that from the wake-up until it ran and whenever it was
+ * switched out later. A second thread that needed no wake-up does not tell when it took the request up.
+ */
+static __always_inline __u64 sum_waits_of_both(struct connection *conn, struct cpu_state *cpu)
+{
+	struct thread_state *second = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
+	__u64 wait;
+
+	if (!second || second->woken_ns <= conn->last_ns || second->resumed_ns < second->woken_ns ||
+	    cpu->run.entry_ns < second->resumed_ns)
+		return 0;
+	wait = second->resumed_ns - second->woken_ns + cpu->run.entry_off_ns - second->resumed_off_ns;
+	if (second->waker == conn->reader)
+		wait += second->waker_off_ns - conn->recv_off_ns;
+	return wait;
 }
 
 /* The service has entered the call that sends its reply: how much of the time since recv was it off the CPU? */
@@ -78,11 +95,8 @@ static __always_inline void leave_app(struct connection *conn, struct cpu_state 
 	conn->send_entry_ns = cpu->run.entry_ns;
 	if (cpu->tid == conn->reader)
 		conn->app_wait_ns = cpu->run.entry_off_ns - conn->recv_off_ns;
-	else if (cpu->woken_ns > conn->last_ns && cpu->run.on_ns > cpu->woken_ns)
-		/* Handed on: off the CPU from the wake-up by the first thread until the second ran. */
-		conn->app_wait_ns = cpu->run.on_ns - cpu->woken_ns;
 	else
-		conn->app_wait_ns = 0;
+		conn->app_wait_ns = sum_waits_of_both(conn, cpu);
 }
 
 /* log2 of a number whose bits below the highest are all set, by a de Bruijn sequence. */

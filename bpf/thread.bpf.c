@@ -19,6 +19,7 @@ static __always_inline void switch_out(struct cpu_state *cpu, struct thread_stat
 {
 	thread->run = cpu->run;
 	thread->off_since_ns = now;
+	thread->sleeps = blocks;
 	thread->waits = blocks && in_set(wait_syscalls, cpu->run.syscall);
 }
 
@@ -32,7 +33,11 @@ static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state
 		cpu->run.wait_entry_ns = cpu->run.entry_ns;
 		cpu->run.wait_on_ns = now;
 	}
-	cpu->woken_ns = thread->woken_ns;
+	/* Once a wake-up: when it is preempted later, it has run for the request already. */
+	if (thread->sleeps && thread->resumed_ns < thread->woken_ns) {
+		thread->resumed_ns = now;
+		thread->resumed_off_ns = cpu->run.off_ns;
+	}
 }
 
 SEC("tp_btf/sched_switch")
@@ -66,8 +71,11 @@ int BPF_PROG(sched_waking, struct task_struct *p)
 	if (!cpu->tid || cpu->softirq)
 		return 0;
 	thread = bpf_task_storage_get(&threads, p, NULL, 0);
-	if (thread)
+	if (thread) {
 		thread->woken_ns = bpf_ktime_get_ns();
+		thread->waker = cpu->tid;
+		thread->waker_off_ns = cpu->run.off_ns;
+	}
 	return 0;
 }
 
