@@ -81,8 +81,18 @@ export const startNodeServer = async (t: Context): Promise<Service> => {
   return { ...running, host: '127.0.0.1', port: Number(port) }
 }
 
-/** What the service with its own clock did: requests, and the sum of its delays by the wall clock and by the thread's. */
-export type Account = { requests: number; delayed_ns: number; delayed_cpu_ns: number }
+/** What the service with its own clock did. */
+export type Account = {
+  requests: number
+  /** The sum of its delays by the wall clock. */
+  delayed_ns: number
+  /** For how much of that its thread was ready and had to wait for a CPU. */
+  preempted_ns: number
+  /** How long requests took from the thread that reads them to the one that answers them. */
+  handed_ns: number
+  /** How long its threads had to wait for a CPU at all other times. */
+  other_run_delay_ns: number
+}
 
 /** A service whose time is known; `finish` ends it and gives what it says itself. */
 export type KnownService = Service & { finish: () => Promise<Account> }
