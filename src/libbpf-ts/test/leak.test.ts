@@ -4,7 +4,14 @@ import { createInterface } from 'node:readline'
 import { setImmediate } from 'node:timers/promises'
 import { BpfObject, listLinks, listMaps, listPrograms, RingBuffer } from '../lib/index.js'
 import { libraryUrl, runChild } from './helpers/child.js'
-import { callGetuid, countDescriptors, getuidCall, kernelTest, openCounter, waitUntil } from './helpers/kernel.js'
+import {
+  callGetuid,
+  countDescriptors,
+  getuidCall,
+  kernelTest,
+  openCounter,
+  waitUntil,
+} from './helpers/kernel.js'
 import { compileObject } from './helpers/objects.js'
 
 const useOnce = (close: (object: BpfObject, ring: RingBuffer) => void) => {
@@ -49,7 +56,9 @@ kernelTest('refusals leave no descriptor behind', t => {
     t.throws(() => BpfObject.open(new Uint8Array(10)))
     using counter = openCounter().load()
     t.throws(() => counter.program('count_raw').attachCgroup('/tmp'))
-    t.throws(() => counter.program('count_raw').attachPerfEvent({ type: 1, config: 0, samplePeriod: 1, pid: 0 }))
+    t.throws(() =>
+      counter.program('count_raw').attachPerfEvent({ type: 1, config: 0, samplePeriod: 1, pid: 0 }),
+    )
     t.throws(() => new RingBuffer([counter.map('by_process')]))
   }
 
@@ -144,7 +153,9 @@ const isGone = ([program, map, link]: readonly number[]) =>
 
 kernelTest('a process that exits with everything attached ends clean, and leaves nothing', async t => {
   for (const end of ['', 'process.exit(0)', 'setTimeout(() => process.exit(0), 1)']) {
-    const { code, signal, stdout, stderr } = await runChild(`${attachForever}\n${end}`, [compileObject('records')])
+    const { code, signal, stdout, stderr } = await runChild(`${attachForever}\n${end}`, [
+      compileObject('records'),
+    ])
     t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
     const ids = stdout.trim().split(' ').map(Number)
     t.is(ids.length, 3)

@@ -1,0 +1,168 @@
+// Run as a process of its own: calls the addon with arguments that it does not expect, over and over.
+// Arguments: seed, calls, and the paths of objects to open. Fails when anything but an Error is thrown; a crash shows
+// by itself.
+import { native } from '../../lib/native.js'
+
+const [seed = 0, calls = 0] = process.argv.slice(2, 4).map(Number)
+const paths = process.argv.slice(4)
+
+/** Mulberry32. */
+let state = seed
+const random = (): number => {
+  state = (state + 0x6d2b79f5) | 0
+  let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+  mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+  return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+}
+
+const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T
+
+const detached = () => {
+  const bytes = new Uint8Array(8)
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+  return bytes
+}
+
+const simple: readonly unknown[] = [
+  undefined,
+  null,
+  true,
+  false,
+  0,
+  1,
+  2,
+  3,
+  5,
+  7,
+  -1,
+  1.5,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  2 ** 32 - 1,
+  2 ** 32,
+  2 ** 53,
+  -(2 ** 31) - 1,
+  0n,
+  1n,
+  -1n,
+  2n ** 64n,
+  '',
+  'x',
+  'sched_switch',
+  'sched',
+  'a\0b',
+  'x'.repeat(300),
+  'x'.repeat(10_000),
+  '/proc/self/nonexistent',
+  '\ud800',
+  Symbol('symbol'),
+  {},
+  [],
+  [1, 'x', null],
+  new Proxy([], {
+    get: () => {
+      throw new Error('trap')
+    },
+  }),
+  () => {},
+  new Date(),
+  new DataView(new ArrayBuffer(8)),
+  new ArrayBuffer(8),
+  new Float64Array(2),
+  new Uint32Array(0),
+  new Uint32Array(1),
+  new Uint32Array(100),
+  new Uint8Array(new SharedArrayBuffer(16)),
+]
+
+const handles: unknown[] = []
+
+const makeBytes = () => new Uint8Array(pick([0, 1, 3, 4, 5, 8, 12, 16, 17, 32, 64, 4096, 100_000]))
+
+const makeArgument = (): unknown => {
+  const kind = random()
+  if (kind < 0.35 && handles.length > 0) {
+    return pick(handles)
+  }
+
+  if (kind < 0.5) {
+    return makeBytes()
+  }
+
+  if (kind < 0.53) {
+    return detached()
+  }
+
+  if (kind < 0.56) {
+    return Array.from({ length: pick([1, 2, 5]) }, () => pick(random() < 0.5 ? handles : simple))
+  }
+
+  return pick(simple)
+}
+
+const isHandle = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === null
+
+// Whoever replaces the factory of errors gets what they ask for.
+const functions = Object.entries(native).filter(
+  (entry): entry is [string, (...args: unknown[]) => unknown] =>
+    typeof entry[1] === 'function' && entry[0] !== 'setErrorFactory',
+)
+
+const open = () => {
+  const handle = native.objectOpen(pick(paths), undefined, undefined)
+  handles.push(handle)
+  if (random() < 0.8) {
+    try {
+      native.objectLoad(handle)
+    } catch {}
+  }
+
+  return handle
+}
+
+let object: unknown = open()
+const wrong: string[] = []
+const worked = new Set<string>()
+for (let call = 0; call < calls; call++) {
+  if (random() < 0.02) {
+    object = open()
+  }
+
+  // Keeps some closed ones, and lets the collector have the others.
+  if (handles.length > 60) {
+    handles.splice(0, 30)
+  }
+
+  const [name, use] = pick(functions)
+  if (name === 'closeHandle' && random() < 0.8) {
+    continue
+  }
+
+  const args = Array.from({ length: Math.floor(random() * 9) }, makeArgument)
+  // Often the first arguments are right, or nothing would get past their checks.
+  if (random() < 0.8) {
+    args[0] = random() < 0.7 ? object : pick(handles)
+    args[1] = random() < 0.9 ? Math.floor(random() * 12) : args[1]
+  }
+
+  if (name === 'ringOpen' && random() < 0.5) {
+    args.splice(0, 3, [object, object], [Math.floor(random() * 4), 0], () => {})
+  }
+
+  try {
+    const result = use(...args)
+    worked.add(name)
+    if (isHandle(result)) {
+      handles.push(result)
+    }
+  } catch (error) {
+    if (!(error instanceof Error) || error.message === '') {
+      wrong.push(`${name}: threw ${String(error)}`)
+    }
+  }
+}
+
+console.log(`${calls} calls of ${functions.length} functions, ${worked.size} of them worked at times`)
+console.log(wrong.slice(0, 10).join('\n'))
+process.exit(wrong.length === 0 ? 0 : 1)
