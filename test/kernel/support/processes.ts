@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
 import type { Context } from './kernel-test.js'
 import { WORKPLACE } from './leftovers.js'
 import { waitFor } from './wait.js'
@@ -67,6 +68,16 @@ export const endProcess = async ({ child, ended }: Pick<Running, 'child' | 'ende
   const ending = await ended
   clearTimeout(killer)
   return ending
+}
+
+/** Stops a process where it is, and waits until all its threads have stopped; SIGCONT lets it go on. */
+export const pauseProcess = async ({ pid, child }: Pick<Running, 'pid' | 'child'>): Promise<void> => {
+  child.kill('SIGSTOP')
+  await waitFor(`process ${pid} to stop`, async () => {
+    const tasks = await readdir(`/proc/${pid}/task`)
+    const stats = await Promise.all(tasks.map(task => readFile(`/proc/${pid}/task/${task}/stat`, 'latin1')))
+    return stats.every(stat => /\) T /.test(stat)) ? true : null
+  })
 }
 
 /** Waits until a process has written what the pattern matches, and gives the match; throws when it ended before. */

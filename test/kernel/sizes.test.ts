@@ -1,0 +1,100 @@
+import { assertAddsUp, assertExact } from './support/assertions.js'
+import { kernelTest } from './support/kernel-test.js'
+import { connectFirst, runLoad } from './support/load.js'
+import { startMemcached, startService } from './support/services.js'
+import { startMeasuring } from './support/taut.js'
+
+kernelTest(
+  'a request of many segments is one request, with a body',
+  async t => {
+    const service = await startMemcached(t, ['-I', '2m', '-m', 256])
+    const measurement = await startMeasuring(t, '--port', service.port)
+    await runLoad(t, { port: service.port, connections: 4, requests: 300, 'set-bytes': 500_000 })
+    const document = await measurement.stop()
+    assertExact(t, document, 300)
+    const body = document.stages.find(({ name }) => name === 'body')
+    // It takes several recv calls to read half a megabyte, so that there is more after the first.
+    t.is(body?.requests, 300)
+    t.true((body?.mean_us ?? 0) > 0)
+  },
+  'memcached',
+)
+
+kernelTest(
+  'a request that one recv took whole has no body',
+  async t => {
+    const service = await startMemcached(t)
+    const measurement = await startMeasuring(t, '--port', service.port)
+    await runLoad(t, { port: service.port, connections: 4, requests: 2000, 'set-bytes': 100 })
+    const document = await measurement.stop()
+    assertExact(t, document, 2000)
+    t.is(
+      document.stages.find(({ name }) => name === 'body'),
+      undefined,
+    )
+  },
+  'memcached',
+)
+
+kernelTest(
+  'a reply of many packets is one reply',
+  async t => {
+    const service = await startMemcached(t, ['-I', '2m'])
+    // The value is stored before the connections open, and so before the measurement begins.
+    const load = { port: service.port, connections: 4, requests: 300, 'value-bytes': 500_000 }
+    const send = await connectFirst(t, load)
+    const measurement = await startMeasuring(t, '--port', service.port)
+    t.is((await send()).misses, 0)
+    assertExact(t, await measurement.stop(), 300)
+  },
+  'memcached',
+)
+
+// Nagle's algorithm holds all pieces but the first back until the client acknowledges that, which takes a while.
+kernelTest('a reply of many send calls is one reply', async t => {
+  const service = await startService(t, '--reply-bytes', 4000, '--pieces', 8)
+  const measurement = await startMeasuring(t, '--port', service.port)
+  await runLoad(t, { port: service.port, connections: 8, requests: 400 })
+  assertExact(t, await measurement.stop(), 400)
+})
+
+kernelTest('a reply of many packets and send calls is one reply', async t => {
+  const service = await startService(t, '--reply-bytes', 400_000, '--pieces', 8)
+  const measurement = await startMeasuring(t, '--port', service.port)
+  await runLoad(t, { port: service.port, connections: 4, requests: 300 })
+  assertExact(t, await measurement.stop(), 300)
+})
+
+// With several requests on their way, what a service reads and answers in one go is one turn: no protocol is
+// understood, so there is no telling how many requests were in it. What can be said is asserted: no more turns than
+// requests, every turn that begins ends, no negative time, and turns that overlap are said to.
+kernelTest(
+  'turns of pipelined requests all end, and are said to overlap',
+  async t => {
+    const service = await startMemcached(t)
+    const measurement = await startMeasuring(t, '--port', service.port)
+    const load = { port: service.port, connections: 4, requests: 40_000, pipeline: 16 }
+    await runLoad(t, load)
+    const document = await measurement.stop()
+    t.true(document.requests > 0 && document.requests <= load.requests)
+    t.true(document.pipelined > 0 && document.pipelined <= document.requests)
+    t.deepEqual(document.lost, { ringbuf_full: 0, map_full: 0, clock: 0 })
+    t.deepEqual([document.in_flight, document.unanswered], [0, 0])
+    t.true(document.exemplars.every(({ stages }) => Object.values(stages).every(us => us >= 0)))
+    assertAddsUp(t, document)
+  },
+  'memcached',
+)
+
+kernelTest(
+  'requests that wait for the answer do not overlap',
+  async t => {
+    const service = await startMemcached(t)
+    const measurement = await startMeasuring(t, '--port', service.port)
+    await runLoad(t, { port: service.port, connections: 4, requests: 5000 })
+    const document = await measurement.stop()
+    assertExact(t, document, 5000)
+    t.is(document.pipelined, 0)
+  },
+  'memcached',
+)
