@@ -16,11 +16,11 @@
 
 /* All times are bpf_ktime_get_ns(): CLOCK_MONOTONIC, nanoseconds. */
 struct thread_run {
-	__u64 entry_ns;		/* entry of the current (or last) system call */
+	__u64 entry_ns;		/* entry of the current (or last) system call that can do more than wait */
 	__u64 entry_off_ns;	/* off_ns at that entry */
 	__u64 off_ns;		/* sum of the time off the CPU since the thread was first seen */
 	__u64 on_ns;		/* last switched in */
-	__u64 wait_entry_ns;	/* entry of the system call in which it last waited for sockets */
+	__u64 wait_entry_ns;	/* when it last waited for sockets: payload from then on found it waiting */
 	__u64 wait_on_ns;	/* switched in again after that wait */
 	__u32 syscall;
 };
@@ -38,10 +38,9 @@ struct thread_state {
 };
 
 struct cpu_state {
-	__u64 softirq_ns;	/* entry of the NET_RX softirq in progress */
-	__u64 receive_ns;	/* the packet in hand was given to the stack */
+	__u64 softirq_ns;	/* entry of the last NET_RX softirq, 0 if none since the last context switch */
+	__u64 receive_ns;	/* the last packet was given to the stack */
 	__u64 replied_sk;	/* socket whose reply the current system call has put on the wire */
-	__u32 softirq;		/* 1 + number of the softirq in progress, 0 if none */
 	__u32 tid;		/* the service's thread on this CPU, 0 if none */
 	struct thread_run run;	/* of that thread */
 } __attribute__((aligned(128)));

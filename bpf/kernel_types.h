@@ -79,8 +79,13 @@ struct sock_common {
 	possible_net_t skc_net;
 };
 
+typedef struct {
+	int owned;
+} socket_lock_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	__u8 sk_shutdown;
 	__u16 sk_protocol;
 };
@@ -93,6 +98,7 @@ struct tcp_sock {
 struct sk_buff {
 	struct sock *sk;
 	unsigned int len;
+	unsigned int data_len;
 	__u16 transport_header;
 	unsigned char *head;
 	unsigned char *data;

@@ -1,25 +1,23 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
-/* Receive context: which softirq a CPU is in, since when, and when the packet in hand reached the stack. */
+/* Receive context: when the CPU's NET_RX softirq began, and when the packet in hand reached the stack. */
 #include "context.h"
 
 SEC("tp_btf/softirq_entry")
 int BPF_PROG(softirq_entry, unsigned int vec)
 {
-	struct cpu_state *cpu = this_cpu();
-
-	cpu->softirq = vec + 1;
 	if (vec == NET_RX_SOFTIRQ)
-		cpu->softirq_ns = bpf_ktime_get_ns();
+		this_cpu()->softirq_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
+/*
+ * Only attached where threaded NAPI is in use: its thread polls outside any softirq, and must not take the time of an
+ * earlier one for its own. Elsewhere what comes after a softirq makes no use of the time.
+ */
 SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_exit, unsigned int vec)
 {
-	struct cpu_state *cpu = this_cpu();
-
-	cpu->softirq = 0;
-	cpu->receive_ns = 0;
+	this_cpu()->softirq_ns = 0;
 	return 0;
 }
 

@@ -37,12 +37,24 @@ static __always_inline __u32 unread(struct sock *sk)
 	return bytes && sk->sk_shutdown & RCV_SHUTDOWN ? bytes - 1 : bytes;
 }
 
-static __always_inline void arrive(struct arrival *arrival, struct cpu_state *cpu, __u64 now)
+/*
+ * A socket that a thread has locked is in that thread's hands: no softirq takes in its packets or sends them
+ * (sock_owned_by_user in include/net/sock.h); the thread does, working off the backlog when it lets go.
+ */
+static __always_inline bool is_locked(struct sock *sk)
 {
-	/* Outside the softirq the socket's owner works off the backlog: the packet came at an unknown time. */
-	arrival->softirq_ns = cpu->softirq == NET_RX_SOFTIRQ + 1 ? cpu->softirq_ns : 0;
-	arrival->receive_ns = cpu->softirq ? cpu->receive_ns : 0;
-	arrival->ready_ns = now;
+	return sk->sk_lock.owned;
+}
+
+static __always_inline void arrive(struct arrival *arrival, struct sock *sk)
+{
+	struct cpu_state *cpu = this_cpu();
+	/* From the backlog: the packet came at an unknown time. */
+	bool in_softirq = !is_locked(sk);
+
+	arrival->softirq_ns = in_softirq ? cpu->softirq_ns : 0;
+	arrival->receive_ns = in_softirq ? cpu->receive_ns : 0;
+	arrival->ready_ns = bpf_ktime_get_ns();
 	arrival->cpu = bpf_get_smp_processor_id();
 }
 
@@ -73,10 +85,10 @@ int BPF_PROG(payload_is_ready, struct sock *sk)
 		return 0;
 	}
 	if (conn->state == IDLE) {
-		arrive(&conn->arrival, this_cpu(), bpf_ktime_get_ns());
+		arrive(&conn->arrival, sk);
 		begin(conn);
 	} else if (conn->state == READ && !conn->next.ready_ns) {
-		arrive(&conn->next, this_cpu(), bpf_ktime_get_ns());
+		arrive(&conn->next, sk);
 	}
 	return 0;
 }
@@ -121,15 +133,27 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	return 0;
 }
 
-/* Whether the packet carries payload: ACKs, window probes and a bare FIN do not. */
+/*
+ * Whether the packet carries payload: ACKs, window probes and a bare FIN do not. TCP keeps payload in page fragments,
+ * which only devices without scatter-gather make linear.
+ */
 static __always_inline bool has_payload(struct sk_buff *skb)
 {
-	unsigned char *tcp = skb->head + skb->transport_header;
+	unsigned char *tcp;
 	__u8 data_offset;
 
+	if (skb->data_len)
+		return true;
+	tcp = skb->head + skb->transport_header;
 	if (bpf_probe_read_kernel(&data_offset, 1, tcp + 12))
 		return false;
 	return skb->len > (tcp - skb->data) + (data_offset >> 4) * 4;
+}
+
+/* Is this the service's own send call, or had the reply to wait, for an ACK or for the qdisc? */
+static __always_inline bool is_sending(struct connection *conn, struct sock *sk, struct cpu_state *cpu)
+{
+	return !conn->send_entry_ns && is_locked(sk) && cpu->tid && cpu->run.entry_ns >= conn->last_ns;
 }
 
 SEC("tp_btf/net_dev_start_xmit")
@@ -145,8 +169,7 @@ int BPF_PROG(packet_is_sent, struct sk_buff *skb)
 	if (!conn || conn->state != READ || !has_payload(skb))
 		return 0;
 	cpu = this_cpu();
-	/* Sent from within the service's own send call? Otherwise it had to wait: for an ACK, for the qdisc. */
-	if (!conn->send_entry_ns && !cpu->softirq && cpu->tid && cpu->run.entry_ns >= conn->last_ns) {
+	if (is_sending(conn, sk, cpu)) {
 		leave_app(conn, cpu);
 		cpu->replied_sk = (__u64)sk;
 	}
@@ -201,7 +224,7 @@ int BPF_PROG(packet_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue 
 	if (!conn || conn->state != READ || conn->queued_ns || !has_payload(skb))
 		return 0;
 	cpu = this_cpu();
-	if (!conn->send_entry_ns && !cpu->softirq && cpu->tid && cpu->run.entry_ns >= conn->last_ns)
+	if (is_sending(conn, sk, cpu))
 		leave_app(conn, cpu);
 	conn->queued_ns = bpf_ktime_get_ns();
 	return 0;

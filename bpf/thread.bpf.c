@@ -51,6 +51,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 		from = bpf_task_storage_get(&threads, prev, NULL, 0);
 	to = bpf_task_storage_get(&threads, next, NULL, 0);
 	cpu->tid = to ? next->pid : 0;
+	cpu->softirq_ns = 0;	/* a softirq is over before its CPU turns to another thread */
 	if (!from && !to)
 		return 0;
 	now = bpf_ktime_get_ns();
@@ -61,14 +62,17 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	return 0;
 }
 
-/* A thread of the service wakes another one: from here on the second works for the first's request. */
+/*
+ * A thread of the service wakes another one: from here on the second works for the first's request. A softirq on top
+ * of the first may wake the second as well, but one that waits for a hand-over has no softirq to wait for.
+ */
 SEC("tp_btf/sched_waking")
 int BPF_PROG(sched_waking, struct task_struct *p)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct thread_state *thread;
 
-	if (!cpu->tid || cpu->softirq)
+	if (!cpu->tid)
 		return 0;
 	thread = bpf_task_storage_get(&threads, p, NULL, 0);
 	if (thread) {
@@ -116,15 +120,18 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 
 	if (!cpu->tid)
 		return 0;
-	cpu->run.entry_ns = bpf_ktime_get_ns();
-	cpu->run.entry_off_ns = cpu->run.off_ns;
 	cpu->run.syscall = number;
 	m = this_metrics();
-	if (!m)
+	if (m)
+		m->syscalls++;
+	if (in_set(multiplex_syscalls, number)) {
+		/* Of when a thread began to wait, the entry of its last other call tells enough: see wait_entry_ns. */
+		if (m)
+			m->wait_syscalls++;
 		return 0;
-	m->syscalls++;
-	if (in_set(multiplex_syscalls, number))
-		m->wait_syscalls++;
+	}
+	cpu->run.entry_ns = bpf_ktime_get_ns();
+	cpu->run.entry_off_ns = cpu->run.off_ns;
 	return 0;
 }
 
