@@ -73,7 +73,7 @@ export const describeLeftovers = async (before: Snapshot): Promise<string[]> => 
 const listNetns = (): Promise<string[]> => readdir(NETNS_FOLDER).catch(() => [])
 
 /** Gives the processes that a test started, directly or not, and that run still. */
-const listStrays = async (): Promise<{ pid: number; program: string }[]> => {
+export const listStrays = async (): Promise<{ pid: number; program: string }[]> => {
   const strays: { pid: number; program: string }[] = []
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue

@@ -1,0 +1,129 @@
+import { type Context, kernelTest } from './support/kernel-test.js'
+import { listBpf, waitUntilBpfIsGone } from './support/leftovers.js'
+import { runLoad } from './support/load.js'
+import { type Service, startMemcached } from './support/services.js'
+import { openTerminal, type TerminalEnd } from './support/terminal.js'
+
+const RESTORED = 'alternate 0, cursor 1, mouse 0'
+const ESCAPE = String.fromCharCode(27)
+const COLOR = new RegExp(`${ESCAPE}\\[(?:\\d+;)*[34]\\d[;m]`)
+
+/** Starts a service that is kept busy until the test is over. */
+const startBusyService = async (t: Context): Promise<Service> => {
+  const service = await startMemcached(t)
+  void runLoad(t, { port: service.port, connections: 2, rate: 500, requests: 1_000_000 }).catch(
+    () => undefined,
+  )
+  return service
+}
+
+const assertRestored = (t: Context, { screen, modes }: TerminalEnd): void => {
+  t.is(screen, RESTORED)
+  t.is(modes.after, modes.before)
+}
+
+for (const [columns, rows] of [
+  [80, 24],
+  [40, 24],
+] as const) {
+  kernelTest(
+    `live shows the service and its stages on ${columns} columns, and gives the terminal back`,
+    async t => {
+      const service = await startBusyService(t)
+      const terminal = await openTerminal(t, { columns, rows }, 'live', '--port', service.port)
+      await terminal.waitForScreen(/memcached/, /p99/, /app_cpu/, /recv/)
+      t.regex(await terminal.captureCodes(), COLOR)
+      await terminal.press('q')
+      const end = await terminal.waitForEnd()
+      t.is(end.code, 0)
+      assertRestored(t, end)
+    },
+    'tmux',
+    'memcached',
+  )
+}
+
+kernelTest(
+  'taut alone opens the live view of the busiest service; NO_COLOR takes its colours away',
+  async t => {
+    await startBusyService(t)
+    const terminal = await openTerminal(t, { columns: 80, rows: 24, env: { NO_COLOR: '1' } })
+    await terminal.waitForScreen(/memcached/, /app_cpu/)
+    t.notRegex(await terminal.captureCodes(), COLOR)
+    await terminal.press('q')
+    t.is((await terminal.waitForEnd()).code, 0)
+  },
+  'tmux',
+  'memcached',
+)
+
+kernelTest(
+  'demo on a terminal is a live view',
+  async t => {
+    const terminal = await openTerminal(t, { columns: 80, rows: 24 }, 'demo')
+    await terminal.waitForScreen(/app_cpu/, /recv/)
+    await terminal.press('q')
+    const end = await terminal.waitForEnd()
+    t.is(end.code, 0)
+    assertRestored(t, end)
+  },
+  'tmux',
+)
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  kernelTest(
+    `live gives the terminal back on ${signal}`,
+    async t => {
+      const service = await startBusyService(t)
+      const terminal = await openTerminal(t, { columns: 80, rows: 24 }, 'live', '--port', service.port)
+      await terminal.waitForScreen(/memcached/, /app_cpu/)
+      process.kill(terminal.pid, signal)
+      const end = await terminal.waitForEnd()
+      t.is(end.code, 130)
+      assertRestored(t, end)
+    },
+    'tmux',
+    'memcached',
+  )
+}
+
+kernelTest(
+  'live, killed, leaves no program, link or map',
+  async t => {
+    const before = new Set(listBpf())
+    const service = await startBusyService(t)
+    const terminal = await openTerminal(t, { columns: 80, rows: 24 }, 'live', '--port', service.port)
+    await terminal.waitForScreen(/memcached/, /app_cpu/)
+    t.true(listBpf().some(item => !before.has(item)))
+    process.kill(terminal.pid, 'SIGKILL')
+    t.is((await terminal.waitForEnd()).code, 128 + 9)
+    await waitUntilBpfIsGone(before)
+  },
+  'tmux',
+  'memcached',
+)
+
+kernelTest(
+  'measure on a terminal fits it, and NO_COLOR takes its colours away',
+  async t => {
+    const service = await startBusyService(t)
+    for (const [columns, env, hasColor] of [
+      [80, {}, true],
+      [40, { NO_COLOR: '1' }, false],
+    ] as const) {
+      const args = ['measure', '--port', service.port, '--for', '500ms']
+      const terminal = await openTerminal(t, { columns, rows: 60, env }, ...args)
+      const { code } = await terminal.waitForEnd()
+      t.is(code, 0)
+      await terminal.waitForScreen(/memcached/, /app_cpu/, /Lost: nothing/)
+      const lines = await terminal.captureLines()
+      t.deepEqual(
+        lines.filter(line => line.length > columns),
+        [],
+      )
+      t.is(COLOR.test(await terminal.captureCodes()), hasColor)
+    }
+  },
+  'tmux',
+  'memcached',
+)
