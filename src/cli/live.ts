@@ -42,7 +42,9 @@ const streamDocuments = async (options: TargetOptions): Promise<void> => {
   using session = await Session.start(await chooseTarget(options))
   while (!signal.aborted) {
     await sleep(REFRESH_MS, signal)
-    if (!signal.aborted) process.stdout.write(`${JSON.stringify(await session.refresh())}\n`)
+    if (signal.aborted) break
+    await session.refresh()
+    process.stdout.write(`${JSON.stringify(await session.describeInterval())}\n`)
   }
   process.exitCode = EXIT.interrupted
 }
@@ -125,7 +127,8 @@ class LiveView {
       this.#startedMs = performance.now()
       this.#document = null
     } else if (this.#session !== null) {
-      this.#document = await this.#session.refresh()
+      await this.#session.refresh()
+      this.#document = await this.#session.describeInterval()
     }
     this.#status = this.#describeStatus()
   }

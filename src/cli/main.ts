@@ -43,6 +43,12 @@ const explain = (error: unknown): { exitCode: number; message: string } => {
   return { exitCode: EXIT.failed, message: error instanceof Error ? error.message : String(error) }
 }
 
+// Whoever reads us has seen enough, as head does: nothing is left to do, and nothing to complain about.
+process.stdout.on('error', error => {
+  if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done)
+  throw error
+})
+
 const isDebug = process.argv.includes('--debug')
 try {
   await createProgram().parseAsync()

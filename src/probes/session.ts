@@ -16,26 +16,35 @@ import { type BpfCost, Tracer } from './tracer.js'
 
 /** Of the requests that are not slow, so many a second become exemplars. */
 const ORDINARY_EXEMPLARS = 16
+/** What the probes cost changes slowly, and timing them makes them dearer. */
+const REFRESHES_A_COST_SAMPLE = 5
 const KEPT_EXEMPLARS = 16
+
+/** A stretch of the session: its own counts, and those since the start at its end. */
+type Interval = { counts: Counts; cumulative: Counts; startedAt: Date; seconds: number }
 
 /** A measurement in progress: of one target, since `start`, looked at in intervals. */
 export class Session implements Disposable {
   readonly target: Target
   readonly #tracer: Tracer
-  readonly #refreshUsage = createUsageMeter()
+  readonly #intervalUsage = createUsageMeter()
   readonly #wholeUsage = createUsageMeter()
   readonly #host = describeHost()
   readonly #startedAt = new Date()
   readonly #startedMs = performance.now()
   readonly #cost: BpfCost = { bpfNs: 0, requests: 0 }
-  #last: { counts: Counts; at: Date; ms: number }
+  #last: { cumulative: Counts; at: Date; ms: number }
+  #interval: Interval
+  #refreshes = 0
   /** The slowest of the session. */
   #exemplars: Exemplar[] = []
 
   private constructor(target: Target, tracer: Tracer) {
     this.target = target
     this.#tracer = tracer
-    this.#last = { counts: emptyCounts(), at: this.#startedAt, ms: this.#startedMs }
+    const counts = emptyCounts()
+    this.#last = { cumulative: counts, at: this.#startedAt, ms: this.#startedMs }
+    this.#interval = { counts, cumulative: counts, startedAt: this.#startedAt, seconds: 0 }
   }
 
   /** Attaches the probes; every request that begins from here on is measured. Throws as Tracer.start does. */
@@ -43,39 +52,47 @@ export class Session implements Disposable {
     const session = new Session(target, Tracer.start(target))
     session.#tracer.chooseExemplars(Number.MAX_SAFE_INTEGER, 1)
     await session.#wholeUsage([process.pid])
-    await session.#refreshUsage([process.pid])
+    await session.#intervalUsage([process.pid])
     return session
   }
 
   /**
-   * Gives the document of the time since the last call, or since the start; to be called about once a second.
-   * Samples on the way what measuring costs, which takes up to 50 ms, gathers exemplars and chooses the next ones.
+   * To be called about once a second: gathers exemplars and chooses the next ones by what was slow since the last
+   * call, and samples now and then what measuring costs, which takes up to 50 ms.
    */
-  async refresh(): Promise<MeasureDocument> {
-    const { bpfNs, requests } = await this.#tracer.measureCost()
-    this.#cost.bpfNs += bpfNs
-    this.#cost.requests += requests
-    const agent = await this.#refreshUsage([process.pid])
+  async refresh(): Promise<void> {
+    if (this.#refreshes++ % REFRESHES_A_COST_SAMPLE === 0) {
+      const { bpfNs, requests } = await this.#tracer.measureCost()
+      this.#cost.bpfNs += bpfNs
+      this.#cost.requests += requests
+    }
     this.#keepExemplars()
     const cumulative = this.#tracer.read()
-    const now = { counts: cumulative, at: new Date(), ms: performance.now() }
-    const counts = subtractCounts(cumulative, this.#last.counts)
-    const document = this.#document(counts, cumulative, this.#last.at, now.ms - this.#last.ms, agent)
+    const now = { cumulative, at: new Date(), ms: performance.now() }
+    const counts = subtractCounts(cumulative, this.#last.cumulative)
+    const seconds = (now.ms - this.#last.ms) / 1000
+    this.#interval = { counts, cumulative, startedAt: this.#last.at, seconds }
     this.#last = now
     this.#tracer.chooseExemplars(
       findQuantile(counts.tailRequests, 99, Number(counts.maxNs)) ?? Number.MAX_SAFE_INTEGER,
       Math.max(1, countRequests(counts) / ORDINARY_EXEMPLARS),
     )
-    return document
+  }
+
+  /** Gives the document of the time between the last two refreshes. */
+  async describeInterval(): Promise<MeasureDocument> {
+    return this.#document(this.#interval, await this.#intervalUsage([process.pid]))
   }
 
   /** Detaches the probes and gives the document of the whole session, its counts exact. */
   async stop(): Promise<MeasureDocument> {
     const counts = this.#tracer.stop()
-    const ms = performance.now() - this.#startedMs
-    const agent = await this.#wholeUsage([process.pid])
+    const seconds = (performance.now() - this.#startedMs) / 1000
     this.#keepExemplars()
-    return this.#document(counts, counts, this.#startedAt, ms, agent)
+    return this.#document(
+      { counts, cumulative: counts, startedAt: this.#startedAt, seconds },
+      await this.#wholeUsage([process.pid]),
+    )
   }
 
   /** Detaches the probes; harmless when done again. */
@@ -93,13 +110,7 @@ export class Session implements Disposable {
       .slice(0, KEPT_EXEMPLARS)
   }
 
-  #document(
-    counts: Counts,
-    cumulative: Counts,
-    startedAt: Date,
-    ms: number,
-    agent: Usage | null,
-  ): MeasureDocument {
+  #document({ counts, cumulative, startedAt, seconds }: Interval, agent: Usage | null): MeasureDocument {
     const { ports, service } = this.target
     return measureDocument({
       version: VERSION,
@@ -112,7 +123,7 @@ export class Session implements Disposable {
         pid: service.pid,
       },
       startedAt,
-      seconds: ms / 1000,
+      seconds,
       inFlight: countInFlight(cumulative),
       counts,
       overheads: describeOverheads(counts),

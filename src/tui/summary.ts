@@ -27,7 +27,7 @@ export const composeSummary = (
 
 const composePercentiles = ({ requests, total }: MeasureDocument, columns: number): string[] => {
   if (requests === 0) {
-    return [cut(' no request was answered in this interval', columns)]
+    return [cut(' no request was answered yet', columns)]
   }
 
   const cells = [
