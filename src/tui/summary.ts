@@ -27,7 +27,7 @@ export const composeSummary = (
 
 const composePercentiles = ({ requests, total }: MeasureDocument, columns: number): string[] => {
   if (requests === 0) {
-    return [cut(' no request was answered yet', columns)]
+    return [cut(' no requests in this interval', columns)]
   }
 
   const cells = [
