@@ -18,7 +18,7 @@ export const kernelTest = (
 ): void => {
   const obstacle = findObstacle(programs)
   if (obstacle === null) test.serial(title, run)
-  else test.skip(`${title} (skipped: ${obstacle})`, run)
+  else test.skip(`${title} (${obstacle})`, run)
 }
 
 const findObstacle = (programs: string[]): string | null => {
