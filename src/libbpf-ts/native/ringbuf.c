@@ -339,10 +339,10 @@ static size_t frame_size(uint32_t header)
 }
 
 /* How far ahead of the walk memory is asked for: the processor's own guess ends with each page. */
-#define PREFETCH_BYTES 4096
+#define PREFETCH_BYTES 2048
 
 /* What is copied at once: small enough to be still in the first cache, where the walk has just put it. */
-#define COPY_BYTES 8192
+#define COPY_BYTES 2048
 
 struct copy {
 	const struct ring *ring;
@@ -359,6 +359,21 @@ static void copy_up_to(struct copy *copy, unsigned long position)
 	copy->from = position;
 }
 
+static inline uint32_t read_header(const struct ring *ring, unsigned long position)
+{
+	const uint8_t *frame = ring->data + (position & (ring->size - 1));
+
+	__builtin_prefetch(frame + PREFETCH_BYTES);
+	return __atomic_load_n((const uint32_t *)frame, __ATOMIC_ACQUIRE);
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+	size_t least = a < b ? a : b;
+
+	return least < c ? least : c;
+}
+
 /*
  * Copies finished records into the buffer and the place of each within it into offsets, one more
  * for the end. Returns their count; 0 when there is none; the negative size of the first frame
@@ -370,41 +385,39 @@ static double drain(struct ring *ring, struct bytes buffer, uint32_t *offsets, s
 	unsigned long unread = __atomic_load_n(ring->producer_position, __ATOMIC_ACQUIRE) - position;
 	unsigned long end = position + unread;
 	struct copy copy = { .ring = ring, .from = position, .to = buffer.data };
-	uint32_t header, usual = BPF_RINGBUF_BUSY_BIT;
-	size_t size = 0, used = 0, count = 0, refused = 0;
+	size_t size, used = 0, count = 0, refused = 0;
 
 	if (unread > ring->size)
 		return 0; /* somebody else moves the position: a second reader, which is a mistake */
 	while (position != end) {
-		const uint8_t *frame = ring->data + (position & (ring->size - 1));
+		uint32_t header = read_header(ring, position);
+		size_t run;
 
-		__builtin_prefetch(frame + PREFETCH_BYTES);
-		header = __atomic_load_n((const uint32_t *)frame, __ATOMIC_ACQUIRE);
+		size = frame_size(header);
+		if (header & BPF_RINGBUF_BUSY_BIT || size > end - position)
+			break;
+		if (header & BPF_RINGBUF_DISCARD_BIT) {
+			copy_up_to(&copy, position);
+			position += size;
+			copy.from = position;
+			continue;
+		}
+		run = smallest((buffer.size - used) / size, most - count, (end - position) / size);
+		if (!run) {
+			refused = size;
+			break;
+		}
 		/*
 		 * Most records are as long as the one before. Guessing so lets the processor go on to
 		 * the next header before it has this one.
 		 */
-		if (__builtin_expect(header != usual, 0)) {
-			if (header & BPF_RINGBUF_BUSY_BIT || frame_size(header) > end - position)
-				break;
-			if (header & BPF_RINGBUF_DISCARD_BIT) {
+		do {
+			offsets[count++] = (uint32_t)(used + BPF_RINGBUF_HDR_SZ);
+			used += size;
+			position += size;
+			if (position - copy.from >= COPY_BYTES)
 				copy_up_to(&copy, position);
-				position += frame_size(header);
-				copy.from = position;
-				continue;
-			}
-			usual = header;
-			size = frame_size(header);
-		}
-		if (__builtin_expect(used + size > buffer.size || count == most, 0)) {
-			refused = size;
-			break;
-		}
-		offsets[count++] = (uint32_t)(used + BPF_RINGBUF_HDR_SZ);
-		used += size;
-		position += size;
-		if (position - copy.from >= COPY_BYTES)
-			copy_up_to(&copy, position);
+		} while (--run && read_header(ring, position) == header);
 	}
 	copy_up_to(&copy, position);
 	offsets[count] = (uint32_t)used;
