@@ -87,8 +87,8 @@ static napi_value list(napi_env env, int (*next_id)(uint32_t, uint32_t *), int (
 		int fd = open_id(id);
 		napi_value item;
 
-		if (fd == -ENOENT)
-			continue; /* gone between the two calls */
+		if (fd == -ENOENT || fd == -EAGAIN)
+			continue; /* gone between the two calls; a link that is being made and has no id yet */
 		if (fd < 0)
 			return throw_errno(env, fd, "list", NULL);
 		item = describe(env, fd);
