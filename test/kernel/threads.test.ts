@@ -1,8 +1,11 @@
 import { assertExact } from './support/assertions.js'
+import { openConnections, readAnswer, sendRequest } from './support/client.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
+import { listThreadStates } from './support/processes.js'
 import { type Service, startMemcached, startService } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
+import { waitFor } from './support/wait.js'
 
 const REQUESTS = 20_000
 
@@ -34,16 +37,22 @@ kernelTest(
   'memcached',
 )
 
-kernelTest('counts each request of a thread that the service starts while it is measured', async t => {
-  const service = await startService(t, '--model', 'thread-per-connection')
-  const measurement = await startMeasuring(t, '--port', service.port)
-  for (const connections of [1, 5, 20]) {
-    await runLoad(t, { port: service.port, connections, requests: 1000 })
-  }
-  const document = await measurement.stop()
-  assertExact(t, document, 3000)
-  // Threads are known from their first moment: each request had a recv, and its service's own time.
-  for (const name of ['recv', 'app_cpu', 'send']) {
-    t.is(document.stages.find(stage => stage.name === name)?.requests, 3000, name)
-  }
-})
+kernelTest(
+  'knows threads that the service starts while it is measured, from their first request on',
+  async t => {
+    const service = await startService(t, '--model', 'thread-per-connection')
+    const measurement = await startMeasuring(t, '--port', service.port)
+    const sockets = await openConnections(t, service, 10)
+    // The main thread, the one that accepts, and one for every connection, which waits in recv.
+    await waitFor('every thread to wait', async () => {
+      const states = await listThreadStates(service.pid)
+      return states.length === 2 + sockets.length && states.every(state => state === 'S') ? true : null
+    })
+    await Promise.all(sockets.map(sendRequest))
+    await Promise.all(sockets.map(readAnswer))
+    const document = await measurement.stop()
+    assertExact(t, document, sockets.length)
+    // Who is not known by then is not known to have waited.
+    t.is(document.stages.find(({ name }) => name === 'runqueue')?.requests, sockets.length)
+  },
+)

@@ -7,12 +7,21 @@ const ROUNDING_US = 0.0005
 /** What adding up a dozen such numbers in floating point adds to that. */
 const FLOAT_US = 1e-6
 
-/** Asserts that all of so many requests were seen, answered, and that nothing was lost on the way. */
+/**
+ * Asserts that all of so many requests were seen, answered, and that nothing was lost on the way; and, as the clients
+ * wait for each answer, that none was taken for several.
+ */
 export const assertExact = (t: Context, document: MeasureDocument, requests: number): void => {
-  const { in_flight, unanswered, lost } = document
+  const { in_flight, unanswered, pipelined, lost } = document
   t.deepEqual(
-    { requests: document.requests, in_flight, unanswered, lost },
-    { requests, in_flight: 0, unanswered: 0, lost: { ringbuf_full: 0, map_full: 0, clock: 0 } },
+    { requests: document.requests, in_flight, unanswered, pipelined, lost },
+    {
+      requests,
+      in_flight: 0,
+      unanswered: 0,
+      pipelined: 0,
+      lost: { ringbuf_full: 0, map_full: 0, clock: 0 },
+    },
   )
   assertAddsUp(t, document)
 }

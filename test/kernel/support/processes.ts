@@ -73,11 +73,17 @@ export const endProcess = async ({ child, ended }: Pick<Running, 'child' | 'ende
 /** Stops a process where it is, and waits until all its threads have stopped; SIGCONT lets it go on. */
 export const pauseProcess = async ({ pid, child }: Pick<Running, 'pid' | 'child'>): Promise<void> => {
   child.kill('SIGSTOP')
-  await waitFor(`process ${pid} to stop`, async () => {
-    const tasks = await readdir(`/proc/${pid}/task`)
-    const stats = await Promise.all(tasks.map(task => readFile(`/proc/${pid}/task/${task}/stat`, 'latin1')))
-    return stats.every(stat => /\) T /.test(stat)) ? true : null
-  })
+  await waitFor(`process ${pid} to stop`, async () =>
+    (await listThreadStates(pid)).every(state => state === 'T') ? true : null,
+  )
+}
+
+/** Gives the state of each thread of a process by its letter: R, S, T and so on. */
+export const listThreadStates = async (pid: number): Promise<string[]> => {
+  const tasks = await readdir(`/proc/${pid}/task`)
+  const stats = await Promise.all(tasks.map(task => readFile(`/proc/${pid}/task/${task}/stat`, 'latin1')))
+  // The name before it is in parentheses, and may hold spaces and parentheses itself.
+  return stats.map(stat => stat.charAt(stat.lastIndexOf(')') + 2))
 }
 
 /** Waits until a process has written what the pattern matches, and gives the match; throws when it ended before. */
