@@ -1,57 +1,60 @@
 import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { runLoad, startMemcached, startTaut } from './processes.js'
+import { createUsageMeter, type Usage } from '../src/system/usage.js'
+import { type RunningTaut, runLoad, startMemcached, startTaut } from './processes.js'
 import { estimateRatio, type Interval } from './ratio.js'
 
 const { values } = parseArgs({
   options: {
-    pairs: { type: 'string', default: '30' },
+    pairs: { type: 'string', default: '40' },
     json: { type: 'boolean', default: false },
   },
 })
 
 const LOAD = ['--connections', '8']
 const SLICE = ['--seconds', '1']
-const AGENT_SECONDS = 15
+const AGENT_SECONDS = 20
+/** JavaScript that has just started compiles itself: a measurement that runs is what is compared. */
+const SETTLE_MS = 3000
 
-/** One slice of load at full speed, with taut measuring or without. */
-const runSlice = async (port: number, isTraced: boolean) => {
-  const taut = isTraced ? await startTaut(port) : null
-  const load = await runLoad(port, ...LOAD, ...SLICE)
-  return { load, measured: await taut?.stop() }
+const startSettledTaut = async (port: number): Promise<RunningTaut> => {
+  const taut = await startTaut(port)
+  await setTimeout(SETTLE_MS)
+  return taut
 }
 
+/** Slices of load at full speed in blocks of off, on, on, off, so that a drift of the machine falls on both alike. */
 const comparePairs = async (port: number, count: number) => {
   const pairs: { on: number; off: number }[] = []
   const bpfNs: number[] = []
   await runLoad(port, ...LOAD, ...SLICE)
-  for (let index = 0; index < count; index++) {
-    const isOnFirst = Math.random() < 0.5
-    const first = await runSlice(port, isOnFirst)
-    const second = await runSlice(port, !isOnFirst)
-    const [on, off] = isOnFirst ? [first, second] : [second, first]
-    const { measured } = on
-    // A ratio of unlike work would prove nothing: both sides must have done all that was asked.
-    if (measured?.requests !== on.load.requests) {
-      throw new Error(`taut counted ${measured?.requests} requests of ${on.load.requests}`)
+  while (pairs.length < count) {
+    const offBefore = await runLoad(port, ...LOAD, ...SLICE)
+    const taut = await startSettledTaut(port)
+    const on = [await runLoad(port, ...LOAD, ...SLICE), await runLoad(port, ...LOAD, ...SLICE)] as const
+    const measured = await taut.stop()
+    const offAfter = await runLoad(port, ...LOAD, ...SLICE)
+    // A ratio of unlike work would prove nothing: taut must have seen all of it.
+    if (measured.requests !== on[0].requests + on[1].requests) {
+      throw new Error(`taut counted ${measured.requests} requests of ${on[0].requests + on[1].requests}`)
     }
-    pairs.push({ on: on.load.rate, off: off.load.rate })
+    pairs.push({ on: on[0].rate, off: offBefore.rate }, { on: on[1].rate, off: offAfter.rate })
     if (measured.cost.bpf_ns_per_request !== null) bpfNs.push(measured.cost.bpf_ns_per_request)
-    if (!values.json) process.stderr.write(`\rpair ${index + 1} of ${count}`)
+    if (process.stderr.isTTY) process.stderr.write(`\r${pairs.length} of ${count} pairs`)
   }
-  if (!values.json) process.stderr.write('\r\x1b[K')
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
   return { throughput: estimateRatio(pairs), bpfNs: median(bpfNs) }
 }
 
-/** What the agent takes at one refresh a second, under a steady load. */
-const watchAgent = async (port: number) => {
-  const taut = await startTaut(port)
-  // The start itself, mostly loading JavaScript, is over before the first refresh.
-  await setTimeout(1000)
-  const load = runLoad(port, ...LOAD, '--rate', '5000', '--seconds', String(AGENT_SECONDS))
-  await load
-  const { cost } = await taut.stop()
-  return { cpuPercent: cost.agent_cpu_percent, rssBytes: cost.agent_rss_bytes }
+/** What the agent takes at one refresh a second under a steady load, by the kernel's account of its process. */
+const watchAgent = async (port: number): Promise<Usage | null> => {
+  const taut = await startSettledTaut(port)
+  const readUsage = createUsageMeter()
+  await readUsage([taut.pid])
+  await runLoad(port, ...LOAD, '--rate', '5000', '--seconds', String(AGENT_SECONDS))
+  const usage = await readUsage([taut.pid])
+  await taut.stop()
+  return usage
 }
 
 const median = (numbers: readonly number[]): number =>
@@ -71,7 +74,7 @@ try {
       [
         `throughput of saturated memcached, taut measuring / not: ${formatInterval(throughput)}`,
         `BPF programs: ${Math.round(bpfNs)} ns a request, timing them included`,
-        `taut itself at one refresh a second: ${agent.cpuPercent?.toFixed(2)} % of a core, ${((agent.rssBytes ?? 0) / 1e6).toFixed(0)} MB`,
+        `taut itself at one refresh a second: ${agent?.cpuPercent.toFixed(2)} % of a core, ${((agent?.rssBytes ?? 0) / 1e6).toFixed(0)} MB`,
         '',
       ].join('\n'),
     )

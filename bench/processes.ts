@@ -36,8 +36,11 @@ export const runLoad = async (port: number, ...args: string[]): Promise<Load> =>
   return JSON.parse(stdout)
 }
 
+/** A `taut measure` in progress. */
+export type RunningTaut = { pid: number; stop: () => Promise<MeasureDocument> }
+
 /** Starts `taut measure` on a port; resolves when its probes are attached, and `stop` gives what it measured. */
-export const startTaut = async (port: number): Promise<{ stop: () => Promise<MeasureDocument> }> => {
+export const startTaut = async (port: number): Promise<RunningTaut> => {
   const folder = mkdtempSync(join(tmpdir(), 'taut-bench-'))
   const ready = join(folder, 'ready')
   const args = [MAIN, 'measure', '--port', String(port), '--for', '1h', '--json', '--ready-file', ready]
@@ -45,6 +48,7 @@ export const startTaut = async (port: number): Promise<{ stop: () => Promise<Mea
   const output = readAll(child)
   await waitUntil(() => existsSync(ready) || child.exitCode !== null, 'taut does not get ready')
   return {
+    pid: child.pid ?? 0,
     stop: async () => {
       child.kill('SIGINT')
       const text = await output

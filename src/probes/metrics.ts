@@ -37,14 +37,16 @@ export class Metrics {
     return counts
   }
 
-  /** Gives the number of complete requests so far, at less cost than reading everything. */
-  readRequests(): number {
-    let requests = 0
+  /** Gives the cumulative histogram of the total alone: what it takes to follow the tail, at a tenth of the cost. */
+  readTotals(): Float64Array {
+    const totals = new Float64Array(BUCKETS)
     for (let cpu = 0; cpu < this.#cpus; cpu++) {
       const tail = (cpu * METRICS_SIZE) / WORD + TAIL
-      for (let bucket = 0; bucket < BUCKETS; bucket++) requests += this.#count(tail + bucket * ROW)
+      for (let bucket = 0; bucket < BUCKETS; bucket++) {
+        totals[bucket] = (totals[bucket] ?? 0) + this.#count(tail + bucket * ROW)
+      }
     }
-    return requests
+    return totals
   }
 
   /** Lets every CPU send so many more exemplars. */

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { type Counts, countInFlight, countRequests, emptyCounts, subtractCounts } from '../latency/counts.js'
+import { type Counts, countInFlight, emptyCounts, subtractCounts } from '../latency/counts.js'
 import {
   type Exemplar,
   type MeasureDocument,
@@ -7,7 +7,7 @@ import {
   type Overheads,
   perRequest,
 } from '../latency/document.js'
-import { findQuantile } from '../latency/histogram.js'
+import { BUCKETS, countValues, findQuantile } from '../latency/histogram.js'
 import { describeHost } from '../system/host.js'
 import type { Target } from '../system/target.js'
 import { createUsageMeter, type Usage } from '../system/usage.js'
@@ -34,7 +34,7 @@ export class Session implements Disposable {
   readonly #startedMs = performance.now()
   readonly #cost: BpfCost = { bpfNs: 0, requests: 0 }
   #last: { cumulative: Counts; at: Date; ms: number }
-  #interval: Interval
+  #totals: Float64Array = new Float64Array(BUCKETS)
   #refreshes = 0
   /** The slowest of the session. */
   #exemplars: Exemplar[] = []
@@ -42,9 +42,7 @@ export class Session implements Disposable {
   private constructor(target: Target, tracer: Tracer) {
     this.target = target
     this.#tracer = tracer
-    const counts = emptyCounts()
-    this.#last = { cumulative: counts, at: this.#startedAt, ms: this.#startedMs }
-    this.#interval = { counts, cumulative: counts, startedAt: this.#startedAt, seconds: 0 }
+    this.#last = { cumulative: emptyCounts(), at: this.#startedAt, ms: this.#startedMs }
   }
 
   /** Attaches the probes; every request that begins from here on is measured. Throws as Tracer.start does. */
@@ -61,27 +59,35 @@ export class Session implements Disposable {
    * call, and samples now and then what measuring costs, which takes up to 50 ms.
    */
   async refresh(): Promise<void> {
-    if (this.#refreshes++ % REFRESHES_A_COST_SAMPLE === 0) {
+    if (this.#refreshes++ % REFRESHES_A_COST_SAMPLE === 0 || this.#cost.requests === 0) {
       const { bpfNs, requests } = await this.#tracer.measureCost()
       this.#cost.bpfNs += bpfNs
       this.#cost.requests += requests
     }
     this.#keepExemplars()
-    const cumulative = this.#tracer.read()
-    const now = { cumulative, at: new Date(), ms: performance.now() }
-    const counts = subtractCounts(cumulative, this.#last.cumulative)
-    const seconds = (now.ms - this.#last.ms) / 1000
-    this.#interval = { counts, cumulative, startedAt: this.#last.at, seconds }
-    this.#last = now
+    const totals = this.#tracer.readTotals()
+    const latest = totals.map((count, bucket) => count - (this.#totals[bucket] ?? 0))
+    this.#totals = totals
     this.#tracer.chooseExemplars(
-      findQuantile(counts.tailRequests, 99, Number(counts.maxNs)) ?? Number.MAX_SAFE_INTEGER,
-      Math.max(1, countRequests(counts) / ORDINARY_EXEMPLARS),
+      findQuantile(latest, 99, Number.MAX_SAFE_INTEGER) ?? Number.MAX_SAFE_INTEGER,
+      Math.max(1, countValues(latest) / ORDINARY_EXEMPLARS),
     )
   }
 
-  /** Gives the document of the time between the last two refreshes. */
+  /** Gives the document of the time since the last call, or since the start. */
   async describeInterval(): Promise<MeasureDocument> {
-    return this.#document(this.#interval, await this.#intervalUsage([process.pid]))
+    const now = { cumulative: this.#tracer.read(), at: new Date(), ms: performance.now() }
+    const last = this.#last
+    this.#last = now
+    return this.#document(
+      {
+        counts: subtractCounts(now.cumulative, last.cumulative),
+        cumulative: now.cumulative,
+        startedAt: last.at,
+        seconds: (now.ms - last.ms) / 1000,
+      },
+      await this.#intervalUsage([process.pid]),
+    )
   }
 
   /** Detaches the probes and gives the document of the whole session, its counts exact. */

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { BpfObject, enableRunStats, type Program, possibleCpus, RingBuffer } from 'libbpf-ts'
 import type { Counts } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
+import { countValues } from '../latency/histogram.js'
 import { STAGES } from '../latency/stages.js'
 import type { Target } from '../system/target.js'
 import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
@@ -74,6 +75,11 @@ export class Tracer implements Disposable {
     return this.#metrics.read()
   }
 
+  /** Gives the cumulative histogram of the total alone. */
+  readTotals(): Float64Array {
+    return this.#metrics.readTotals()
+  }
+
   /**
    * Chooses the exemplars until the next call: those slower than a threshold, and one in `every` of the others
    * (rounded up to a power of two), at most 64 a CPU.
@@ -101,12 +107,12 @@ export class Tracer implements Disposable {
    */
   async measureCost(): Promise<BpfCost> {
     using _stats = enableRunStats()
-    const before = { ns: this.#sumRunTime(), requests: this.#metrics.readRequests() }
+    const before = { ns: this.#sumRunTime(), requests: this.#countRequests() }
     let requests = 0
     for (let steps = 0; steps < COST_STEPS && requests < COST_REQUESTS; steps++) {
       await setTimeout(COST_STEP_MS)
       if (this.#object.closed) return { bpfNs: 0, requests: 0 }
-      requests = this.#metrics.readRequests() - before.requests
+      requests = this.#countRequests() - before.requests
     }
     return { bpfNs: this.#sumRunTime() - before.ns, requests }
   }
@@ -137,6 +143,10 @@ export class Tracer implements Disposable {
         program.attach()
       }
     }
+  }
+
+  #countRequests(): number {
+    return countValues(this.#metrics.readTotals())
   }
 
   #sumRunTime(): number {
