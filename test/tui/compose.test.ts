@@ -112,7 +112,7 @@ test('what there is to say before the first request', t => {
   t.regex(text(viewOf({ model: exampleModel({ target: null }) })), /No service is traced/)
   t.regex(text(viewOf({ model: exampleModel({ services: [] }) })), /no service listens/)
   const idle = text(viewOf({ model: exampleModel({ document: exampleDocument(0) }) }))
-  t.regex(idle, /no request was answered/)
+  t.regex(idle, /no requests in this interval/)
   t.notRegex(idle, /NaN|Infinity|undefined|null/)
 })
 
