@@ -218,7 +218,7 @@ install_packages() {
 	if [ "$(id -u)" != 0 ]; then
 		is_node_in_reach || missing+=(nodejs npm)
 		say "system packages are missing: ${missing[*]}"
-		fail 4 "installing them needs root; run: sudo $0 ${arguments[*]}"
+		fail 4 "installing them needs root; run: sudo $command"
 	fi
 
 	apt update || say 'the package lists could not be renewed; trying with the ones that are here'
@@ -262,13 +262,13 @@ provide_node() {
 
 fetch_node() {
 	local mask
-	check_folder "$node_root"
-	check_folder "$prefix/bin"
 	if [ -e "$node_root" ] && ! is_our_node; then
 		fail 1 "$node_root is there already and not from this script; move it away or choose another --prefix"
 	fi
 	say "Node.js here is $(node_version || echo missing) and taut needs $NODE_NEEDED or newer: so $NODE_PINNED comes" \
 		"from the npm registry ($node_package, 40 MB) into $node_root"
+	check_folder "$prefix/lib/taut"
+	check_folder "$prefix/bin"
 	new_folders=$(list_new_folders "$prefix/lib/taut" "$prefix/bin")
 	new_node=$node_root.new
 	rm -rf -- "$new_node"
@@ -365,7 +365,7 @@ check_folder() {
 	local folder=$1
 	while [ ! -e "$folder" ]; do folder=$(dirname -- "$folder"); done
 	[ -d "$folder" ] || fail 1 "$folder is not a folder; choose another --prefix"
-	[ -w "$folder" ] || fail 4 "$folder is not yours to write; run: sudo $0 ${arguments[*]}, or choose another --prefix"
+	[ -w "$folder" ] || fail 4 "$folder is not yours to write; run: sudo $command, or choose another --prefix"
 }
 
 # Folders that this script makes go with it when it is uninstalled; so what it leaves behind begins with a list of them,
@@ -483,5 +483,5 @@ main() {
 	say 'next: taut demo, or taut with a service running'
 }
 
-arguments=("$@")
+command="$0${*:+ $*}"
 main "$@"
