@@ -22,8 +22,13 @@ test('gives the CPU of the interval since the last reading', async t => {
 })
 
 test('gives the resident memory', async t => {
-  const usage = await createUsageMeter()([process.pid])
-  const kilobytes = Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1])
+  // Of a process that stands still: this one grows meanwhile, since other test files run in it too.
+  const child = spawn(process.execPath, ['-e', 'console.log(1); process.stdin.resume()'])
+  t.teardown(() => child.kill('SIGKILL'))
+  await once(child.stdout, 'data')
+  const usage = await createUsageMeter()([child.pid ?? 0])
+  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+  const kilobytes = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1])
   const ratio = (usage?.rssBytes ?? 0) / (1024 * kilobytes)
   t.true(ratio > 0.8 && ratio < 1.25, String(ratio))
 })
