@@ -92,11 +92,12 @@ static __always_inline __u64 sum_waits_of_both(struct connection *conn, struct c
 /* The service has entered the call that sends its reply: how much of the time since recv was it off the CPU? */
 static __always_inline void leave_app(struct connection *conn, struct cpu_state *cpu)
 {
-	conn->send_entry_ns = cpu->run.entry_ns;
 	if (cpu->tid == conn->reader)
 		conn->app_wait_ns = cpu->run.entry_off_ns - conn->recv_off_ns;
 	else
 		conn->app_wait_ns = sum_waits_of_both(conn, cpu);
+	/* Last: whoever sees it may finish the request. */
+	conn->send_entry_ns = cpu->run.entry_ns;
 }
 
 /* log2 of a number whose bits below the highest are all set, by a de Bruijn sequence. */
@@ -223,7 +224,7 @@ static __always_inline void finish(struct connection *conn, __u64 now, bool pipe
 		m->pipelined++;
 	if (conn->arrival.cpu == cpu && conn->recv_cpu == cpu)
 		m->same_cpu++;
-	if (m->exemplars_left && (total >= exemplar_threshold_ns || !(m->begun & exemplar_sample_mask))) {
+	if (m->exemplars_left && (total >= exemplar_threshold_ns || !(bpf_get_prandom_u32() & exemplar_sample_mask))) {
 		m->exemplars_left--;
 		send_exemplar(m, conn, &stages, mask, total, now, pipelined);
 	}

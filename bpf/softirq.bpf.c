@@ -10,14 +10,12 @@ int BPF_PROG(softirq_entry, unsigned int vec)
 	return 0;
 }
 
-/*
- * Only attached where threaded NAPI is in use: its thread polls outside any softirq, and must not take the time of an
- * earlier one for its own. Elsewhere what comes after a softirq makes no use of the time.
- */
+/* Busy polling, threaded NAPI and tun deliver packets outside any softirq, and must not take an earlier one's time. */
 SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_exit, unsigned int vec)
 {
-	this_cpu()->softirq_ns = 0;
+	if (vec == NET_RX_SOFTIRQ)
+		this_cpu()->softirq_ns = 0;
 	return 0;
 }
 

@@ -103,9 +103,17 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 
 	if (!is_target(sk))
 		return 0;
-	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
-	if (!conn || conn->state == IDLE)
+	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!conn)
 		return 0;
+	/*
+	 * Nobody saw it arrive: it came before the probes did, or the kernel skipped payload_is_ready, as it does when
+	 * a softirq interrupts that very program. The request is counted, from here on.
+	 */
+	if (conn->state == IDLE) {
+		arrive_now(&conn->arrival);
+		begin(conn);
+	}
 	cpu = this_cpu();
 	now = bpf_ktime_get_ns();
 	if (!cpu->tid)

@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { MeasureDocument } from '../latency/document.js'
 import { Session } from '../probes/session.js'
@@ -53,6 +53,7 @@ const writeReadyFile = (path: string): void => {
     writeFileSync(draft, `${process.pid}\n`, { flag: 'wx', mode: 0o600 })
     renameSync(draft, path)
   } catch (error) {
+    rmSync(draft, { force: true })
     const reason = error instanceof Error ? error.message : String(error)
     throw new Failure(`cannot write the ready file: ${reason} (try a path in a folder that exists)`)
   }

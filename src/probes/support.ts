@@ -1,6 +1,5 @@
 import { type BpfObject, type Program, probeAttach } from 'libbpf-ts'
 import type { StageName } from '../latency/stages.js'
-import { hasThreadedNapi } from '../system/napi.js'
 
 /** This kernel or machine lacks what tracing needs; the message says what. */
 export class UnsupportedError extends Error {
@@ -18,8 +17,6 @@ export type Probe = {
   /** Stages that are absent without it. */
   stages: readonly StageName[]
   buys: string
-  /** Whether this machine, as it is set, needs it; without this it always does. */
-  isNeeded?: () => boolean
   /** The first Linux that has the point, where it is a young one: told to people, never decided by. */
   since?: string
 }
@@ -72,9 +69,8 @@ export const PROBES: readonly Probe[] = [
     program: 'softirq_exit',
     point: 'irq/softirq_exit',
     required: false,
-    isNeeded: hasThreadedNapi,
     stages: [],
-    buys: 'packets that threaded NAPI polls, told from those of a softirq',
+    buys: 'packets that busy polling or threaded NAPI delivers, told from those of a softirq',
   },
   {
     program: 'netif_receive_skb',
@@ -137,13 +133,13 @@ export type Support = { probe: Probe; reason: string | null }
 export const probeSupport = (): Support[] => PROBES.map(probe => ({ probe, reason: findObstacle(probe) }))
 
 /**
- * Gives the object's programs that this kernel takes and this machine needs, in the order in which to attach them, and leaves the others out
+ * Gives the object's programs that this kernel takes, in the order in which to attach them, and leaves the others out
  * of the load. Throws UnsupportedError when a required one is among those.
  */
 export const choosePrograms = (object: BpfObject): Program[] =>
   probeSupport().flatMap(({ probe, reason }) => {
     const program = object.program(probe.program)
-    if (reason === null && (probe.isNeeded?.() ?? true)) return [program]
+    if (reason === null) return [program]
     if (probe.required) {
       throw new UnsupportedError(`this kernel lacks ${describePoint(probe)}: ${reason}`)
     }
