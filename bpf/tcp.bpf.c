@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /*
  * Requests of TCP servers. A connection's state goes round: IDLE, its first payload arrives: ARRIVED, the
- * service has read some of it: READ, the first packet of the reply goes to the driver: IDLE again. Every
- * handler that changes it runs under the socket's lock, but for reply_is_queued, which says how it copes.
+ * service has read some of it: READ, the first packet of the reply goes to the driver: IDLE again. The handlers
+ * that change it run under the socket's lock, but for reply_is_queued, which says how it copes, and for
+ * packet_is_sent when a qdisc held the packet: it then runs on whichever CPU dequeues.
  */
 #include "context.h"
 #include "finish.h"
@@ -107,8 +108,8 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	if (!conn)
 		return 0;
 	/*
-	 * Nobody saw it arrive: it came before the probes did, or the kernel skipped payload_is_ready, as it does when
-	 * a softirq interrupts that very program. The request is counted, from here on.
+	 * Nobody saw it arrive: it came before the probes did, or payload_is_ready was not run for it. That was seen
+	 * under RPS, for a few in a thousand; why is not known. The request is counted, from here on.
 	 */
 	if (conn->state == IDLE) {
 		arrive_now(&conn->arrival);
