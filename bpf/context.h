@@ -40,7 +40,6 @@ struct thread_state {
 struct cpu_state {
 	__u64 softirq_ns;	/* entry of the last NET_RX softirq, 0 if none since the last context switch */
 	__u64 receive_ns;	/* the last packet was given to the stack */
-	__u64 replied_sk;	/* socket whose reply the current system call has put on the wire */
 	__u32 tid;		/* the service's thread on this CPU, 0 if none */
 	struct thread_run run;	/* of that thread */
 } __attribute__((aligned(128)));

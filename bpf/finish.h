@@ -5,8 +5,6 @@
 
 #include "context.h"
 
-enum { IDLE, ARRIVED, READ };
-
 struct arrival {
 	__u64 softirq_ns;	/* 0: not known */
 	__u64 receive_ns;	/* 0: not known */
@@ -14,30 +12,21 @@ struct arrival {
 	__u32 cpu;
 };
 
-/* The points of a connection's current request. */
-struct connection {
-	__u32 state;
-	__u32 reader;		/* thread of the last recv */
+/* The points of one request, filled in as it goes. */
+struct turn {
 	struct arrival arrival;
-	struct arrival next;	/* more came after the first recv; ready_ns is 0 if not */
 	__u64 run_ns;		/* the waiting thread is on a CPU; 0: it did not wait */
-	__u64 recv_entry_ns;
+	__u64 recv_entry_ns;	/* 0: not known */
 	__u64 first_ns;		/* end of the first recv's copying */
 	__u64 last_ns;		/* end of the last recv's copying */
 	__u64 recv_off_ns;	/* the reader's off_ns at last_ns */
 	__u64 send_entry_ns;	/* 0: not known yet */
 	__u64 app_wait_ns;
 	__u64 queued_ns;	/* 0: went past the qdisc */
+	__u32 reader;		/* thread of the last recv; 0: a softirq */
 	__u32 recv_cpu;
-	bool more;		/* the last recv left payload behind */
+	__u32 reply_seq;	/* the reply's first byte has this sequence number */
 };
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct connection);
-} connections SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -75,29 +64,34 @@ static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
  * The first thread was off the CPU until it woke the second, that from the wake-up until it ran and whenever it was
  * switched out later. A second thread that needed no wake-up does not tell when it took the request up.
  */
-static __always_inline __u64 sum_waits_of_both(struct connection *conn, struct cpu_state *cpu)
+static __always_inline __u64 sum_waits_of_both(struct turn *turn, struct cpu_state *cpu)
 {
 	struct thread_state *second = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
 	__u64 wait;
 
-	if (!second || second->woken_ns <= conn->last_ns || second->resumed_ns < second->woken_ns ||
+	if (!second || second->woken_ns <= turn->last_ns || second->resumed_ns < second->woken_ns ||
 	    cpu->run.entry_ns < second->resumed_ns)
 		return 0;
 	wait = second->resumed_ns - second->woken_ns + cpu->run.entry_off_ns - second->resumed_off_ns;
-	if (second->waker == conn->reader)
-		wait += second->waker_off_ns - conn->recv_off_ns;
+	if (second->waker == turn->reader)
+		wait += second->waker_off_ns - turn->recv_off_ns;
 	return wait;
 }
 
 /* The service has entered the call that sends its reply: how much of the time since recv was it off the CPU? */
-static __always_inline void leave_app(struct connection *conn, struct cpu_state *cpu)
+static __always_inline void leave_app(struct turn *turn, struct cpu_state *cpu)
 {
-	if (cpu->tid == conn->reader)
-		conn->app_wait_ns = cpu->run.entry_off_ns - conn->recv_off_ns;
-	else
-		conn->app_wait_ns = sum_waits_of_both(conn, cpu);
+	if (cpu->tid == turn->reader) {
+		turn->app_wait_ns = cpu->run.entry_off_ns - turn->recv_off_ns;
+	} else {
+		struct metrics *m = this_metrics();
+
+		turn->app_wait_ns = sum_waits_of_both(turn, cpu);
+		if (m)
+			m->handed_over++;
+	}
 	/* Last: whoever sees it may finish the request. */
-	conn->send_entry_ns = cpu->run.entry_ns;
+	turn->send_entry_ns = cpu->run.entry_ns;
 }
 
 /* log2 of a number whose bits below the highest are all set, by a de Bruijn sequence. */
@@ -127,7 +121,7 @@ static __always_inline __u32 bucket_of(__u64 ns)
 	return bucket < N_BUCKETS ? bucket : N_BUCKETS - 1;
 }
 
-static __always_inline void send_exemplar(struct metrics *m, struct connection *conn, struct tail_row *stages,
+static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, struct tail_row *stages,
 					  __u32 mask, __u64 total, __u64 now, bool pipelined)
 {
 	struct exemplar *e = bpf_ringbuf_reserve(&exemplars, sizeof(*e), 0);
@@ -140,9 +134,9 @@ static __always_inline void send_exemplar(struct metrics *m, struct connection *
 	e->total_ns = total;
 	__builtin_memcpy(e->stage_ns, stages->stage_ns, sizeof(e->stage_ns));
 	e->stage_mask = mask;
-	e->tid = conn->reader;
-	e->softirq_cpu = conn->arrival.cpu;
-	e->recv_cpu = conn->recv_cpu;
+	e->tid = turn->reader;
+	e->softirq_cpu = turn->arrival.cpu;
+	e->recv_cpu = turn->recv_cpu;
 	e->send_cpu = bpf_get_smp_processor_id();
 	e->pipelined = pipelined;
 	/* User space drains the ring at every refresh: waking it for each record would cost more than it tells. */
@@ -167,7 +161,7 @@ static __always_inline void send_exemplar(struct metrics *m, struct connection *
 		row->stage_ns[name] += stages.stage_ns[name];                                              \
 	} while (0)
 
-static __always_inline void finish(struct connection *conn, __u64 now, bool pipelined)
+static __always_inline void finish(struct turn *turn, __u64 now, bool pipelined)
 {
 	struct metrics *m = this_metrics();
 	struct tail_row stages = {}, *row;
@@ -176,33 +170,33 @@ static __always_inline void finish(struct connection *conn, __u64 now, bool pipe
 
 	if (!m)
 		return;
-	start = conn->arrival.softirq_ns ?: conn->arrival.receive_ns ?: conn->arrival.ready_ns;
+	start = turn->arrival.softirq_ns ?: turn->arrival.receive_ns ?: turn->arrival.ready_ns;
 	cursor = start;
-	if (conn->arrival.softirq_ns && conn->arrival.receive_ns)
-		END_STAGE(STAGE_DRIVER, conn->arrival.receive_ns);
-	if (conn->arrival.receive_ns)
-		END_STAGE(STAGE_PROTOCOL, conn->arrival.ready_ns);
-	if (conn->run_ns)
-		END_STAGE(STAGE_RUNQUEUE, conn->run_ns);
+	if (turn->arrival.softirq_ns && turn->arrival.receive_ns)
+		END_STAGE(STAGE_DRIVER, turn->arrival.receive_ns);
+	if (turn->arrival.receive_ns)
+		END_STAGE(STAGE_PROTOCOL, turn->arrival.ready_ns);
+	if (turn->run_ns)
+		END_STAGE(STAGE_RUNQUEUE, turn->run_ns);
 	/* A thread that was already inside recv when the payload came has no dispatch. */
-	if (conn->recv_entry_ns > cursor)
-		END_STAGE(STAGE_DISPATCH, conn->recv_entry_ns);
-	END_STAGE(STAGE_RECV, conn->first_ns);
-	if (conn->last_ns != conn->first_ns)
-		END_STAGE(STAGE_BODY, conn->last_ns);
+	if (turn->recv_entry_ns > cursor)
+		END_STAGE(STAGE_DISPATCH, turn->recv_entry_ns);
+	END_STAGE(STAGE_RECV, turn->first_ns);
+	if (turn->last_ns != turn->first_ns)
+		END_STAGE(STAGE_BODY, turn->last_ns);
 	/* The application's span ends where its send call begins; if that is not known, at the next point that is. */
-	__u64 sent = conn->queued_ns ?: now;
-	__u64 span = (conn->send_entry_ns ?: sent) - cursor;
-	__u64 wait = conn->send_entry_ns ? conn->app_wait_ns : 0;
+	__u64 sent = turn->queued_ns ?: now;
+	__u64 span = (turn->send_entry_ns ?: sent) - cursor;
+	__u64 wait = turn->send_entry_ns ? turn->app_wait_ns : 0;
 
 	if ((__s64)span < 0 || wait > span)
 		goto negative;
 	END_STAGE(STAGE_APP_CPU, cursor + span - wait);
 	if (wait)
 		END_STAGE(STAGE_APP_WAIT, cursor + wait);
-	if (conn->send_entry_ns)
+	if (turn->send_entry_ns)
 		END_STAGE(STAGE_SEND, sent);
-	if (conn->queued_ns)
+	if (turn->queued_ns)
 		END_STAGE(STAGE_QDISC, now);
 	total = now - start;
 
@@ -220,13 +214,15 @@ static __always_inline void finish(struct connection *conn, __u64 now, bool pipe
 	COUNT_STAGE(STAGE_QDISC);
 	if (total > m->max_ns)
 		m->max_ns = total;
+	if (!turn->send_entry_ns)
+		m->unsplit++;
 	if (pipelined)
 		m->pipelined++;
-	if (conn->arrival.cpu == cpu && conn->recv_cpu == cpu)
+	if (turn->arrival.cpu == cpu && turn->recv_cpu == cpu)
 		m->same_cpu++;
 	if (m->exemplars_left && (total >= exemplar_threshold_ns || !(bpf_get_prandom_u32() & exemplar_sample_mask))) {
 		m->exemplars_left--;
-		send_exemplar(m, conn, &stages, mask, total, now, pipelined);
+		send_exemplar(m, turn, &stages, mask, total, now, pipelined);
 	}
 	return;
 negative:

@@ -93,12 +93,12 @@ struct sock {
 struct tcp_sock {
 	__u32 rcv_nxt;
 	__u32 copied_seq;
+	__u32 write_seq;
 };
 
 struct sk_buff {
 	struct sock *sk;
 	unsigned int len;
-	unsigned int data_len;
 	__u16 transport_header;
 	unsigned char *head;
 	unsigned char *data;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /*
- * Requests of TCP servers. A connection's state goes round: IDLE, its first payload arrives: ARRIVED, the
- * service has read some of it: READ, the first packet of the reply goes to the driver: IDLE again. The handlers
- * that change it run under the socket's lock, but for reply_is_queued, which says how it copes, and for
- * packet_is_sent when a qdisc held the packet: it then runs on whichever CPU dequeues.
+ * Requests of TCP servers: when payload arrives, is read by the service, and the first packet of the reply goes to the
+ * driver. A packet belongs to a reply by its sequence numbers. The handlers run under the socket's lock, but for
+ * reply_is_queued, which says how it copes, and for packet_is_sent when a qdisc held the packet.
  */
 #include "context.h"
-#include "finish.h"
+#include "connection.h"
+#include <bpf/bpf_endian.h>
 
 const volatile __u16 ports[MAX_PORTS] = {};
 const volatile __u32 netns = 0;
@@ -59,19 +59,19 @@ static __always_inline void arrive(struct arrival *arrival, struct sock *sk)
 	arrival->cpu = bpf_get_smp_processor_id();
 }
 
-static __always_inline void begin(struct connection *conn)
+static __always_inline void count_full_map(void)
 {
 	struct metrics *m = this_metrics();
 
-	conn->state = ARRIVED;
 	if (m)
-		__sync_fetch_and_add(&m->begun, 1);
+		__sync_fetch_and_add(&m->lost_map_full, 1);
 }
 
 SEC("tp_btf/sk_data_ready")
 int BPF_PROG(payload_is_ready, struct sock *sk)
 {
 	struct connection *conn;
+	__u32 phase, next;
 
 	if (!is_target(sk))
 		return 0;
@@ -79,90 +79,160 @@ int BPF_PROG(payload_is_ready, struct sock *sk)
 		return 0;
 	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!conn) {
-		struct metrics *m = this_metrics();
-
-		if (m)
-			__sync_fetch_and_add(&m->lost_map_full, 1);
+		count_full_map();
 		return 0;
 	}
-	if (conn->state == IDLE) {
-		arrive(&conn->arrival, sk);
-		begin(conn);
-	} else if (conn->state == READ && !conn->next.ready_ns) {
-		arrive(&conn->next, sk);
+	phase = conn->phase;
+	next = !oldest_turn(phase);
+	if (oldest_state(phase) == IDLE) {
+		arrive(&conn->turns[!next].arrival, sk);
+		advance_oldest(conn, ARRIVED);
+	} else if (oldest_state(phase) != ARRIVED && next_state(phase) == IDLE) {
+		arrive(&conn->turns[next].arrival, sk);
+		advance_next(conn, next, ARRIVED);
 	}
 	return 0;
 }
 
-/* Called after each stretch of payload that recv, read, splice and their like have taken off the queue. */
+/* A softirq that reads on behalf of a thread (kTLS, sockmap): nothing is known of when it was called. */
+static const struct thread_run no_thread;
+
+static __always_inline void read_first(struct turn *turn, const struct thread_run *run, __u64 now, __u32 reply_seq)
+{
+	__u64 ready = turn->arrival.ready_ns;
+
+	turn->run_ns = run->wait_on_ns > ready && run->wait_entry_ns <= ready ? run->wait_on_ns : 0;
+	turn->recv_entry_ns = run->entry_ns;
+	turn->first_ns = now;
+	turn->send_entry_ns = 0;
+	turn->queued_ns = 0;
+	turn->recv_cpu = bpf_get_smp_processor_id();
+	turn->reply_seq = reply_seq;
+}
+
+static __always_inline void read_last(struct turn *turn, const struct thread_run *run, __u32 tid, __u64 now)
+{
+	turn->last_ns = now;
+	turn->recv_off_ns = run->off_ns;
+	turn->reader = tid;
+}
+
+static __always_inline void read_more(struct turn *turn, const struct thread_run *run, __u32 tid, __u64 now)
+{
+	if (turn->recv_entry_ns == run->entry_ns && turn->recv_off_ns == run->off_ns && turn->reader == tid)
+		turn->first_ns = now;	/* the same call goes on copying */
+	read_last(turn, run, tid, now);
+}
+
+/*
+ * Called after each stretch of payload that recv, read, splice and their like have taken off the queue. What is read
+ * after the service has written belongs to the next request, also while the reply still waits to be sent.
+ */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(payload_was_copied, struct sock *sk)
 {
+	const struct thread_run *run = &no_thread;
+	__u32 phase, next, tid = 0;
 	struct connection *conn;
-	struct cpu_state *cpu;
+	struct tcp_sock *tp;
+	struct turn *turn;
 	__u64 now;
 
 	if (!is_target(sk))
 		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
 	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!conn)
+	if (!tp)
 		return 0;
-	/*
-	 * Nobody saw it arrive: it came before the probes did, or payload_is_ready was not run for it. That was seen
-	 * under RPS, for a few in a thousand; why is not known. The request is counted, from here on.
-	 */
-	if (conn->state == IDLE) {
-		arrive_now(&conn->arrival);
-		begin(conn);
+	if (!conn) {
+		count_full_map();
+		return 0;
 	}
-	cpu = this_cpu();
 	now = bpf_ktime_get_ns();
-	if (!cpu->tid)
-		adopt_current(cpu, now);
-	if (conn->state == ARRIVED) {
-		conn->run_ns = cpu->run.wait_on_ns > conn->arrival.ready_ns &&
-				       cpu->run.wait_entry_ns <= conn->arrival.ready_ns ?
-			       cpu->run.wait_on_ns : 0;
-		conn->recv_entry_ns = cpu->run.entry_ns;
-		conn->first_ns = now;
-		conn->state = READ;
-		conn->send_entry_ns = 0;
-		conn->queued_ns = 0;
-		conn->recv_cpu = bpf_get_smp_processor_id();
-	} else if (conn->recv_entry_ns == cpu->run.entry_ns && conn->recv_off_ns == cpu->run.off_ns &&
-		   conn->reader == cpu->tid) {
-		conn->first_ns = now;	/* the same call goes on copying */
+	if (is_locked(sk)) {
+		struct cpu_state *cpu = this_cpu();
+
+		if (!cpu->tid)
+			adopt_current(cpu, now);
+		run = &cpu->run;
+		tid = cpu->tid;
 	}
-	conn->last_ns = now;
-	conn->recv_off_ns = cpu->run.off_ns;
-	conn->reader = cpu->tid;
 	conn->more = unread(sk) != 0;
-	if (!conn->more)
-		conn->next.ready_ns = 0;	/* what came meanwhile was a part of this request */
+	phase = conn->phase;
+	next = !oldest_turn(phase);
+	turn = &conn->turns[!next];
+	switch (oldest_state(phase)) {
+	case IDLE:
+		/*
+		 * Nobody saw it arrive: it came before the probes did, or payload_is_ready was not run for it. That was
+		 * seen under RPS, for a few in a thousand; why is not known. The request is counted, from here on.
+		 */
+		arrive_now(&turn->arrival);
+	case ARRIVED:
+		read_first(turn, run, now, tp->write_seq);
+		read_last(turn, run, tid, now);
+		advance_oldest(conn, READ);
+		return 0;
+	}
+	if (tp->write_seq == turn->reply_seq) {
+		read_more(turn, run, tid, now);
+		if (!conn->more && next_state(phase) != IDLE)
+			advance_next(conn, next, IDLE);	/* what came meanwhile was a part of this request */
+		return 0;
+	}
+	turn = &conn->turns[next];
+	switch (next_state(phase)) {
+	case IDLE:
+		arrive_now(&turn->arrival);
+	case ARRIVED:
+		read_first(turn, run, now, tp->write_seq);
+		read_last(turn, run, tid, now);
+		advance_next(conn, next, READ);
+		break;
+	case READ:
+		/* Once it is answered as well, all that follows before the oldest's reply has left is a part of it. */
+		if (tp->write_seq == turn->reply_seq)
+			read_more(turn, run, tid, now);
+	}
 	return 0;
 }
 
-/*
- * Whether the packet carries payload: ACKs, window probes and a bare FIN do not. TCP keeps payload in page fragments,
- * which only devices without scatter-gather make linear.
- */
-static __always_inline bool has_payload(struct sk_buff *skb)
-{
-	unsigned char *tcp;
-	__u8 data_offset;
+/* The first bytes of a TCP header, as they are on the wire. */
+struct tcp_header {
+	__be16 source;
+	__be16 dest;
+	__be32 seq;
+	__be32 ack_seq;
+	__u8 data_offset;	/* in its upper half, in words of four bytes */
+};
 
-	if (skb->data_len)
-		return true;
-	tcp = skb->head + skb->transport_header;
-	if (bpf_probe_read_kernel(&data_offset, 1, tcp + 12))
+/*
+ * Whether the packet carries payload of the socket (ACKs, window probes and a bare FIN do not), and the sequence number
+ * after it. In a tunnel's packet the header in hand is another.
+ */
+static __always_inline bool find_payload(struct sk_buff *skb, struct sock *sk, __u32 *end)
+{
+	__u64 start = (__u64)skb->head + skb->transport_header;
+	struct tcp_header tcp;
+	__u32 payload;
+
+	if (bpf_probe_read_kernel(&tcp, sizeof(tcp), (void *)start))
 		return false;
-	return skb->len > (tcp - skb->data) + (data_offset >> 4) * 4;
+	payload = skb->len - (__u32)(start - (__u64)skb->data) - (tcp.data_offset >> 4) * 4;
+	*end = bpf_ntohl(tcp.seq) + payload;
+	return payload && bpf_ntohs(tcp.source) == sk->__sk_common.skc_num;
 }
 
-/* Is this the service's own send call, or had the reply to wait, for an ACK or for the qdisc? */
-static __always_inline bool is_sending(struct connection *conn, struct sock *sk, struct cpu_state *cpu)
+/* Sequence numbers go round. */
+static __always_inline bool is_after(__u32 a, __u32 b)
 {
-	return !conn->send_entry_ns && is_locked(sk) && cpu->tid && cpu->run.entry_ns >= conn->last_ns;
+	return (__s32)(a - b) > 0;
+}
+
+/* Is this the service's own call that sends the reply, or had the reply to wait, for an ACK or for the qdisc? */
+static __always_inline bool is_sending(struct turn *turn, struct sock *sk, struct cpu_state *cpu)
+{
+	return !turn->send_entry_ns && is_locked(sk) && cpu->tid && cpu->run.entry_ns >= turn->last_ns;
 }
 
 SEC("tp_btf/net_dev_start_xmit")
@@ -171,53 +241,34 @@ int BPF_PROG(packet_is_sent, struct sk_buff *skb)
 	struct sock *sk = skb->sk;
 	struct connection *conn;
 	struct cpu_state *cpu;
+	struct turn *turn;
+	__u32 phase, end;
 
 	if (!sk || !is_target(sk))
 		return 0;
 	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
-	if (!conn || conn->state != READ || !has_payload(skb))
+	if (!conn)
+		return 0;
+	phase = conn->phase;
+	turn = &conn->turns[oldest_turn(phase)];
+	if (oldest_state(phase) != READ || !find_payload(skb, sk, &end) || !is_after(end, turn->reply_seq) ||
+	    !claim_oldest(conn, oldest_turn(phase)))
 		return 0;
 	cpu = this_cpu();
-	if (is_sending(conn, sk, cpu)) {
-		leave_app(conn, cpu);
-		cpu->replied_sk = (__u64)sk;
-	}
-	bool more = conn->more || conn->next.ready_ns;
-
-	finish(conn, bpf_ktime_get_ns(), more);
-	conn->state = IDLE;
-	if (more) {
-		if (conn->next.ready_ns)
-			conn->arrival = conn->next;
-		else
-			arrive_now(&conn->arrival);
-		begin(conn);
-	}
-	conn->next.ready_ns = 0;
+	if (next_state(phase) != READ && is_sending(turn, sk, cpu))
+		leave_app(turn, cpu);
+	finish(turn, bpf_ktime_get_ns(), conn->more || next_state(phase) != IDLE);
+	leave_oldest(conn, oldest_turn(phase));
 	return 0;
 }
 
-/*
- * The end of a send call whose reply did not leave at once (Nagle, congestion window, qdisc): keeps when the
- * call was made. The socket is unlocked here; if the reply leaves on another CPU in this very moment, the
- * request is complete without a send stage.
- */
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
+static __always_inline void enqueue_reply(struct turn *turn, bool may_send, struct sock *sk)
 {
 	struct cpu_state *cpu = this_cpu();
-	struct connection *conn;
 
-	if (cpu->replied_sk == (__u64)sk) {
-		cpu->replied_sk = 0;
-		return 0;
-	}
-	if (ret <= 0 || !cpu->tid || !is_target(sk))
-		return 0;
-	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
-	if (conn && conn->state == READ && !conn->send_entry_ns && cpu->run.entry_ns >= conn->last_ns)
-		leave_app(conn, cpu);
-	return 0;
+	if (may_send && is_sending(turn, sk, cpu))
+		leave_app(turn, cpu);
+	turn->queued_ns = bpf_ktime_get_ns();
 }
 
 SEC("tp_btf/qdisc_enqueue")
@@ -225,17 +276,54 @@ int BPF_PROG(packet_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue 
 {
 	struct sock *sk = skb->sk;
 	struct connection *conn;
-	struct cpu_state *cpu;
+	struct turn *oldest, *next;
+	__u32 phase, end;
 
 	if (!sk || !is_target(sk))
 		return 0;
 	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
-	if (!conn || conn->state != READ || conn->queued_ns || !has_payload(skb))
+	if (!conn)
 		return 0;
-	cpu = this_cpu();
-	if (is_sending(conn, sk, cpu))
-		leave_app(conn, cpu);
-	conn->queued_ns = bpf_ktime_get_ns();
+	phase = conn->phase;
+	if (oldest_state(phase) != READ || !find_payload(skb, sk, &end))
+		return 0;
+	oldest = &conn->turns[oldest_turn(phase)];
+	next = &conn->turns[!oldest_turn(phase)];
+	if (!oldest->queued_ns && is_after(end, oldest->reply_seq))
+		enqueue_reply(oldest, next_state(phase) != READ, sk);
+	if (next_state(phase) == READ && !next->queued_ns && is_after(end, next->reply_seq))
+		enqueue_reply(next, true, sk);
+	return 0;
+}
+
+/*
+ * The end of a send call: keeps when it was made, for a reply that TCP has to hold back (Nagle, congestion window).
+ * The socket is unlocked here; if the reply leaves on another CPU in this very moment, the request is complete without
+ * a send stage.
+ */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
+{
+	struct cpu_state *cpu = this_cpu();
+	struct connection *conn;
+	struct tcp_sock *tp;
+	__u32 phase;
+
+	if (ret <= 0 || !cpu->tid || !is_target(sk))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	if (!tp || !conn)
+		return 0;
+	phase = conn->phase;
+	for (__u32 i = 0; i < 2; i++) {
+		struct turn *turn = &conn->turns[i];
+		__u32 state = i == oldest_turn(phase) ? oldest_state(phase) : next_state(phase);
+
+		if (state == READ && !turn->send_entry_ns && tp->write_seq != turn->reply_seq &&
+		    cpu->run.entry_ns >= turn->last_ns)
+			leave_app(turn, cpu);
+	}
 	return 0;
 }
 
@@ -245,13 +333,16 @@ int BPF_PROG(connection_changes, struct sock *sk, int oldstate, int newstate)
 {
 	struct connection *conn;
 	struct metrics *m;
+	__u32 state;
 
 	if (newstate != TCP_CLOSE || sk->sk_protocol != IPPROTO_TCP || oldstate == TCP_LISTEN)
 		return 0;
 	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
-	if (!conn || conn->state == IDLE)
+	if (!conn)
 		return 0;
-	conn->state = IDLE;
+	state = oldest_state(__sync_lock_test_and_set(&conn->phase, 0));
+	if (state == IDLE || state == LEAVING)
+		return 0;
 	m = this_metrics();
 	if (m)
 		__sync_fetch_and_add(&m->unanswered, 1);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/*
+ * The requests of one connection. What arrives before the reply has left belongs to the next request: so there are
+ * two turns, the oldest, whose reply leaves next, and the one after it.
+ */
+#ifndef TAUT_CONNECTION_H
+#define TAUT_CONNECTION_H
+
+#include "finish.h"
+
+/* A turn goes round: nothing yet, payload has arrived, the service has read some, the reply leaves. */
+enum turn_state { IDLE, ARRIVED, READ, LEAVING };
+
+/*
+ * One word says which turn is the oldest (bit 0), its state (bits 1 and 2) and that of the next (bits 3 and 4).
+ * All that changes it holds the socket's lock, but for the packet that a qdisc lets go, on whichever CPU, and it alone
+ * takes the oldest from READ to LEAVING and away. So whoever holds the lock may just write the word while the oldest is
+ * neither, and has to compare and exchange else.
+ */
+struct connection {
+	struct turn turns[2];
+	__u32 phase;
+	bool more;	/* the last recv left payload behind */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+/* An exchange fails only if the other side was faster, which it can be twice: LEAVING, then away. */
+#define EXCHANGES 4
+
+static __always_inline __u32 oldest_turn(__u32 phase)
+{
+	return phase & 1;
+}
+
+static __always_inline __u32 oldest_state(__u32 phase)
+{
+	return phase >> 1 & 3;
+}
+
+static __always_inline __u32 next_state(__u32 phase)
+{
+	return phase >> 3 & 3;
+}
+
+static __always_inline __u32 make_phase(__u32 turn, __u32 state, __u32 next)
+{
+	return turn | state << 1 | next << 3;
+}
+
+static __always_inline bool exchange_phase(struct connection *conn, __u32 from, __u32 to)
+{
+	return __sync_val_compare_and_swap(&conn->phase, from, to) == from;
+}
+
+static __always_inline void count_begin(void)
+{
+	struct metrics *m = this_metrics();
+
+	if (m)
+		__sync_fetch_and_add(&m->begun, 1);
+}
+
+/* The oldest turn, which was IDLE or ARRIVED, goes on. */
+static __always_inline void advance_oldest(struct connection *conn, __u32 state)
+{
+	__u32 phase = conn->phase;
+
+	if (oldest_state(phase) == IDLE)
+		count_begin();
+	conn->phase = make_phase(oldest_turn(phase), state, next_state(phase));
+}
+
+/* The turn after the oldest changes its state; meanwhile it may become the oldest. */
+static __always_inline void advance_next(struct connection *conn, __u32 turn, __u32 state)
+{
+	for (int i = 0; i < EXCHANGES; i++) {
+		__u32 phase = conn->phase;
+
+		if (oldest_turn(phase) == turn) {
+			advance_oldest(conn, state);
+			return;
+		}
+		if (exchange_phase(conn, phase, make_phase(!turn, oldest_state(phase), state)))
+			return;
+	}
+}
+
+/* The oldest turn, if it is still READ, belongs to the caller, who finishes it. */
+static __always_inline bool claim_oldest(struct connection *conn, __u32 turn)
+{
+	for (int i = 0; i < EXCHANGES; i++) {
+		__u32 phase = conn->phase;
+
+		if (oldest_turn(phase) != turn || oldest_state(phase) != READ)
+			return false;
+		if (exchange_phase(conn, phase, make_phase(turn, LEAVING, next_state(phase))))
+			return true;
+	}
+	return false;
+}
+
+/* The claimed turn is over: the next one is the oldest now. Payload that was left behind on the socket begins it. */
+static __always_inline void leave_oldest(struct connection *conn, __u32 turn)
+{
+	for (int i = 0; i < EXCHANGES; i++) {
+		__u32 phase = conn->phase, next = next_state(phase);
+
+		if (oldest_state(phase) != LEAVING)
+			return;	/* the connection was closed meanwhile */
+		if (next == IDLE && conn->more) {
+			arrive_now(&conn->turns[!turn].arrival);
+			next = ARRIVED;
+		}
+		if (exchange_phase(conn, phase, make_phase(!turn, next, IDLE))) {
+			if (next != IDLE)
+				count_begin();
+			return;
+		}
+	}
+}
+
+#endif
