@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { startDemo } from '../demo/demo.js'
 import { Session } from '../probes/session.js'
 import { chooseTarget } from './choose-target.js'
-import { parseDuration } from './duration.js'
+import { createDurationOption } from './duration.js'
 import { EXIT } from './failure.js'
 import { listenForInterrupt } from './interrupt.js'
 import { showLive } from './live.js'
@@ -18,7 +18,7 @@ export const addDemo = (program: Command): void => {
   program
     .command('demo')
     .description('an embedded service under load, to look at at once')
-    .option('--for <duration>', 'how long, where there is no terminal for the live view', parseDuration, 5)
+    .addOption(createDurationOption('how long, where there is no terminal for the live view'))
     .option('--json', 'print one JSON document instead of the live view')
     .action(demo)
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { listPrograms } from 'libbpf-ts'
+import { BpfError, listPrograms } from 'libbpf-ts'
 import { describePoint, probeSupport, type Support } from '../probes/support.js'
 import { listWaitSyscalls } from '../probes/syscalls.js'
 import { describeHost } from '../system/host.js'
@@ -56,8 +56,12 @@ const checkBpf = (): Check => {
   try {
     return { name, ok: true, detail: `${listPrograms().length} programs are loaded`, remedy: null }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    return { name, ok: false, detail: reason, remedy: 'a kernel with CONFIG_BPF_SYSCALL, and root' }
+    const detail = error instanceof Error ? error.message : String(error)
+    const isForbidden = error instanceof BpfError && error.code === 'EPERM'
+    const remedy = isForbidden
+      ? 'root, and no container or kernel lockdown that forbids it'
+      : 'a kernel with CONFIG_BPF_SYSCALL'
+    return { name, ok: false, detail, remedy }
   }
 }
 

@@ -22,7 +22,7 @@ type LiveOptions = TargetOptions & { json?: boolean }
 
 /** Adds `taut live`, the default: the terminal view of the services, one of them traced. */
 export const addLive = (program: Command): void => {
-  addTargetOptions(program.command('live', { isDefault: true }))
+  addTargetOptions(program.command('live'))
     .description('the terminal view (the default)')
     .option('--json', 'no screen: one JSON document a second, one a line')
     .action(live)

@@ -4,6 +4,7 @@ import { BpfError } from 'libbpf-ts'
 import { UnsupportedError } from '../probes/support.js'
 import { printable } from '../text/printable.js'
 import { VERSION } from '../version.js'
+import { addDefaultCommand } from './default-command.js'
 import { addDemo } from './demo.js'
 import { addDoctor } from './doctor.js'
 import { EXIT, Failure } from './failure.js'
@@ -16,13 +17,29 @@ const createProgram = (): Command => {
     .version(VERSION)
     .option('--debug', 'show where an error came from')
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'taut: ')) })
+    .configureOutput({ outputError: (text, write) => write(cleanError(text)) })
     .showSuggestionAfterError()
-    .addHelpText('after', '\nWithout a command taut opens the live view.')
+    .showHelpAfterError('(add --help to see what there is)')
+    .allowExcessArguments()
+    .hook('preAction', (_program, command) => refuseArguments(command))
+    .addHelpText('after', HELP_END)
   for (const add of [addLive, addMeasure, addDoctor, addDemo]) add(program)
-  // Commander hands neither to commands added later than this.
-  for (const command of program.commands) command.exitOverride()
   return program
+}
+
+const HELP_END = `
+Without a command taut opens the live view, with its options: taut --port 11211
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 this machine can't, 4 not
+permitted, 130 interrupted.`
+
+/** What commander says of the arguments repeats them. */
+const cleanError = (text: string): string =>
+  text.replace(/^error: /, 'taut: ').replaceAll(/.+/g, line => printable(line))
+
+/** Commander's own message counts them and does not name them. */
+const refuseArguments = (command: Command): void => {
+  const [first] = command.args
+  if (first !== undefined) command.error(`error: ${command.name()} takes options only, not '${first}'`)
 }
 
 /** Gives the exit code and the message of whatever ended a command. */
@@ -51,7 +68,7 @@ process.stdout.on('error', error => {
 
 const isDebug = process.argv.includes('--debug')
 try {
-  await createProgram().parseAsync()
+  await createProgram().parseAsync(addDefaultCommand(process.argv.slice(2)), { from: 'user' })
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage

@@ -4,7 +4,7 @@ import type { MeasureDocument } from '../latency/document.js'
 import { Session } from '../probes/session.js'
 import type { TargetOptions } from '../system/target.js'
 import { chooseTarget } from './choose-target.js'
-import { parseDuration } from './duration.js'
+import { createDurationOption } from './duration.js'
 import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt, sleep } from './interrupt.js'
 import { requirePermission } from './permission.js'
@@ -20,7 +20,7 @@ const REFRESH_MS = 1000
 export const addMeasure = (program: Command): void => {
   addTargetOptions(program.command('measure'))
     .description('measure a service for a while, print the breakdown')
-    .option('--for <duration>', 'how long, such as 500ms, 5s or 2m', parseDuration, 5)
+    .addOption(createDurationOption('how long'))
     .option('--json', 'print one JSON document')
     .option('--ready-file <path>', 'write this file once the probes are attached')
     .action(measure)

@@ -4,12 +4,14 @@ import type { TargetOptions } from '../system/target.js'
 /** Adds the options that name a target, the same for every command that has one. */
 export const addTargetOptions = (command: Command): Command =>
   command
+    .optionsGroup('Which service (with none of these, the one with the most traffic):')
     .option('--port <number>', 'the service that listens on this TCP port', parsePort)
     .option('--pid <number>', 'the service of this process', parsePid)
     .option('--comm <name>', 'the service of the program with this name')
     .option('--cgroup <path>', 'the service in this cgroup')
     .option('--unit <name>', 'the service of this systemd unit')
     .option('--netns <name>', 'the service in this network namespace (name, path or inode)')
+    .optionsGroup('Options:')
 
 /** Picks the target out of a command's options. */
 export const pickTarget = (options: TargetOptions): TargetOptions => {

@@ -74,27 +74,6 @@ for (const command of [['measure'], ['doctor'], ['demo', '--for', '1s']]) {
   })
 }
 
-const WRONG_USES = [
-  ['measure', '--for', 'soon'],
-  ['measure', '--for', '0s'],
-  ['measure', '--for', '-1s'],
-  ['measure', '--for', '1e3s'],
-  ['measure', '--for', '25h'],
-  ['measure', '--port', '0'],
-  ['measure', '--port', '65536'],
-  ['measure', '--port', 'http'],
-  ['measure', '--pid', '-1'],
-  ['measure', '--fast'],
-  ['live', '--port'],
-  ['doctor', '--verbose'],
-  ['demo', '--for', 'ever'],
-  ['polish'],
-]
-
-kernelTest('wrong usage: exit 2', async t => {
-  for (const args of WRONG_USES) assertFailure(t, await runTaut(t, args), 2, /^taut: /)
-})
-
 kernelTest('a ready file that cannot be written: exit 1', async t => {
   const service = await startService(t)
   const path = join(await createFolder(t), 'nowhere', 'ready')

@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+
+const TAUT = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+
+type Outcome = { code: number | null; stdout: string; stderr: string }
+
+const runTaut = (...args: string[]): Promise<Outcome> =>
+  new Promise(resolve => {
+    const child = execFile(process.execPath, [TAUT, ...args], (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr }),
+    )
+  })
+
+for (const [line, complaint] of [
+  ['measure --for soon', "option '--for <duration>' argument 'soon' is invalid"],
+  ['measure --for 25h', 'It takes 24h at most'],
+  ['measure --port 0', 'A port is a whole number from 1 to 65535'],
+  ['measure --port 65536', 'A port is a whole number from 1 to 65535'],
+  ['measure --port http', 'A port is a whole number from 1 to 65535'],
+  ['measure --pid -1', 'A process id is a whole number from 1'],
+  ['measure --fast', "unknown option '--fast'"],
+  ['measure 11211', "measure takes options only, not '11211'"],
+  ['live --port', "option '--port <number>' argument missing"],
+  ['doctor --verbose', "unknown option '--verbose'"],
+  ['demo --for ever', "option '--for <duration>' argument 'ever' is invalid"],
+  ['polish', "unknown command 'polish'"],
+  ['polish --port 80', "unknown command 'polish'"],
+  ['--debug polish', "unknown command 'polish'"],
+  ['mesure', "unknown command 'mesure'\n(Did you mean measure?)"],
+  ['--port 80 extra', "live takes options only, not 'extra'"],
+  ['--prot 80', "unknown option '--prot'\n(Did you mean --port?)"],
+] as const) {
+  test(`wrong usage, exit 2: taut ${line}`, async t => {
+    const { code, stdout, stderr } = await runTaut(...line.split(' '))
+    t.is(code, 2, stderr)
+    t.true(stderr.startsWith('taut: '), stderr)
+    t.true(stderr.includes(complaint), stderr)
+    t.true(stderr.endsWith('\n(add --help to see what there is)\n'), stderr)
+    t.is(stdout, '')
+  })
+}
+
+test('what is wrong with the arguments is told without their terminal codes', async t => {
+  const { code, stderr } = await runTaut('\u001b[2Jred')
+  t.is(code, 2)
+  t.regex(stderr, /^taut: unknown command 'red'\n/)
+})
+
+for (const [line, ...parts] of [
+  ['--help', 'live', 'measure', 'doctor', 'demo', '--debug', 'Exit codes: 0 done'],
+  ['measure --help', '--port', '--netns', 'the one with the most traffic', '(default: 5s)', '--ready-file'],
+  ['live --help', '--port', '--netns', '--json'],
+  ['--port 80 --help', 'Usage: taut live'],
+  ['doctor --help', '--json'],
+  ['demo --help', '--for', '(default: 5s)'],
+] as const) {
+  test(`help: taut ${line}`, async t => {
+    const { code, stdout, stderr } = await runTaut(...line.split(' '))
+    t.is(code, 0, stderr)
+    t.is(stderr, '')
+    for (const part of parts) t.true(stdout.includes(part), part)
+  })
+}
+
+test('the version', async t => {
+  const { code, stdout } = await runTaut('--version')
+  t.is(code, 0)
+  t.regex(stdout, /^\d+\.\d+\.\d+\n$/)
+})
