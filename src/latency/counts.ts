@@ -31,7 +31,7 @@ export type Counts = {
   tailStageNs: BigUint64Array
 }
 
-/** Counts of nothing, to add to. */
+/** Counts of nothing. */
 export const emptyCounts = (): Counts => ({
   begun: 0,
   unanswered: 0,
@@ -48,35 +48,6 @@ export const emptyCounts = (): Counts => ({
 
 const SCALARS = ['begun', 'unanswered', 'pipelined', 'sameCpu', 'syscalls', 'epollCalls'] as const
 const LOSSES = ['ringbuf_full', 'map_full', 'clock'] as const
-
-/** Adds other counts (another CPU's, another interval's) into the first and returns it. */
-export const addCounts = (into: Counts, other: Counts): Counts => {
-  for (const name of SCALARS) {
-    into[name] += other[name]
-  }
-
-  for (const reason of LOSSES) {
-    into.lost[reason] += other.lost[reason]
-  }
-
-  if (other.maxNs > into.maxNs) {
-    into.maxNs = other.maxNs
-  }
-
-  for (const [stage, histogram] of into.stages.entries()) {
-    addHistogram(histogram, histogramOf(other, stage))
-  }
-
-  addHistogram(into.tailRequests, other.tailRequests)
-  for (let cell = 0; cell < into.tailStageNs.length; cell++) {
-    const ns = cellOf(other, cell)
-    if (ns !== 0n) {
-      into.tailStageNs[cell] = ns + cellOf(into, cell)
-    }
-  }
-
-  return into
-}
 
 /**
  * What happened between two cumulative readings of the same service.
@@ -130,14 +101,8 @@ export const countRequests = (counts: Counts): number => countValues(counts.tail
 export const countInFlight = (counts: Counts): number =>
   Math.max(0, counts.begun - countRequests(counts) - counts.unanswered - counts.lost.clock)
 
-const addHistogram = (into: Float64Array, other: Float64Array): void => {
-  // Indexed loops, here and for the tail table: a refresh merges every CPU, and iterators take ten times as long.
-  for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    into[bucket] = (into[bucket] ?? 0) + (other[bucket] ?? 0)
-  }
-}
-
 const subtractHistogram = (into: Float64Array, later: Float64Array, earlier: Float64Array): void => {
+  // Indexed loops, here and for the tail table: they run at every refresh, and iterators take ten times as long.
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
     into[bucket] = subtract(later[bucket] ?? 0, earlier[bucket] ?? 0, 'a bucket')
   }
