@@ -3,7 +3,7 @@ import type { MeasureDocument, Target as NamedTarget } from '../latency/document
 import { Session } from '../probes/session.js'
 import { measureTraffic } from '../probes/traffic.js'
 import { listServices, type Service } from '../system/services.js'
-import type { Target, TargetOptions } from '../system/target.js'
+import { createTarget, type Target, type TargetOptions } from '../system/target.js'
 import { openLiveScreen } from '../tui/live.js'
 import type { LiveService } from '../tui/model.js'
 import { chooseTarget, findTargets } from './choose-target.js'
@@ -100,7 +100,7 @@ class LiveView {
     const found = this.#services.find(({ service }) => isSame(chosen, service))
     if (found === undefined) return
     const { service } = found
-    this.#wanted = { ports: [service.port], netns: service.netns, service }
+    this.#wanted = this.#target(service)
     this.#status = `attaching to ${service.comm ?? service.port}`
   }
 
@@ -113,9 +113,13 @@ class LiveView {
       .sort((a, b) => (b.rate ?? 0) - (a.rate ?? 0))
     const [busiest] = this.#services
     if (this.#wanted === null && this.#session === null && busiest?.rate) {
-      const { service } = busiest
-      this.#wanted = { ports: [service.port], netns: service.netns, service }
+      this.#wanted = this.#target(busiest.service)
     }
+  }
+
+  #target(service: Service): Target {
+    const services = this.#services.map(each => each.service)
+    return createTarget(service, services)
   }
 
   async #trace(): Promise<void> {

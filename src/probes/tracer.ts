@@ -46,7 +46,7 @@ export class Tracer implements Disposable {
   }
 
   /** Loads and attaches; throws UnsupportedError when the kernel lacks what is needed, or libbpf-ts's BpfError. */
-  static start({ ports, netns, service }: Target): Tracer {
+  static start({ ports, netns, pids }: Target): Tracer {
     const syscalls = listWaitSyscalls(process.arch)
     if (syscalls === null) throw new UnsupportedError(`the system calls of ${process.arch} are not known`)
     const cpus = possibleCpus()
@@ -57,7 +57,7 @@ export class Tracer implements Disposable {
       object.variable('netns').set(netns)
       object.variable('wait_syscalls').set(syscalls.wait)
       object.variable('multiplex_syscalls').set(syscalls.multiplex)
-      object.variable('service_pids').set(fill(service.pids.slice(0, MAX_PIDS), MAX_PIDS))
+      object.variable('service_pids').set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)
       const programs = choosePrograms(object)
       object.load()

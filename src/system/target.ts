@@ -13,8 +13,11 @@ export type TargetOptions = {
   netns?: string
 }
 
-/** What to measure: these ports of this network namespace; `service` is the one to name. */
-export type Target = { ports: number[]; netns: number; service: Service }
+/**
+ * What to measure: these ports of this network namespace. `pids` are all processes that hold a listening socket of
+ * one of them, whatever their names; `service` is the one to name.
+ */
+export type Target = { ports: number[]; netns: number; pids: number[]; service: Service }
 
 /** The options name nothing that listens, or too much; the message says what, why and what to do. */
 export class TargetError extends Error {
@@ -40,7 +43,7 @@ export const resolveTarget = (options: TargetOptions, services: Service[]): Targ
   }
 
   const filters = createFilters(options)
-  if (filters.length === 0) return services.map(service => toTarget([service], service))
+  if (filters.length === 0) return services.map(service => createTarget(service, services))
 
   const asked = describeOptions(options)
   const matches = preferOwnNetns(
@@ -61,7 +64,8 @@ export const resolveTarget = (options: TargetOptions, services: Service[]): Targ
     )
   }
 
-  const target = toTarget(matches, first)
+  const ports = [...new Set(matches.map(({ port }) => port))]
+  const target = createTarget(first, services, ports)
   if (target.ports.length > MAX_PORTS) {
     throw new TargetError(
       `${target.ports.length} ports are too many for one measurement, which takes ${MAX_PORTS}: ${listNames(matches)} listen on ${asked}; choose one with --port`,
@@ -71,11 +75,17 @@ export const resolveTarget = (options: TargetOptions, services: Service[]): Targ
   return [target]
 }
 
-const toTarget = (matches: Service[], service: Service): Target => ({
-  ports: [...new Set(matches.map(({ port }) => port))],
-  netns: service.netns,
-  service,
-})
+/** Gives the target of one service among all that listen: its port, or the ports given, and who listens there. */
+export const createTarget = (
+  service: Service,
+  services: readonly Service[],
+  ports = [service.port],
+): Target => {
+  const { netns } = service
+  const sharers = services.filter(other => other.netns === netns && ports.includes(other.port))
+  const pids = [...new Set([service, ...sharers].flatMap(({ pids }) => pids))]
+  return { ports, netns, pids, service }
+}
 
 type Filter = (service: Service) => boolean
 

@@ -39,8 +39,24 @@ const explain = (options: TargetOptions, among: Service[] = services): string =>
 
 test('takes a port', t => {
   t.deepEqual(resolveTarget({ port: 11211 }, services), [
-    { ports: [11211], netns: ownNetns, service: createService(11211) },
+    { ports: [11211], netns: ownNetns, pids: [process.pid], service: createService(11211) },
   ])
+})
+
+test('takes every process of the ports that it measures, each once', t => {
+  const services = [
+    createService(80, { comm: 'nginx', pids: [10, 11] }),
+    createService(81, { comm: 'nginx', pids: [20] }),
+    createService(82, { comm: 'nginx', pids: [10, 30] }),
+    createService(81, { comm: 'other', pids: [40] }),
+    createService(81, { comm: 'nginx', pids: [50], netns: 1 }),
+    createService(90, { comm: 'other', pids: [60] }),
+  ]
+  const pidsOf = (options: TargetOptions) => resolveTarget(options, services).map(({ pids }) => pids)
+  t.deepEqual(pidsOf({ comm: 'nginx', port: 80 }), [[10, 11]])
+  t.deepEqual(pidsOf({ comm: 'nginx', netns: String(ownNetns) }), [[10, 11, 20, 30, 40]])
+  t.deepEqual(pidsOf({ port: 81 }), [[20, 40]])
+  t.deepEqual(pidsOf({}), [[10, 11], [20, 40], [10, 30], [40, 20], [50], [60]])
 })
 
 test('takes all ports of a program together', t => {
