@@ -14,6 +14,7 @@ readonly SERVICE_PACKAGES=' memcached redis-server nginx '
 readonly MARK="written by taut's install.sh"
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly RECORD=taut-install
+readonly BTF=/sys/kernel/btf/vmlinux
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 prefix=/usr/local
@@ -21,6 +22,7 @@ mode=install
 with_demo=false
 policy_written=false
 has_said=false
+can_measure=true
 log=
 new_node=
 new_folders=
@@ -117,6 +119,23 @@ check_system() {
 	say "this is ${PRETTY_NAME:-an unknown system}; this script knows Debian, Raspberry Pi OS, Armbian and Ubuntu."
 	say "taut may run here: install Node.js $NODE_NEEDED or newer with npm, clang, gcc and the development files of"
 	fail 3 "libbpf $LIBBPF_NEEDED or newer, then: npm ci && npm run build && node dist/src/cli/main.js"
+}
+
+# Whether taut can measure on the running kernel, told before the long work. It is installed all the same: another kernel
+# may be booted, and later versions support older ones.
+check_kernel() {
+	# A kernel's BTF has a type for each of its tracepoints, and anyone may read it.
+	if grep -qs btf_trace_sk_data_ready $BTF; then return; fi
+	can_measure=false
+	if [ -e $BTF ]; then
+		say "NOTE: taut can't measure on this kernel, $(uname -r): it lacks the tracepoint sock/sk_data_ready, which came" \
+			"with Linux 6.3."
+		say 'It is installed all the same. To measure, boot a newer kernel (Debian 12 has one in bookworm-backports).'
+	else
+		say "NOTE: taut can't measure on this kernel, $(uname -r): it has no BTF ($BTF)."
+		say 'It is installed all the same. To measure, boot Linux 6.3 or newer, built with CONFIG_DEBUG_INFO_BTF.'
+	fi
+	has_said=false # of what is installed
 }
 
 # Prints those of the packages named that are not installed.
@@ -480,6 +499,7 @@ main() {
 		return
 	fi
 
+	check_kernel
 	check_prefix
 	install_packages "${BUILD_PACKAGES[@]}"
 	check_libbpf
@@ -489,7 +509,11 @@ main() {
 	build
 	install_command
 	if $with_demo; then exec "$prefix/bin/taut" demo; fi
-	say 'next: taut demo, or taut with a service running'
+	if $can_measure; then
+		say 'next: taut demo, or taut with a service running'
+	else
+		say "next: taut doctor, since this kernel can't do yet what taut needs"
+	fi
 }
 
 command="$0${*:+ $*}"

@@ -418,6 +418,52 @@ for (const release of [
   })
 }
 
+const BTF = '/sys/kernel/btf'
+
+/** Installs on a kernel that has the BTF in a folder. */
+const installOnKernel = async (t: ExecutionContext, btf: string): Promise<Outcome> => {
+  const folder = createCheckout(t)
+  const mountAndRun = `mount --bind "$1" ${BTF} && exec "$2" --prefix "$3"`
+  const args = [btf, join(folder, 'install.sh'), join(folder, 'p')]
+  const outcome = await run('unshare', ['--mount', 'sh', '-c', mountAndRun, 'sh', ...args])
+  t.is(outcome.code, 0, outcome.stderr)
+  t.true(existsSync(join(folder, 'p', 'bin', 'taut')))
+  return outcome
+}
+
+const createBtf = (t: ExecutionContext, files: Record<string, string>): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'taut-btf-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content)
+  return folder
+}
+
+const btfTest = canUnshare && existsSync(BTF) ? test : test.skip
+const whyNoBtf = canUnshare && existsSync(BTF) ? '' : ` (skipped: needs a mount namespace and ${BTF})`
+
+btfTest(`warns before the build where the kernel lacks what taut needs, and goes on${whyNoBtf}`, async t => {
+  const old = createBtf(t, { vmlinux: 'btf_trace_tcp_probe\0btf_trace_tcp_rcv_space_adjust\0' })
+  const { stderr } = await installOnKernel(t, old)
+  t.regex(
+    stderr,
+    /^taut: NOTE: taut can't measure on this kernel, \S+: it lacks the tracepoint sock\/sk_data_ready/,
+  )
+  t.regex(stderr, /^taut: .*\. To measure, boot a newer kernel/m)
+  t.true(stderr.indexOf('NOTE') < stderr.indexOf('taut: building'))
+  t.true(stderr.endsWith("taut: next: taut doctor, since this kernel can't do yet what taut needs\n"), stderr)
+})
+
+btfTest(`warns where the kernel has no BTF${whyNoBtf}`, async t => {
+  const { stderr } = await installOnKernel(t, createBtf(t, {}))
+  t.regex(stderr, /^taut: NOTE: taut can't measure on this kernel, \S+: it has no BTF/)
+})
+
+btfTest(`says nothing of a kernel that has what taut needs${whyNoBtf}`, async t => {
+  const { stderr } = await installOnKernel(t, createBtf(t, { vmlinux: 'x\0btf_trace_sk_data_ready\0y' }))
+  t.notRegex(stderr, /NOTE/)
+  t.true(stderr.endsWith('taut: next: taut demo, or taut with a service running\n'), stderr)
+})
+
 const hasShellcheck = spawnSync('shellcheck', ['--version']).status === 0
 const shellcheckTest = hasShellcheck ? test : test.skip
 shellcheckTest(
