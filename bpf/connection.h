@@ -114,7 +114,7 @@ static __always_inline void leave_oldest(struct connection *conn, __u32 turn)
 		if (oldest_state(phase) != LEAVING)
 			return;	/* the connection was closed meanwhile */
 		if (next == IDLE && conn->more) {
-			arrive_now(&conn->turns[!turn].arrival);
+			arrive_unseen(&conn->turns[!turn].arrival, bpf_ktime_get_ns());
 			next = ARRIVED;
 		}
 		if (exchange_phase(conn, phase, make_phase(!turn, next, IDLE))) {

@@ -40,11 +40,12 @@ const struct exemplar *exemplar_type __attribute__((unused));
 __u64 exemplar_threshold_ns = ~0ULL;
 __u64 exemplar_sample_mask = ~0ULL;	/* 2^n - 1: one in 2^n, whatever its total */
 
-static __always_inline void arrive_now(struct arrival *arrival)
+/* Nobody saw the packet. */
+static __always_inline void arrive_unseen(struct arrival *arrival, __u64 now)
 {
 	arrival->softirq_ns = 0;
 	arrival->receive_ns = 0;
-	arrival->ready_ns = bpf_ktime_get_ns();
+	arrival->ready_ns = now;
 	arrival->cpu = bpf_get_smp_processor_id();
 }
 

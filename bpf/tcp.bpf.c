@@ -167,7 +167,7 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 		 * Nobody saw it arrive: it came before the probes did, or payload_is_ready was not run for it. That was
 		 * seen under RPS, for a few in a thousand; why is not known. The request is counted, from here on.
 		 */
-		arrive_now(&turn->arrival);
+		arrive_unseen(&turn->arrival, now);
 	case ARRIVED:
 		read_first(turn, run, now, tp->write_seq);
 		read_last(turn, run, tid, now);
@@ -183,7 +183,7 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	turn = &conn->turns[next];
 	switch (next_state(phase)) {
 	case IDLE:
-		arrive_now(&turn->arrival);
+		arrive_unseen(&turn->arrival, now);
 	case ARRIVED:
 		read_first(turn, run, now, tp->write_seq);
 		read_last(turn, run, tid, now);

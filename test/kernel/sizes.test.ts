@@ -1,6 +1,7 @@
 import { assertAddsUp, assertExact } from './support/assertions.js'
 import { kernelTest } from './support/kernel-test.js'
 import { connectFirst, runLoad } from './support/load.js'
+import { createNetnsPair, setNamespaceSysctl } from './support/netns.js'
 import { startMemcached, startService } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
 
@@ -81,6 +82,34 @@ kernelTest(
     t.deepEqual(document.lost, { ringbuf_full: 0, map_full: 0, clock: 0 })
     t.deepEqual([document.in_flight, document.unanswered], [0, 0])
     t.true(document.exemplars.every(({ stages }) => Object.values(stages).every(us => us >= 0)))
+    assertAddsUp(t, document)
+  },
+  'memcached',
+)
+
+// The client can take in little at a time, so that replies wait in the send queue while the next request is read.
+kernelTest(
+  'turns whose replies wait to be sent keep their own points',
+  async t => {
+    const { server, client, ipv4 } = await createNetnsPair(t)
+    await setNamespaceSysctl(client, 'net.ipv4.tcp_rmem', '4096 16384 16384')
+    const service = await startMemcached(t, ['-I', '2m'], { host: ipv4, netns: server })
+    const load = {
+      host: ipv4,
+      port: service.port,
+      connections: 2,
+      requests: 400,
+      pipeline: 10,
+      'value-bytes': 100_000,
+    }
+    const send = await connectFirst(t, load, client)
+    const measurement = await startMeasuring(t, '--port', service.port, '--netns', server)
+    t.is((await send()).misses, 0)
+    const document = await measurement.stop()
+    t.true(document.requests > 0 && document.requests <= load.requests)
+    t.true(document.pipelined > 0 && document.pipelined <= document.requests)
+    t.deepEqual(document.lost, { ringbuf_full: 0, map_full: 0, clock: 0 })
+    t.deepEqual([document.in_flight, document.unanswered], [0, 0])
     assertAddsUp(t, document)
   },
   'memcached',

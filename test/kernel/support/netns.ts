@@ -39,6 +39,11 @@ export const createNetnsPair = async (t: Context): Promise<NetnsPair> => {
   return { server, client, ipv4: '192.0.2.1', ipv6: '2001:db8::1' }
 }
 
+/** Sets a kernel parameter of a namespace that the test made, with which it goes. */
+export const setNamespaceSysctl = async (netns: string, name: string, value: string): Promise<void> => {
+  await run('ip', ['netns', 'exec', netns, 'sysctl', '-qw', `${name}=${value}`])
+}
+
 /**
  * Gives how many packets with payload, or with the end of a stream, TCP has sent in the network namespace of a
  * process, without those that it sent again.
