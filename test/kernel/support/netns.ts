@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { Context } from './kernel-test.js'
+import { NETNS_PREFIX } from './leftovers.js'
 import { waitFor } from './wait.js'
 
 const run = promisify(execFile)
@@ -9,7 +10,7 @@ let created = 0
 
 /** Makes a network namespace with only loopback, removed after the test, and gives its name. */
 export const createNetns = async (t: Context): Promise<string> => {
-  const name = `taut-test-${process.pid}-${++created}`
+  const name = `${NETNS_PREFIX}${++created}`
   await run('ip', ['netns', 'add', name])
   t.teardown(() => run('ip', ['netns', 'delete', name]))
   await run('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
