@@ -38,7 +38,7 @@ struct thread_state {
 };
 
 struct cpu_state {
-	__u64 softirq_ns;	/* entry of the last NET_RX softirq, 0 if none since the last context switch */
+	__u64 softirq_ns;	/* entry of the last softirq, 0 if that was not NET_RX */
 	__u64 receive_ns;	/* the last packet was given to the stack */
 	__u32 tid;		/* the service's thread on this CPU, 0 if none */
 	struct thread_run run;	/* of that thread */

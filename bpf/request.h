@@ -47,6 +47,7 @@ struct metrics {
 	__u64 pipelined;	/* answered while more had already arrived */
 	__u64 unsplit;		/* answered in a send call that nobody saw: app_cpu reaches to the reply's departure */
 	__u64 handed_over;	/* sent by another thread than the one that read */
+	__u64 held_back;	/* sent after the call that wrote it */
 	__u64 same_cpu;		/* softirq, recv and send on one CPU */
 	__u64 syscalls;		/* system calls of the service's threads */
 	__u64 wait_syscalls;	/* of these: epoll_wait, poll, select */

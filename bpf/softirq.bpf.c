@@ -5,8 +5,7 @@
 SEC("tp_btf/softirq_entry")
 int BPF_PROG(softirq_entry, unsigned int vec)
 {
-	if (vec == NET_RX_SOFTIRQ)
-		this_cpu()->softirq_ns = bpf_ktime_get_ns();
+	this_cpu()->softirq_ns = vec == NET_RX_SOFTIRQ ? bpf_ktime_get_ns() : 0;
 	return 0;
 }
 
@@ -14,8 +13,7 @@ int BPF_PROG(softirq_entry, unsigned int vec)
 SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_exit, unsigned int vec)
 {
-	if (vec == NET_RX_SOFTIRQ)
-		this_cpu()->softirq_ns = 0;
+	this_cpu()->softirq_ns = 0;
 	return 0;
 }
 

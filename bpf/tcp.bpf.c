@@ -50,11 +50,11 @@ static __always_inline bool is_locked(struct sock *sk)
 static __always_inline void arrive(struct arrival *arrival, struct sock *sk)
 {
 	struct cpu_state *cpu = this_cpu();
-	/* From the backlog: the packet came at an unknown time. */
-	bool in_softirq = !is_locked(sk);
+	/* Else from the backlog: the packet came at an unknown time. */
+	bool at_once = !is_locked(sk);
 
-	arrival->softirq_ns = in_softirq ? cpu->softirq_ns : 0;
-	arrival->receive_ns = in_softirq ? cpu->receive_ns : 0;
+	arrival->softirq_ns = at_once ? cpu->softirq_ns : 0;
+	arrival->receive_ns = at_once ? cpu->receive_ns : 0;
 	arrival->ready_ns = bpf_ktime_get_ns();
 	arrival->cpu = bpf_get_smp_processor_id();
 }
@@ -65,6 +65,14 @@ static __always_inline void count_full_map(void)
 
 	if (m)
 		__sync_fetch_and_add(&m->lost_map_full, 1);
+}
+
+static __always_inline void count_held_back(void)
+{
+	struct metrics *m = this_metrics();
+
+	if (m)
+		m->held_back++;
 }
 
 SEC("tp_btf/sk_data_ready")
@@ -235,30 +243,32 @@ static __always_inline bool is_sending(struct turn *turn, struct sock *sk, struc
 	return !turn->send_entry_ns && is_locked(sk) && cpu->tid && cpu->run.entry_ns >= turn->last_ns;
 }
 
+/* One packet can carry the replies of both turns. */
 SEC("tp_btf/net_dev_start_xmit")
 int BPF_PROG(packet_is_sent, struct sk_buff *skb)
 {
 	struct sock *sk = skb->sk;
 	struct connection *conn;
-	struct cpu_state *cpu;
-	struct turn *turn;
-	__u32 phase, end;
+	__u32 end;
 
 	if (!sk || !is_target(sk))
 		return 0;
 	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
-	if (!conn)
+	if (!conn || oldest_state(conn->phase) != READ || !find_payload(skb, sk, &end))
 		return 0;
-	phase = conn->phase;
-	turn = &conn->turns[oldest_turn(phase)];
-	if (oldest_state(phase) != READ || !find_payload(skb, sk, &end) || !is_after(end, turn->reply_seq) ||
-	    !claim_oldest(conn, oldest_turn(phase)))
-		return 0;
-	cpu = this_cpu();
-	if (next_state(phase) != READ && is_sending(turn, sk, cpu))
-		leave_app(turn, cpu);
-	finish(turn, bpf_ktime_get_ns(), conn->more || next_state(phase) != IDLE);
-	leave_oldest(conn, oldest_turn(phase));
+	for (int i = 0; i < 2; i++) {
+		__u32 phase = conn->phase;
+		struct turn *turn = &conn->turns[oldest_turn(phase)];
+		struct cpu_state *cpu = this_cpu();
+
+		if (oldest_state(phase) != READ || !is_after(end, turn->reply_seq) ||
+		    !claim_oldest(conn, oldest_turn(phase)))
+			return 0;
+		if (next_state(phase) != READ && is_sending(turn, sk, cpu))
+			leave_app(turn, cpu);
+		finish(turn, bpf_ktime_get_ns(), conn->more || next_state(phase) != IDLE);
+		leave_oldest(conn, oldest_turn(phase));
+	}
 	return 0;
 }
 
@@ -321,8 +331,10 @@ int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
 		__u32 state = i == oldest_turn(phase) ? oldest_state(phase) : next_state(phase);
 
 		if (state == READ && !turn->send_entry_ns && tp->write_seq != turn->reply_seq &&
-		    cpu->run.entry_ns >= turn->last_ns)
+		    cpu->run.entry_ns >= turn->last_ns) {
 			leave_app(turn, cpu);
+			count_held_back();
+		}
 	}
 	return 0;
 }

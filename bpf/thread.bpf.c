@@ -51,7 +51,6 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 		from = bpf_task_storage_get(&threads, prev, NULL, 0);
 	to = bpf_task_storage_get(&threads, next, NULL, 0);
 	cpu->tid = to ? next->pid : 0;
-	cpu->softirq_ns = 0;	/* a softirq is over before its CPU turns to another thread */
 	if (!from && !to)
 		return 0;
 	now = bpf_ktime_get_ns();

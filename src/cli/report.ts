@@ -128,7 +128,8 @@ const formatLosses = ({ lost, ...document }: MeasureDocument, width: number, sty
     ? wrap(`Lost: nothing (${reasons}).`, width)
     : wrap(`LOST: ${reasons}. The numbers above are without these.`, width).map(line => style.red(line))
   const open = `In flight ${formatCount(document.in_flight)}, unanswered ${formatCount(document.unanswered)}, pipelined ${formatCount(document.pipelined)}.`
-  return [...lines, ...wrap(open, width)]
+  const unsplit = `For ${formatCount(document.unsplit)} of the requests app_cpu reaches to the departure of the reply: their send call was not seen.`
+  return [...lines, ...wrap(open, width), ...(document.unsplit === 0 ? [] : wrap(unsplit, width))]
 }
 
 const formatCost = ({ cost }: MeasureDocument, width: number): string[] => {

@@ -16,6 +16,8 @@ export type Counts = {
   unanswered: number
   /** Complete requests for which more arrived before the reply. */
   pipelined: number
+  /** Complete requests whose reply left in a call that nobody saw: their `app_cpu` reaches to the departure. */
+  unsplit: number
   /** Complete requests whose packet and service ran on the same CPU. */
   sameCpu: number
   syscalls: number
@@ -36,6 +38,7 @@ export const emptyCounts = (): Counts => ({
   begun: 0,
   unanswered: 0,
   pipelined: 0,
+  unsplit: 0,
   sameCpu: 0,
   syscalls: 0,
   epollCalls: 0,
@@ -46,7 +49,7 @@ export const emptyCounts = (): Counts => ({
   tailStageNs: new BigUint64Array(BUCKETS * STAGE_COUNT),
 })
 
-const SCALARS = ['begun', 'unanswered', 'pipelined', 'sameCpu', 'syscalls', 'epollCalls'] as const
+const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'sameCpu', 'syscalls', 'epollCalls'] as const
 const LOSSES = ['ringbuf_full', 'map_full', 'clock'] as const
 
 /**

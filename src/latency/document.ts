@@ -83,6 +83,8 @@ export type MeasureDocument = {
   in_flight: number
   unanswered: number
   pipelined: number
+  /** Of the requests: their reply left in a call that nobody saw, so that `app_cpu` reaches to the departure. */
+  unsplit: number
   lost: Lost
   total: TotalDocument
   stages: StageDocument[]
@@ -123,6 +125,7 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     in_flight: measurement.inFlight,
     unanswered: counts.unanswered,
     pipelined: counts.pipelined,
+    unsplit: counts.unsplit,
     lost: { ...counts.lost },
     total: totalDocument(total),
     stages: stages.map(stage => ({

@@ -8,6 +8,9 @@ const TAIL = METRICS_OFFSETS.tail / WORD
 const ROW = TAIL_ROW_SIZE / WORD
 const STAGE_SUMS = TAIL_ROW_OFFSETS.stage_ns / WORD
 
+/** A metric that is one number. */
+export type CountName = Exclude<keyof typeof METRICS_OFFSETS, 'stage_requests' | 'tail'>
+
 /**
  * The metrics of every CPU as the kernel's programs write them, through a mapping of their map: reading takes no
  * system call, and may fall between two additions of one request while the programs are attached.
@@ -49,6 +52,14 @@ export class Metrics {
     return totals
   }
 
+  /** Gives one cumulative count of all CPUs. */
+  readCount(name: CountName): number {
+    let sum = 0
+    for (let cpu = 0; cpu < this.#cpus; cpu++)
+      sum += this.#count((cpu * METRICS_SIZE + METRICS_OFFSETS[name]) / WORD)
+    return sum
+  }
+
   /** Lets every CPU send so many more exemplars. */
   allowExemplars(perCpu: number): void {
     for (let cpu = 0; cpu < this.#cpus; cpu++) {
@@ -62,6 +73,7 @@ export class Metrics {
     counts.begun += at('begun')
     counts.unanswered += at('unanswered')
     counts.pipelined += at('pipelined')
+    counts.unsplit += at('unsplit')
     counts.sameCpu += at('same_cpu')
     counts.syscalls += at('syscalls')
     counts.epollCalls += at('wait_syscalls')

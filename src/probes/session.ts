@@ -64,6 +64,7 @@ export class Session implements Disposable {
       this.#cost.bpfNs += bpfNs
       this.#cost.requests += requests
     }
+    this.#tracer.adapt()
     this.#keepExemplars()
     const totals = this.#tracer.readTotals()
     const latest = totals.map((count, bucket) => count - (this.#totals[bucket] ?? 0))

@@ -6,8 +6,9 @@ import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
 import { STAGES } from '../latency/stages.js'
 import type { Target } from '../system/target.js'
+import { ProbeOnDemand } from './demand.js'
 import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
-import { Metrics } from './metrics.js'
+import { type CountName, Metrics } from './metrics.js'
 import { choosePrograms, UnsupportedError } from './support.js'
 import { listWaitSyscalls } from './syscalls.js'
 
@@ -24,6 +25,12 @@ const COST_REQUESTS = 200
 const COST_STEP_MS = 5
 const COST_STEPS = 10
 
+/** Probes that only some services need, and the counts of the requests that do. */
+const ON_DEMAND: ReadonlyMap<string, readonly CountName[]> = new Map([
+  ['sched_waking', ['handed_over']],
+  ['reply_is_queued', ['held_back', 'unsplit']],
+])
+
 /** What one run of all probes took: nanoseconds of BPF programs, and the complete requests meanwhile. */
 export type BpfCost = { bpfNs: number; requests: number }
 
@@ -37,6 +44,7 @@ export class Tracer implements Disposable {
   readonly #programs: Program[]
   readonly #metrics: Metrics
   readonly #ring: RingBuffer
+  readonly #onDemand = new Map<string, ProbeOnDemand>()
 
   private constructor(object: BpfObject, programs: Program[], cpus: number) {
     this.#object = object
@@ -117,6 +125,15 @@ export class Tracer implements Disposable {
     return { bpfNs: this.#sumRunTime() - before.ns, requests }
   }
 
+  /** To be called now and then: probes that this service does not need are detached, or attached again. */
+  adapt(): void {
+    const requests = this.#countRequests()
+    for (const [name, probe] of this.#onDemand) {
+      const needed = ON_DEMAND.get(name)?.reduce((sum, count) => sum + this.#metrics.readCount(count), 0) ?? 0
+      probe.adapt({ requests, needed })
+    }
+  }
+
   /** Detaches the probes and gives the final counts, which nothing changes any more. */
   stop(): Counts {
     // What begins a request goes first, so that the others see the ends of those that have begun.
@@ -139,6 +156,8 @@ export class Tracer implements Disposable {
       if (program.sectionName.startsWith('iter/')) {
         using threads = program.attachIter()
         threads.read()
+      } else if (ON_DEMAND.has(program.name)) {
+        this.#onDemand.set(program.name, new ProbeOnDemand(program))
       } else {
         program.attach()
       }

@@ -28,6 +28,7 @@ const writeMetrics = (view: DataView, counts: Counts): void => {
   write(METRICS_OFFSETS.begun, begun)
   write(METRICS_OFFSETS.unanswered, unanswered)
   write(METRICS_OFFSETS.pipelined, pipelined)
+  write(METRICS_OFFSETS.unsplit, counts.unsplit)
   write(METRICS_OFFSETS.same_cpu, counts.sameCpu)
   write(METRICS_OFFSETS.syscalls, syscalls)
   write(METRICS_OFFSETS.wait_syscalls, counts.epollCalls)
@@ -71,6 +72,7 @@ test('every counter is added up, with more than 32 bits', t => {
     begun: large + 1,
     unanswered: large + 2,
     pipelined: large + 3,
+    unsplit: large + 7,
     sameCpu: large + 4,
     syscalls: large + 5,
     epollCalls: large + 6,
@@ -81,6 +83,7 @@ test('every counter is added up, with more than 32 bits', t => {
   t.is(counts.begun, 2 * one.begun)
   t.is(counts.unanswered, 2 * one.unanswered)
   t.is(counts.pipelined, 2 * one.pipelined)
+  t.is(counts.unsplit, 2 * one.unsplit)
   t.is(counts.sameCpu, 2 * one.sameCpu)
   t.is(counts.syscalls, 2 * one.syscalls)
   t.is(counts.epollCalls, 2 * one.epollCalls)
