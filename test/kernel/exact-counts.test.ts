@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { promisify } from 'node:util'
 import { assertExact } from './support/assertions.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
@@ -7,8 +11,11 @@ import { readStat, startMemcached } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
 import { waitFor } from './support/wait.js'
 
-/** Where service and client are, and by which address the client reaches the service. */
-type Route = { server: string; client: string; host: string }
+/**
+ * Where service and client are, and by which address the client reaches the service; and whether the kernel steers
+ * what they receive to another CPU (RPS).
+ */
+type Route = { server: string; client: string; host: string; steered?: true }
 
 const ROUTES: Record<string, (t: Context) => Promise<Route>> = {
   'loopback over IPv4': async t => onLoopback(await createNetns(t), '127.0.0.1'),
@@ -21,13 +28,36 @@ const ROUTES: Record<string, (t: Context) => Promise<Route>> = {
     const pair = await createNetnsPair(t)
     return { ...pair, host: pair.ipv6 }
   },
+  ...(cpus().length > 1 && {
+    'loopback over IPv4, with RPS': async (t: Context) =>
+      steerPackets(onLoopback(await createNetns(t), '127.0.0.1')),
+    'a veth pair over IPv6, with RPS': async (t: Context) => {
+      const pair = await createNetnsPair(t)
+      return steerPackets({ ...pair, host: pair.ipv6 })
+    },
+  }),
 }
 
 const onLoopback = (netns: string, host: string): Route => ({ server: netns, client: netns, host })
 
+/** Has every interface steer packets to the first two CPUs, by connection; the setting goes with the namespaces. */
+const steerPackets = async (route: Route): Promise<Route> => {
+  const write = 'for queue in /sys/class/net/*/queues/rx-*; do echo 3 >"$queue/rps_cpus" || exit; done'
+  for (const netns of new Set([route.server, route.client])) {
+    await promisify(execFile)('ip', ['netns', 'exec', netns, 'sh', '-c', write])
+  }
+  return { ...route, steered: true }
+}
+
+/** Gives how often one CPU has asked another one to take in packets that were steered there. */
+const countSteered = async (): Promise<number> => {
+  const lines = (await readFile('/proc/net/softnet_stat', 'utf8')).trim().split('\n')
+  return lines.reduce((sum, line) => sum + Number.parseInt(line.split(' ')[9] ?? '', 16), 0)
+}
+
 const LOADS = [
   { connections: 8, requests: 200_000 },
-  { connections: 1000, requests: 50_000 },
+  { connections: 1000, requests: 200_000 },
 ]
 
 for (const { connections, requests } of LOADS) {
@@ -43,7 +73,7 @@ const countOn = async (
   connections: number,
   requests: number,
 ): Promise<void> => {
-  const { server, client, host } = await createRoute(t)
+  const { server, client, host, steered } = await createRoute(t)
   const service = await startMemcached(t, [], { host, netns: server })
   // Something in the client's namespace to read its counters through.
   const onlooker = await startProcess(t, 'cat', [], { netns: client })
@@ -51,7 +81,9 @@ const countOn = async (
   const packetsBefore = await Promise.all([service, onlooker].map(({ pid }) => countDataPackets(pid)))
 
   const measurement = await startMeasuring(t, '--netns', server, '--port', service.port)
+  const steeredBefore = await countSteered()
   const load = await runLoad(t, { host, port: service.port, connections, requests }, client)
+  if (steered) t.true((await countSteered()) > steeredBefore, 'packets went to another CPU')
   const document = await measurement.stop()
 
   t.is(load.requests, requests)
