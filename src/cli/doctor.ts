@@ -1,15 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { BpfError, listPrograms } from 'libbpf-ts'
-import { describePoint, probeSupport, type Support } from '../probes/support.js'
+import { probeSupport, type Support } from '../probes/support.js'
 import { listWaitSyscalls } from '../probes/syscalls.js'
 import { describeHost } from '../system/host.js'
 import { VERSION } from '../version.js'
+import { type Check, formatDoctor, remedyOf } from './doctor-report.js'
 import { EXIT } from './failure.js'
 import { listMissingCapabilities } from './permission.js'
-
-/** One thing that tracing needs of this machine. */
-type Check = { name: string; ok: boolean; detail: string; remedy: string | null }
+import { terminalColumns } from './terminal.js'
 
 /** Adds `taut doctor`: what this kernel and machine can and can't do, and how to get the rest. */
 export const addDoctor = (program: Command): void => {
@@ -29,7 +28,7 @@ const doctor = ({ json }: { json?: boolean }): void => {
       `${JSON.stringify({ schema: 1, taut: VERSION, host, kernel: host.kernel, checks, probes: support?.map(describeProbe) ?? null })}\n`,
     )
   } else {
-    process.stdout.write(formatDoctor(host, checks, support))
+    process.stdout.write(formatDoctor({ host, checks, support }, terminalColumns(process.stdout)))
   }
   process.exitCode = chooseExitCode(checks, support)
 }
@@ -112,35 +111,3 @@ const describeProbe = ({ probe, reason }: Support) => ({
   reason,
   remedy: reason === null ? null : remedyOf(probe),
 })
-
-const remedyOf = ({ since }: Support['probe']): string =>
-  since === undefined ? 'a kernel with this tracepoint' : `Linux ${since} or newer`
-
-const formatDoctor = (
-  host: ReturnType<typeof describeHost>,
-  checks: readonly Check[],
-  support: readonly Support[] | null,
-): string => {
-  const lines = [
-    `taut ${VERSION} on Linux ${host.kernel} (${host.architecture}), ${host.cpus} CPUs`,
-    '',
-    ...checks.flatMap(({ name, ok, detail, remedy }) => [
-      `${ok ? 'yes' : 'NO '}  ${name.padEnd(13)} ${detail}`,
-      ...(remedy === null ? [] : [`     ${''.padEnd(13)} → ${remedy}`]),
-    ]),
-    '',
-    ...(support === null
-      ? ['The probes can not be tried before that.']
-      : support.flatMap(item => formatSupport(item))),
-  ]
-  return `${lines.join('\n')}\n`
-}
-
-const formatSupport = ({ probe, reason }: Support): string[] => {
-  const head = `${reason === null ? 'yes' : 'NO '}  ${probe.point.padEnd(27)} ${probe.buys}`
-  if (reason === null) return [head]
-  const cost = probe.required
-    ? 'taut can not measure without it'
-    : `without it: ${probe.stages.join(', ') || 'less is told apart'}`
-  return [head, `     ${reason}; ${cost}`, `     → ${remedyOf(probe)} (${describePoint(probe)})`]
-}

@@ -1,0 +1,55 @@
+import test from 'ava'
+import { type Findings, formatDoctor } from '../../src/cli/doctor-report.js'
+import { PROBES } from '../../src/probes/support.js'
+import { describeHost } from '../../src/system/host.js'
+import { displayWidth } from '../../src/text/width.js'
+
+const findings: Findings = {
+  host: describeHost(),
+  checks: [
+    { name: 'permission', ok: true, detail: 'may load probes and look into other processes', remedy: null },
+    {
+      name: 'btf',
+      ok: false,
+      detail: '/sys/kernel/btf/vmlinux is not there',
+      remedy: 'a kernel built with CONFIG_DEBUG_INFO_BTF',
+    },
+  ],
+  support: PROBES.map(probe => ({
+    probe,
+    reason: probe.program === 'payload_is_ready' ? 'it has no tracepoint sk_data_ready' : null,
+  })),
+}
+
+test('the findings fit every width down to 40, and say the same on all of them', t => {
+  const words = formatDoctor(findings, 1000).split(/\s+/)
+  for (let columns = 1; columns <= 200; columns++) {
+    const text = formatDoctor(findings, columns)
+    for (const line of text.split('\n')) t.true(displayWidth(line) <= Math.max(40, columns), line)
+    t.deepEqual(text.split(/\s+/), words)
+  }
+})
+
+for (const columns of [40, 80]) {
+  test(`every check and probe begins a line with yes or NO on ${columns} columns`, t => {
+    const text = formatDoctor(findings, columns)
+    t.regex(text, /^yes {2}permission/m)
+    t.regex(text, /^NO {3}btf/m)
+    for (const { point } of PROBES) {
+      t.regex(text, new RegExp(`^${point === 'sock/sk_data_ready' ? 'NO ' : 'yes'} {2}${point}`, 'm'))
+    }
+  })
+}
+
+test('what is missing comes with what it costs and what to do', t => {
+  const text = formatDoctor(findings, 200)
+  t.regex(text, /it has no tracepoint sk_data_ready; taut can not measure without it\n/)
+  t.regex(text, /→ Linux 6\.3 or newer/)
+  t.regex(text, /→ a kernel built with CONFIG_DEBUG_INFO_BTF\n/)
+})
+
+test('the probes that could not be tried are not shown as if they had been', t => {
+  const text = formatDoctor({ ...findings, support: null }, 80)
+  t.regex(text, /The probes can not be tried before that\.\n$/)
+  t.false(text.includes('sched_switch'))
+})
