@@ -1,80 +1,148 @@
-import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { createUsageMeter, type Usage } from '../src/system/usage.js'
-import { type RunningTaut, runLoad, startMemcached, startTaut } from './processes.js'
+import { type ProbeCost, prepareEmptyProbes, timeProbes } from './attached.js'
+import { type Load, type RunningTaut, runLoad, startMemcached, startTaut } from './processes.js'
 import { estimateRatio, type Interval } from './ratio.js'
 
 const { values } = parseArgs({
   options: {
     pairs: { type: 'string', default: '40' },
+    connections: { type: 'string', default: '8' },
     json: { type: 'boolean', default: false },
   },
 })
 
-const LOAD = ['--connections', '8']
+const LOAD = ['--connections', values.connections]
 const SLICE = ['--seconds', '1']
 const AGENT_SECONDS = 20
-/** JavaScript that has just started compiles itself: a measurement that runs is what is compared. */
-const SETTLE_MS = 3000
+/** JavaScript that has just started compiles itself, and probes on demand settle: a measurement that runs is compared. */
+const SETTLE_SECONDS = 3
 
-const startSettledTaut = async (port: number): Promise<RunningTaut> => {
-  const taut = await startTaut(port)
-  await setTimeout(SETTLE_MS)
-  return taut
+type Pair = { on: number; off: number }
+
+const memcached = await startMemcached()
+
+const startSettledTaut = async (): Promise<RunningTaut & { requests: number }> => {
+  const taut = await startTaut(memcached.port)
+  const { requests } = await runLoad(memcached.port, ...LOAD, '--seconds', String(SETTLE_SECONDS))
+  return { ...taut, requests }
 }
 
-/** Slices of load at full speed in blocks of off, on, on, off, so that a drift of the machine falls on both alike. */
-const comparePairs = async (port: number, count: number) => {
-  const pairs: { on: number; off: number }[] = []
-  const bpfNs: number[] = []
-  await runLoad(port, ...LOAD, ...SLICE)
-  while (pairs.length < count) {
-    const offBefore = await runLoad(port, ...LOAD, ...SLICE)
-    const taut = await startSettledTaut(port)
-    const on = [await runLoad(port, ...LOAD, ...SLICE), await runLoad(port, ...LOAD, ...SLICE)] as const
-    const measured = await taut.stop()
-    const offAfter = await runLoad(port, ...LOAD, ...SLICE)
-    // A ratio of unlike work would prove nothing: taut must have seen all of it.
-    if (measured.requests !== on[0].requests + on[1].requests) {
-      throw new Error(`taut counted ${measured.requests} requests of ${on[0].requests + on[1].requests}`)
+/** One block of off, on, on, off, so that a drift of the machine falls on both alike, and what the load says of it. */
+const runBlock = async (
+  on: () => Promise<() => Promise<void>>,
+  slice: string[],
+): Promise<{ on: Load; off: Load }[]> => {
+  const load = (): Promise<Load> => runLoad(memcached.port, ...LOAD, ...slice)
+  const offBefore = await load()
+  const end = await on()
+  const first = await load()
+  const second = await load()
+  await end()
+  const offAfter = await load()
+  return [
+    { on: first, off: offBefore },
+    { on: second, off: offAfter },
+  ]
+}
+
+const runTautBlock = async (slice: string[]): Promise<{ on: Load; off: Load }[]> => {
+  let counted = 0
+  const pairs = await runBlock(async () => {
+    const taut = await startSettledTaut()
+    return async () => {
+      counted = (await taut.stop()).requests - taut.requests
     }
-    pairs.push({ on: on[0].rate, off: offBefore.rate }, { on: on[1].rate, off: offAfter.rate })
-    if (measured.cost.bpf_ns_per_request !== null) bpfNs.push(measured.cost.bpf_ns_per_request)
-    if (process.stderr.isTTY) process.stderr.write(`\r${pairs.length} of ${count} pairs`)
+  }, slice)
+  // A ratio of unlike work would prove nothing: taut must have seen all of it.
+  const sent = pairs.reduce((sum, { on }) => sum + on.requests, 0)
+  if (counted !== sent) throw new Error(`taut counted ${counted} requests of ${sent}`)
+  return pairs
+}
+
+const showProgress = (done: number, of: number): void => {
+  if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${of} pairs${done >= of ? '\r\x1b[K' : ''}`)
+}
+
+/** Throughput at full speed: taut beside none, and the same tracepoints with empty handlers beside none. */
+const compareThroughput = async (
+  count: number,
+): Promise<{ taut: Interval; empty: Interval; probes: ProbeCost[] }> => {
+  const settled = await startSettledTaut()
+  const empty = prepareEmptyProbes()
+  let requests = 0
+  const probes = await timeProbes(async () => {
+    requests = (await runLoad(memcached.port, ...LOAD, ...SLICE)).requests
+  })
+  await settled.stop()
+  const pairs: { taut: Pair[]; empty: Pair[] } = { taut: [], empty: [] }
+  const rates = (blocks: { on: Load; off: Load }[]): Pair[] =>
+    blocks.map(({ on, off }) => ({ on: on.rate, off: off.rate }))
+  while (pairs.taut.length < count) {
+    pairs.taut.push(...rates(await runTautBlock(SLICE)))
+    const attach = async () => {
+      const links = empty.attach()
+      return async () => links[Symbol.dispose]()
+    }
+    pairs.empty.push(...rates(await runBlock(attach, SLICE)))
+    showProgress(pairs.taut.length, count)
   }
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
-  return { throughput: estimateRatio(pairs), bpfNs: median(bpfNs) }
+  empty.close()
+  return {
+    taut: estimateRatio(pairs.taut),
+    empty: estimateRatio(pairs.empty),
+    probes: probes.map(probe => ({ ...probe, runs: probe.runs / requests, ns: probe.ns / probe.runs })),
+  }
+}
+
+/** The 99th percentile, by the client's clock, at half of what the service can do. */
+const compareHalfLoad = async (count: number): Promise<Interval> => {
+  const { rate } = await runLoad(memcached.port, ...LOAD, ...SLICE)
+  const slice = [...SLICE, '--rate', String(Math.round(rate / 2))]
+  const pairs: Pair[] = []
+  while (pairs.length < count) {
+    pairs.push(...(await runTautBlock(slice)).map(({ on, off }) => ({ on: on.p99_us, off: off.p99_us })))
+    showProgress(pairs.length, count)
+  }
+  return estimateRatio(pairs)
 }
 
 /** What the agent takes at one refresh a second under a steady load, by the kernel's account of its process. */
-const watchAgent = async (port: number): Promise<Usage | null> => {
-  const taut = await startSettledTaut(port)
+const watchAgent = async (): Promise<Usage | null> => {
+  const taut = await startSettledTaut()
   const readUsage = createUsageMeter()
   await readUsage([taut.pid])
-  await runLoad(port, ...LOAD, '--rate', '5000', '--seconds', String(AGENT_SECONDS))
+  await runLoad(memcached.port, ...LOAD, '--rate', '5000', '--seconds', String(AGENT_SECONDS))
   const usage = await readUsage([taut.pid])
   await taut.stop()
   return usage
 }
 
-const median = (numbers: readonly number[]): number =>
-  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
-
 const formatInterval = ({ estimate, low, high, pairs }: Interval): string =>
   `${estimate.toFixed(3)} (95 % ${low.toFixed(3)} to ${high.toFixed(3)}, ${pairs} pairs)`
 
-const memcached = await startMemcached()
+const formatProbe = ({ program, point, runs, ns }: ProbeCost): string =>
+  `  ${program.padEnd(20)} ${point.padEnd(26)} ${runs.toFixed(2).padStart(6)} ${ns.toFixed(0).padStart(6)}`
+
 try {
-  const { throughput, bpfNs } = await comparePairs(memcached.port, Number(values.pairs))
-  const agent = await watchAgent(memcached.port)
+  const pairs = Number(values.pairs)
+  const { taut, empty, probes } = await compareThroughput(pairs)
+  const halfLoad = await compareHalfLoad(pairs)
+  const agent = await watchAgent()
   if (values.json) {
-    process.stdout.write(`${JSON.stringify({ throughput, bpf_ns_per_request: bpfNs, agent })}\n`)
+    process.stdout.write(
+      `${JSON.stringify({ throughput: taut, empty, half_load_p99: halfLoad, probes, agent })}\n`,
+    )
   } else {
     process.stdout.write(
       [
-        `throughput of saturated memcached, taut measuring / not: ${formatInterval(throughput)}`,
-        `BPF programs: ${Math.round(bpfNs)} ns a request, timing them included`,
+        `throughput of saturated memcached, taut measuring / not: ${formatInterval(taut)}`,
+        `the same tracepoints with empty handlers / without:      ${formatInterval(empty)}`,
+        `  so taut costs ${((1 - taut.estimate) / (1 - empty.estimate)).toFixed(2)} times what being called costs`,
+        `p99 at half load, taut measuring / not: ${formatInterval(halfLoad)}`,
         `taut itself at one refresh a second: ${agent?.cpuPercent.toFixed(2)} % of a core, ${((agent?.rssBytes ?? 0) / 1e6).toFixed(0)} MB`,
+        'each probe, timed by the kernel, which adds to it:        runs a request, ns a run',
+        ...probes.map(formatProbe),
         '',
       ].join('\n'),
     )

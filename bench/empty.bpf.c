@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0
+/* taut's tracepoints with nothing in the handlers: what being called costs, whatever the handlers do. */
+#include "kernel_types.h"
+#include <bpf/bpf_helpers.h>
+
+#define EMPTY(name, point)         \
+	SEC("tp_btf/" #point)      \
+	int name(__u64 *ctx)       \
+	{                          \
+		return 0;          \
+	}
+
+EMPTY(sched_switch, sched_switch)
+EMPTY(sched_waking, sched_waking)
+EMPTY(sched_process_fork, sched_process_fork)
+EMPTY(sys_enter, sys_enter)
+EMPTY(softirq_entry, softirq_entry)
+EMPTY(softirq_exit, softirq_exit)
+EMPTY(netif_receive_skb, netif_receive_skb)
+EMPTY(connection_changes, inet_sock_set_state)
+EMPTY(packet_is_enqueued, qdisc_enqueue)
+EMPTY(packet_is_sent, net_dev_start_xmit)
+EMPTY(reply_is_queued, sock_send_length)
+EMPTY(payload_was_copied, tcp_rcv_space_adjust)
+EMPTY(payload_is_ready, sk_data_ready)
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
