@@ -21,6 +21,11 @@ struct connection {
 	struct turn turns[2];
 	__u32 phase;
 	bool more;	/* the last recv left payload behind */
+	bool awaits_ack;
+	/* Of the last reply that left: */
+	__u32 reply_seq;
+	__u32 row;	/* of the tail table that counts it */
+	__u64 left_ns;
 };
 
 struct {
@@ -29,6 +34,12 @@ struct {
 	__type(key, int);
 	__type(value, struct connection);
 } connections SEC(".maps");
+
+/* Sequence numbers go round. */
+static __always_inline bool is_after(__u32 a, __u32 b)
+{
+	return (__s32)(a - b) > 0;
+}
 
 /* An exchange fails only if the other side was faster, which it can be twice: LEAVING, then away. */
 #define EXCHANGES 4
@@ -123,6 +134,36 @@ static __always_inline void leave_oldest(struct connection *conn, __u32 turn)
 			return;
 		}
 	}
+}
+
+/*
+ * When a reply's packet was acknowledged is known with the next payload of the peer: TCP keeps when it sent the packet that
+ * was acknowledged last, and how long that took (RACK, RFC 8985), in microseconds.
+ */
+static __always_inline void count_ack(struct connection *conn, struct tcp_sock *tp)
+{
+	struct metrics *m = this_metrics();
+	__u64 acked_ns, ns;
+	__u32 row = conn->row;
+
+	if (!conn->awaits_ack || !is_after(tp->rack.end_seq, conn->reply_seq) || !is_after(tp->snd_una, conn->reply_seq))
+		return;
+	conn->awaits_ack = false;
+	if (!m || row >= N_BUCKETS)
+		return;
+	acked_ns = (tp->rack.mstamp + tp->rack.rtt_us) * 1000;
+	/* A microsecond is coarse: on loopback it can end before it began. */
+	ns = (__s64)(acked_ns - conn->left_ns) > 0 ? acked_ns - conn->left_ns : 0;
+	__sync_fetch_and_add(&m->stage_requests[STAGE_ACK][bucket_of(ns)], 1);
+	__sync_fetch_and_add(&m->tail[row].stage_ns[STAGE_ACK], ns);
+}
+
+static __always_inline void await_ack(struct connection *conn, struct turn *turn, __u32 row, __u64 now)
+{
+	conn->reply_seq = turn->reply_seq;
+	conn->row = row;
+	conn->left_ns = now;
+	conn->awaits_ack = true;
 }
 
 #endif

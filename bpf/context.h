@@ -22,6 +22,8 @@ struct thread_run {
 	__u64 on_ns;		/* last switched in */
 	__u64 wait_entry_ns;	/* when it last waited for sockets: payload from then on found it waiting */
 	__u64 wait_on_ns;	/* switched in again after that wait */
+	__u64 wait_awake_ns;	/* the idle CPU it was switched in on ran again; 0: that was not idle */
+	__u32 wait_idle_state;	/* how deep it had slept, by cpuidle's number of the state */
 	__u32 syscall;
 };
 
@@ -37,9 +39,21 @@ struct thread_state {
 	bool waits;		/* that is: for sockets */
 };
 
+/* How a packet came to where protocols take it up. Times that are 0 are not known, or its path did not have them. */
+struct packet_path {
+	__u64 irq_ns;		/* the NIC's interrupt that led to the softirq */
+	__u64 softirq_ns;	/* entry of the softirq in which the driver had it */
+	__u64 handed_ns;	/* the driver handed it over to GRO or to another CPU */
+	__u64 receive_ns;	/* protocols take it up */
+};
+
 struct cpu_state {
+	__u64 irq_ns;		/* a NIC interrupted, and no NET_RX softirq has begun since */
+	__u64 softirq_irq_ns;	/* the interrupt that led to the softirq, 0 if none did */
 	__u64 softirq_ns;	/* entry of the last softirq, 0 if that was not NET_RX */
-	__u64 receive_ns;	/* the last packet was given to the stack */
+	struct packet_path packet;	/* the last that protocols took up here */
+	__u64 awake_ns;		/* the CPU was idle until then */
+	__u32 idle_state;	/* cpuidle's number of the state it was in */
 	__u32 tid;		/* the service's thread on this CPU, 0 if none */
 	struct thread_run run;	/* of that thread */
 } __attribute__((aligned(128)));

@@ -6,8 +6,7 @@
 #include "context.h"
 
 struct arrival {
-	__u64 softirq_ns;	/* 0: not known */
-	__u64 receive_ns;	/* 0: not known */
+	struct packet_path path;
 	__u64 ready_ns;
 	__u32 cpu;
 };
@@ -15,6 +14,7 @@ struct arrival {
 /* The points of one request, filled in as it goes. */
 struct turn {
 	struct arrival arrival;
+	__u64 awake_ns;		/* the idle CPU of the waiting thread runs again; 0: it was not idle */
 	__u64 run_ns;		/* the waiting thread is on a CPU; 0: it did not wait */
 	__u64 recv_entry_ns;	/* 0: not known */
 	__u64 first_ns;		/* end of the first recv's copying */
@@ -25,6 +25,7 @@ struct turn {
 	__u64 queued_ns;	/* 0: went past the qdisc */
 	__u32 reader;		/* thread of the last recv; 0: a softirq */
 	__u32 recv_cpu;
+	__u32 idle_state;
 	__u32 reply_seq;	/* the reply's first byte has this sequence number */
 };
 
@@ -43,8 +44,7 @@ __u64 exemplar_sample_mask = ~0ULL;	/* 2^n - 1: one in 2^n, whatever its total *
 /* Nobody saw the packet. */
 static __always_inline void arrive_unseen(struct arrival *arrival, __u64 now)
 {
-	arrival->softirq_ns = 0;
-	arrival->receive_ns = 0;
+	arrival->path = (struct packet_path){};
 	arrival->ready_ns = now;
 	arrival->cpu = bpf_get_smp_processor_id();
 }
@@ -140,6 +140,7 @@ static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, 
 	e->recv_cpu = turn->recv_cpu;
 	e->send_cpu = bpf_get_smp_processor_id();
 	e->pipelined = pipelined;
+	e->idle_state = turn->awake_ns ? (__s32)turn->idle_state : -1;
 	/* User space drains the ring at every refresh: waking it for each record would cost more than it tells. */
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
@@ -162,21 +163,51 @@ static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, 
 		row->stage_ns[name] += stages.stage_ns[name];                                              \
 	} while (0)
 
-static __always_inline void finish(struct turn *turn, __u64 now, bool pipelined)
+static __always_inline void count_places(struct metrics *m, struct turn *turn, __u32 cpu)
+{
+	__u32 from = turn->arrival.cpu, to = turn->recv_cpu;
+
+	if (from == cpu && to == cpu)
+		m->same_cpu++;
+	if (to != cpu)
+		m = bpf_map_lookup_elem(&metrics, &to);
+	if (m && from < MATRIX_CPUS)
+		__sync_fetch_and_add(&m->from_cpu[from], 1);
+}
+
+static __always_inline void count_idle_exit(struct metrics *m, struct turn *turn, __u64 ns)
+{
+	__u32 state = turn->idle_state;
+
+	if (state < IDLE_STATES) {
+		m->idle_exits[state]++;
+		m->idle_exit_ns[state] += ns;
+	}
+}
+
+/* Gives the row of the tail table that has counted the request, N_BUCKETS if none has. */
+static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined)
 {
 	struct metrics *m = this_metrics();
 	struct tail_row stages = {}, *row;
+	const struct packet_path *path = &turn->arrival.path;
 	__u64 start, cursor, total;
-	__u32 mask = 0, cpu = bpf_get_smp_processor_id();
+	__u32 mask = 0, bucket, cpu = bpf_get_smp_processor_id();
 
 	if (!m)
-		return;
-	start = turn->arrival.softirq_ns ?: turn->arrival.receive_ns ?: turn->arrival.ready_ns;
+		return N_BUCKETS;
+	start = path->irq_ns ?: path->softirq_ns ?: path->handed_ns ?: path->receive_ns ?: turn->arrival.ready_ns;
 	cursor = start;
-	if (turn->arrival.softirq_ns && turn->arrival.receive_ns)
-		END_STAGE(STAGE_DRIVER, turn->arrival.receive_ns);
-	if (turn->arrival.receive_ns)
+	if (path->irq_ns && path->softirq_ns)
+		END_STAGE(STAGE_IRQ, path->softirq_ns);
+	if (path->softirq_ns && path->receive_ns)
+		END_STAGE(STAGE_DRIVER, path->handed_ns ?: path->receive_ns);
+	if (path->handed_ns && path->receive_ns)
+		END_STAGE(STAGE_STEER, path->receive_ns);
+	if (path->receive_ns)
 		END_STAGE(STAGE_PROTOCOL, turn->arrival.ready_ns);
+	if (turn->awake_ns)
+		END_STAGE(STAGE_IDLE_EXIT, turn->awake_ns);
 	if (turn->run_ns)
 		END_STAGE(STAGE_RUNQUEUE, turn->run_ns);
 	/* A thread that was already inside recv when the payload came has no dispatch. */
@@ -201,10 +232,14 @@ static __always_inline void finish(struct turn *turn, __u64 now, bool pipelined)
 		END_STAGE(STAGE_QDISC, now);
 	total = now - start;
 
-	row = &m->tail[bucket_of(total)];
+	bucket = bucket_of(total);
+	row = &m->tail[bucket];
 	row->requests++;
+	COUNT_STAGE(STAGE_IRQ);
 	COUNT_STAGE(STAGE_DRIVER);
+	COUNT_STAGE(STAGE_STEER);
 	COUNT_STAGE(STAGE_PROTOCOL);
+	COUNT_STAGE(STAGE_IDLE_EXIT);
 	COUNT_STAGE(STAGE_RUNQUEUE);
 	COUNT_STAGE(STAGE_DISPATCH);
 	COUNT_STAGE(STAGE_RECV);
@@ -219,15 +254,17 @@ static __always_inline void finish(struct turn *turn, __u64 now, bool pipelined)
 		m->unsplit++;
 	if (pipelined)
 		m->pipelined++;
-	if (turn->arrival.cpu == cpu && turn->recv_cpu == cpu)
-		m->same_cpu++;
+	if (turn->awake_ns)
+		count_idle_exit(m, turn, stages.stage_ns[STAGE_IDLE_EXIT]);
+	count_places(m, turn, cpu);
 	if (m->exemplars_left && (total >= exemplar_threshold_ns || !(bpf_get_prandom_u32() & exemplar_sample_mask))) {
 		m->exemplars_left--;
 		send_exemplar(m, turn, &stages, mask, total, now, pipelined);
 	}
-	return;
+	return bucket;
 negative:
 	m->lost_clock++;
+	return N_BUCKETS;
 }
 
 #endif

@@ -57,6 +57,7 @@ enum {
 #define IPPROTO_TCP 6
 #define RCV_SHUTDOWN 1
 #define NET_RX_SOFTIRQ 3
+#define PWR_EVENT_EXIT ((unsigned int)-1)
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -72,6 +73,8 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+struct sk_buff;
+
 struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
@@ -83,20 +86,49 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct sk_buff_head {
+	struct sk_buff *prev;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_receive_queue;
 	socket_lock_t sk_lock;
 	__u8 sk_shutdown;
 	__u16 sk_protocol;
+};
+
+struct tcp_rack {
+	__u64 mstamp;
+	__u32 rtt_us;
+	__u32 end_seq;
 };
 
 struct tcp_sock {
 	__u32 rcv_nxt;
 	__u32 copied_seq;
 	__u32 write_seq;
+	__u32 snd_una;
+	struct tcp_rack rack;
+};
+
+struct rps_map;
+
+struct netdev_rx_queue {
+	struct rps_map *rps_map;
+};
+
+struct device {
+	struct device *parent;
+};
+
+struct net_device {
+	struct netdev_rx_queue *_rx;
+	struct device dev;
 };
 
 struct sk_buff {
+	struct net_device *dev;
 	struct sock *sk;
 	unsigned int len;
 	__u16 transport_header;
@@ -116,7 +148,6 @@ struct bpf_iter__task {
 
 struct Qdisc;
 struct netdev_queue;
-struct net_device;
 struct pt_regs;
 
 #pragma clang attribute pop

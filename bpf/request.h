@@ -31,6 +31,10 @@ enum stage {
 #define SUB_BUCKETS 32
 #define N_BUCKETS 1184
 
+/* CPUs of the matrix of locality; cpuidle's states, of which the kernel has ten at most (CPUIDLE_STATE_MAX). */
+#define MATRIX_CPUS 64
+#define IDLE_STATES 10
+
 /* The requests whose total fell into one bucket, and the sum of each of their stages. */
 struct tail_row {
 	__u64 requests;
@@ -48,7 +52,12 @@ struct metrics {
 	__u64 unsplit;		/* answered in a send call that nobody saw: app_cpu reaches to the reply's departure */
 	__u64 handed_over;	/* sent by another thread than the one that read */
 	__u64 held_back;	/* sent after the call that wrote it */
+	__u64 backlogged;	/* arrived while a thread held the socket */
+	__u64 steered;		/* packets, whosoever, of devices with RPS */
 	__u64 same_cpu;		/* softirq, recv and send on one CPU */
+	__u64 from_cpu[MATRIX_CPUS];	/* read on this CPU: by the CPU of its softirq */
+	__u64 idle_exits[IDLE_STATES];	/* idle_exit by how deep the CPU slept, and its nanoseconds */
+	__u64 idle_exit_ns[IDLE_STATES];
 	__u64 syscalls;		/* system calls of the service's threads */
 	__u64 wait_syscalls;	/* of these: epoll_wait, poll, select */
 	__u64 lost_ringbuf_full;
@@ -71,6 +80,7 @@ struct exemplar {
 	__u32 recv_cpu;
 	__u32 send_cpu;
 	__u32 pipelined;
+	__s32 idle_state;	/* cpuidle's number of the state that idle_exit left; -1: there was none */
 };
 
 #endif

@@ -1,11 +1,44 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
-/* Receive context: when the CPU's NET_RX softirq began, and when the packet in hand reached the stack. */
+/*
+ * Receive context: a NIC's interrupt, the NET_RX softirq it leads to, the driver's hand-over of a packet, and the point
+ * where protocols take that up, on the same CPU or, by RPS, on another.
+ */
 #include "context.h"
+#include "packets.h"
+#include <bpf/bpf_core_read.h>
+
+struct kept_packet handed[MAX_PACKETS];
+struct kept_packet received[MAX_PACKETS];
+__u32 epoch = 0;
+__u32 keeps_backlog = 0;
+
+/* One bit an interrupt number: those of NICs. */
+#define MAX_IRQS 4096
+const volatile __u64 nic_irqs[MAX_IRQS / 64] = {};
+
+SEC("tp_btf/irq_handler_entry")
+int BPF_PROG(irq_handler_entry, int irq)
+{
+	__u32 number = irq;
+
+	barrier_var(number);	/* or the compiler takes the bound apart, and the verifier does not see it */
+	if (number < MAX_IRQS && nic_irqs[number / 64] >> (number % 64) & 1)
+		this_cpu()->irq_ns = bpf_ktime_get_ns();
+	return 0;
+}
 
 SEC("tp_btf/softirq_entry")
 int BPF_PROG(softirq_entry, unsigned int vec)
 {
-	this_cpu()->softirq_ns = vec == NET_RX_SOFTIRQ ? bpf_ktime_get_ns() : 0;
+	struct cpu_state *cpu = this_cpu();
+
+	if (vec != NET_RX_SOFTIRQ) {
+		cpu->softirq_ns = 0;
+		return 0;
+	}
+	cpu->softirq_ns = bpf_ktime_get_ns();
+	cpu->softirq_irq_ns = cpu->irq_ns;
+	cpu->irq_ns = 0;
 	return 0;
 }
 
@@ -13,14 +46,92 @@ int BPF_PROG(softirq_entry, unsigned int vec)
 SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_exit, unsigned int vec)
 {
-	this_cpu()->softirq_ns = 0;
+	struct cpu_state *cpu = this_cpu();
+
+	cpu->softirq_ns = 0;
+	cpu->softirq_irq_ns = 0;
 	return 0;
+}
+
+/*
+ * The interrupt is that of a device with hardware behind it: what loopback and veth put into the same softirq came by
+ * no interrupt.
+ */
+static __always_inline __u64 irq_of(struct sk_buff *skb, struct cpu_state *cpu)
+{
+	return cpu->softirq_irq_ns && skb->dev->dev.parent ? cpu->softirq_irq_ns : 0;
+}
+
+static __always_inline int hand_over(struct sk_buff *skb)
+{
+	struct cpu_state *cpu = this_cpu();
+	struct packet_path path = {
+		.irq_ns = irq_of(skb, cpu),
+		.softirq_ns = cpu->softirq_ns,
+		.handed_ns = bpf_ktime_get_ns(),
+	};
+
+	keep_packet(handed, skb, &path);
+	return 0;
+}
+
+SEC("tp_btf/napi_gro_receive_entry")
+int BPF_PROG(napi_gro_receive, struct sk_buff *skb)
+{
+	return hand_over(skb);
+}
+
+SEC("tp_btf/napi_gro_frags_entry")
+int BPF_PROG(napi_gro_frags, struct sk_buff *skb)
+{
+	return hand_over(skb);
+}
+
+SEC("tp_btf/netif_receive_skb_entry")
+int BPF_PROG(netif_receive, struct sk_buff *skb)
+{
+	return hand_over(skb);
+}
+
+/* Does RPS choose the CPU for the device's packets? Its first queue speaks for all. */
+static __always_inline bool is_steered(struct sk_buff *skb)
+{
+	struct netdev_rx_queue *queue = skb->dev->_rx;
+
+	return bpf_core_field_exists(queue->rps_map) && queue->rps_map;
+}
+
+/*
+ * Loopback, veth without GRO, and old drivers, which put packets on a CPU's backlog outside of any poll. On their own
+ * CPU they are as good as handed over when the softirq begins.
+ */
+SEC("tp_btf/netif_rx_entry")
+int BPF_PROG(netif_rx, struct sk_buff *skb)
+{
+	return is_steered(skb) ? hand_over(skb) : 0;
 }
 
 SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 {
-	this_cpu()->receive_ns = bpf_ktime_get_ns();
+	struct cpu_state *cpu = this_cpu();
+	struct packet_path path = {};
+
+	if (!take_handed(skb, &path)) {
+		path.handed_ns = 0;
+		path.irq_ns = irq_of(skb, cpu);
+		path.softirq_ns = cpu->softirq_ns;
+	}
+	if (is_steered(skb)) {
+		struct metrics *m = this_metrics();
+
+		if (m)
+			m->steered++;
+	}
+	path.receive_ns = bpf_ktime_get_ns();
+	cpu->packet = path;
+	if (keeps_backlog)
+		keep_packet(received, skb, &path);
 	return 0;
 }
 

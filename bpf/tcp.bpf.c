@@ -6,6 +6,7 @@
  */
 #include "context.h"
 #include "connection.h"
+#include "packets.h"
 #include <bpf/bpf_endian.h>
 
 const volatile __u16 ports[MAX_PORTS] = {};
@@ -47,14 +48,22 @@ static __always_inline bool is_locked(struct sock *sk)
 	return sk->sk_lock.owned;
 }
 
+/* Payload out of the backlog is the last on the socket's queue, unless it was joined to what was there. */
+static __always_inline bool take_backlogged(struct sock *sk, struct packet_path *path)
+{
+	struct metrics *m = this_metrics();
+
+	if (m)
+		m->backlogged++;
+	return keeps_backlog && take_received(sk->sk_receive_queue.prev, path);
+}
+
 static __always_inline void arrive(struct arrival *arrival, struct sock *sk)
 {
-	struct cpu_state *cpu = this_cpu();
-	/* Else from the backlog: the packet came at an unknown time. */
-	bool at_once = !is_locked(sk);
-
-	arrival->softirq_ns = at_once ? cpu->softirq_ns : 0;
-	arrival->receive_ns = at_once ? cpu->receive_ns : 0;
+	if (!is_locked(sk))
+		arrival->path = this_cpu()->packet;
+	else if (!take_backlogged(sk, &arrival->path))
+		arrival->path = (struct packet_path){};
 	arrival->ready_ns = bpf_ktime_get_ns();
 	arrival->cpu = bpf_get_smp_processor_id();
 }
@@ -79,6 +88,7 @@ SEC("tp_btf/sk_data_ready")
 int BPF_PROG(payload_is_ready, struct sock *sk)
 {
 	struct connection *conn;
+	struct tcp_sock *tp;
 	__u32 phase, next;
 
 	if (!is_target(sk))
@@ -90,6 +100,9 @@ int BPF_PROG(payload_is_ready, struct sock *sk)
 		count_full_map();
 		return 0;
 	}
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (conn->awaits_ack && tp)
+		count_ack(conn, tp);
 	phase = conn->phase;
 	next = !oldest_turn(phase);
 	if (oldest_state(phase) == IDLE) {
@@ -110,6 +123,8 @@ static __always_inline void read_first(struct turn *turn, const struct thread_ru
 	__u64 ready = turn->arrival.ready_ns;
 
 	turn->run_ns = run->wait_on_ns > ready && run->wait_entry_ns <= ready ? run->wait_on_ns : 0;
+	turn->awake_ns = turn->run_ns && run->wait_awake_ns > ready ? run->wait_awake_ns : 0;
+	turn->idle_state = run->wait_idle_state;
 	turn->recv_entry_ns = run->entry_ns;
 	turn->first_ns = now;
 	turn->send_entry_ns = 0;
@@ -231,12 +246,6 @@ static __always_inline bool find_payload(struct sk_buff *skb, struct sock *sk, _
 	return payload && bpf_ntohs(tcp.source) == sk->__sk_common.skc_num;
 }
 
-/* Sequence numbers go round. */
-static __always_inline bool is_after(__u32 a, __u32 b)
-{
-	return (__s32)(a - b) > 0;
-}
-
 /* Is this the service's own call that sends the reply, or had the reply to wait, for an ACK or for the qdisc? */
 static __always_inline bool is_sending(struct turn *turn, struct sock *sk, struct cpu_state *cpu)
 {
@@ -249,7 +258,8 @@ int BPF_PROG(packet_is_sent, struct sk_buff *skb)
 {
 	struct sock *sk = skb->sk;
 	struct connection *conn;
-	__u32 end;
+	__u32 end, row;
+	__u64 now;
 
 	if (!sk || !is_target(sk))
 		return 0;
@@ -266,7 +276,9 @@ int BPF_PROG(packet_is_sent, struct sk_buff *skb)
 			return 0;
 		if (next_state(phase) != READ && is_sending(turn, sk, cpu))
 			leave_app(turn, cpu);
-		finish(turn, bpf_ktime_get_ns(), conn->more || next_state(phase) != IDLE);
+		now = bpf_ktime_get_ns();
+		row = finish(turn, now, conn->more || next_state(phase) != IDLE);
+		await_ack(conn, turn, row, now);
 		leave_oldest(conn, oldest_turn(phase));
 	}
 	return 0;

@@ -23,7 +23,20 @@ static __always_inline void switch_out(struct cpu_state *cpu, struct thread_stat
 	thread->waits = blocks && in_set(wait_syscalls, cpu->run.syscall);
 }
 
-static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state *thread, __u64 now)
+/* Leaving the idle loop, before it is known for whom. */
+SEC("tp_btf/cpu_idle")
+int BPF_PROG(cpu_idle, unsigned int state)
+{
+	struct cpu_state *cpu = this_cpu();
+
+	if (state == PWR_EVENT_EXIT)
+		cpu->awake_ns = bpf_ktime_get_ns();
+	else
+		cpu->idle_state = state;
+	return 0;
+}
+
+static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state *thread, bool from_idle, __u64 now)
 {
 	cpu->run = thread->run;
 	cpu->run.on_ns = now;
@@ -32,6 +45,8 @@ static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state
 	if (thread->waits) {
 		cpu->run.wait_entry_ns = cpu->run.entry_ns;
 		cpu->run.wait_on_ns = now;
+		cpu->run.wait_awake_ns = from_idle ? cpu->awake_ns : 0;
+		cpu->run.wait_idle_state = cpu->idle_state;
 	}
 	/* Once a wake-up: when it is preempted later, it has run for the request already. */
 	if (thread->sleeps && thread->resumed_ns < thread->woken_ns) {
@@ -57,7 +72,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	if (from)
 		switch_out(cpu, from, task_blocks(preempt, prev), now);
 	if (to)
-		switch_in(cpu, to, now);
+		switch_in(cpu, to, !prev->pid, now);
 	return 0;
 }
 

@@ -122,7 +122,7 @@ const formatDominant = (document: MeasureDocument, width: number, style: Style):
 }
 
 const formatLosses = ({ lost, ...document }: MeasureDocument, width: number, style: Style): string[] => {
-  const reasons = `ring buffer full ${formatCount(lost.ringbuf_full)}, map full ${formatCount(lost.map_full)}, clock ${formatCount(lost.clock)}`
+  const reasons = `ring buffer full ${formatCount(lost.ringbuf_full)}, map full ${formatCount(lost.map_full)}, clock ${formatCount(lost.clock)}, recursion ${formatCount(lost.recursion)}`
   const isLossless = Object.values(lost).every(count => count === 0)
   const lines = isLossless
     ? wrap(`Lost: nothing (${reasons}).`, width)

@@ -6,7 +6,14 @@ export type Lost = {
   ringbuf_full: number
   map_full: number
   clock: number
+  /** Runs of probes that the kernel left out, since the probe was running on that CPU already. */
+  recursion: number
 }
+
+/** The matrix of locality covers so many CPUs, MATRIX_CPUS in bpf/request.h. */
+export const MATRIX_CPUS = 64
+/** cpuidle has so many states at most, IDLE_STATES in bpf/request.h. */
+export const IDLE_STATES = 10
 
 /** One reading of the kernel's metrics of a service, merged over CPUs: cumulative, or the difference of two readings. */
 export type Counts = {
@@ -20,6 +27,11 @@ export type Counts = {
   unsplit: number
   /** Complete requests whose packet and service ran on the same CPU. */
   sameCpu: number
+  /** Complete requests by the CPU of their softirq and the CPU that read them: `from * MATRIX_CPUS + to`. */
+  locality: Float64Array
+  /** Complete requests that had an `idle_exit`, and its nanoseconds, by cpuidle's number of the state. */
+  idleExits: Float64Array
+  idleExitNs: BigUint64Array
   syscalls: number
   epollCalls: number
   lost: Lost
@@ -40,9 +52,12 @@ export const emptyCounts = (): Counts => ({
   pipelined: 0,
   unsplit: 0,
   sameCpu: 0,
+  locality: new Float64Array(MATRIX_CPUS ** 2),
+  idleExits: new Float64Array(IDLE_STATES),
+  idleExitNs: new BigUint64Array(IDLE_STATES),
   syscalls: 0,
   epollCalls: 0,
-  lost: { ringbuf_full: 0, map_full: 0, clock: 0 },
+  lost: { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 },
   maxNs: 0n,
   stages: STAGES.map(() => new Float64Array(BUCKETS)),
   tailRequests: new Float64Array(BUCKETS),
@@ -50,7 +65,9 @@ export const emptyCounts = (): Counts => ({
 })
 
 const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'sameCpu', 'syscalls', 'epollCalls'] as const
-const LOSSES = ['ringbuf_full', 'map_full', 'clock'] as const
+const HISTOGRAMS = ['tailRequests', 'locality', 'idleExits'] as const
+const SUMS = ['tailStageNs', 'idleExitNs'] as const
+const LOSSES = ['ringbuf_full', 'map_full', 'clock', 'recursion'] as const
 
 /**
  * What happened between two cumulative readings of the same service.
@@ -74,21 +91,8 @@ export const subtractCounts = (later: Counts, earlier: Counts): Counts => {
     subtractHistogram(histogram, histogramOf(later, stage), histogramOf(earlier, stage))
   }
 
-  subtractHistogram(interval.tailRequests, later.tailRequests, earlier.tailRequests)
-  for (let cell = 0; cell < interval.tailStageNs.length; cell++) {
-    const ns = cellOf(later, cell)
-    const before = cellOf(earlier, cell)
-    if (before > ns) {
-      throw new RangeError(
-        `earlier is not an earlier reading: the tail table went from ${before} to ${ns} ns`,
-      )
-    }
-
-    if (before < ns) {
-      interval.tailStageNs[cell] = ns - before
-    }
-  }
-
+  for (const name of HISTOGRAMS) subtractHistogram(interval[name], later[name], earlier[name])
+  for (const name of SUMS) subtractSums(interval[name], later[name], earlier[name])
   interval.maxNs = maxOfInterval(interval.tailRequests, later.maxNs)
   return interval
 }
@@ -106,8 +110,20 @@ export const countInFlight = (counts: Counts): number =>
 
 const subtractHistogram = (into: Float64Array, later: Float64Array, earlier: Float64Array): void => {
   // Indexed loops, here and for the tail table: they run at every refresh, and iterators take ten times as long.
-  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+  for (let bucket = 0; bucket < into.length; bucket++) {
     into[bucket] = subtract(later[bucket] ?? 0, earlier[bucket] ?? 0, 'a bucket')
+  }
+}
+
+const subtractSums = (into: BigUint64Array, later: BigUint64Array, earlier: BigUint64Array): void => {
+  for (let cell = 0; cell < into.length; cell++) {
+    const ns = later[cell] ?? 0n
+    const before = earlier[cell] ?? 0n
+    if (before > ns) {
+      throw new RangeError(`earlier is not an earlier reading: a sum went from ${before} to ${ns} ns`)
+    }
+
+    if (before < ns) into[cell] = ns - before
   }
 }
 
@@ -138,5 +154,3 @@ const histogramOf = (counts: Counts, stage: number): Float64Array => {
 
   return histogram
 }
-
-const cellOf = (counts: Counts, cell: number): bigint => counts.tailStageNs[cell] ?? 0n

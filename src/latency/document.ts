@@ -1,5 +1,5 @@
 import { type Breakdown, breakdown, type TotalTimes } from './breakdown.js'
-import { type Counts, countRequests, type Lost } from './counts.js'
+import { type Counts, countRequests, type Lost, MATRIX_CPUS } from './counts.js'
 import type { StageName } from './stages.js'
 
 /** A value that JSON can hold. */
@@ -22,6 +22,12 @@ export type Overheads = {
   epoll_wakeups_per_request: number | null
 }
 
+/** How many requests came through the softirq of one CPU and were read on another, or the same. */
+export type LocalityDocument = { softirq_cpu: number; recv_cpu: number; requests: number }
+
+/** Idle CPUs that ran again for a request, by cpuidle's number of the state they were in. */
+export type IdleExitDocument = { state: number; requests: number; mean_us: number }
+
 /** What measuring itself took; null where it was not measured. */
 export type Cost = {
   bpf_ns_per_request: number | null
@@ -33,6 +39,8 @@ export type Cost = {
 export type Exemplar = {
   totalNs: bigint
   cpu: Record<string, number>
+  /** The state that an idle CPU was in, by cpuidle's number; absent when none had to wake up. */
+  idleState?: number
   stages: Partial<Record<StageName, bigint>>
 }
 
@@ -67,6 +75,7 @@ export type TailDocument = {
 export type ExemplarDocument = {
   total_us: number
   cpu: Record<string, number>
+  idle_state?: number
   stages: Partial<Record<StageName, number>>
 }
 
@@ -90,6 +99,8 @@ export type MeasureDocument = {
   stages: StageDocument[]
   tail: TailDocument[]
   overheads: Overheads
+  locality: LocalityDocument[]
+  idle_exits: IdleExitDocument[]
   cost: Cost
   exemplars: ExemplarDocument[]
 }
@@ -143,6 +154,8 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
       vfs_ns: roundKnown(overheads.vfs_ns),
       epoll_wakeups_per_request: roundKnown(overheads.epoll_wakeups_per_request),
     },
+    locality: listLocality(counts),
+    idle_exits: listIdleExits(counts),
     cost: {
       bpf_ns_per_request: roundKnown(cost.bpf_ns_per_request),
       agent_cpu_percent: roundKnown(cost.agent_cpu_percent),
@@ -157,6 +170,20 @@ export const perRequest = (count: number, counts: Counts): number | null => {
   const requests = countRequests(counts)
   return requests === 0 ? null : count / requests
 }
+
+const listLocality = ({ locality }: Counts): LocalityDocument[] =>
+  [...locality.entries()].flatMap(([cell, requests]) =>
+    requests === 0
+      ? []
+      : [{ softirq_cpu: Math.floor(cell / MATRIX_CPUS), recv_cpu: cell % MATRIX_CPUS, requests }],
+  )
+
+const listIdleExits = ({ idleExits, idleExitNs }: Counts): IdleExitDocument[] =>
+  [...idleExits.entries()].flatMap(([state, requests]) =>
+    requests === 0
+      ? []
+      : [{ state, requests, mean_us: microseconds(Number(idleExitNs[state] ?? 0n) / requests) }],
+  )
 
 const totalDocument = (total: TotalTimes): TotalDocument => ({
   mean_us: microsecondsKnown(total.mean),
@@ -174,9 +201,10 @@ const tailDocument = (row: Breakdown['tail'][number]): TailDocument => ({
   stages: Object.fromEntries(row.stages.map(stage => [stage.name, microseconds(stage.meanNs)])),
 })
 
-const exemplarDocument = ({ totalNs, cpu, stages }: Exemplar): ExemplarDocument => ({
+const exemplarDocument = ({ totalNs, cpu, idleState, stages }: Exemplar): ExemplarDocument => ({
   total_us: microseconds(Number(totalNs)),
   cpu,
+  ...(idleState !== undefined && { idle_state: idleState }),
   stages: Object.fromEntries(Object.entries(stages).map(([name, ns]) => [name, microseconds(Number(ns))])),
 })
 

@@ -1,4 +1,4 @@
-import { type Counts, emptyCounts } from '../latency/counts.js'
+import { type Counts, emptyCounts, IDLE_STATES, MATRIX_CPUS } from '../latency/counts.js'
 import { BUCKETS } from '../latency/histogram.js'
 import { STAGE_COUNT } from '../latency/stages.js'
 import { METRICS_OFFSETS, METRICS_SIZE, TAIL_ROW_OFFSETS, TAIL_ROW_SIZE } from './generated/taut.js'
@@ -9,7 +9,10 @@ const ROW = TAIL_ROW_SIZE / WORD
 const STAGE_SUMS = TAIL_ROW_OFFSETS.stage_ns / WORD
 
 /** A metric that is one number. */
-export type CountName = Exclude<keyof typeof METRICS_OFFSETS, 'stage_requests' | 'tail'>
+export type CountName = Exclude<
+  keyof typeof METRICS_OFFSETS,
+  'stage_requests' | 'tail' | 'from_cpu' | 'idle_exits' | 'idle_exit_ns'
+>
 
 /**
  * The metrics of every CPU as the kernel's programs write them, through a mapping of their map: reading takes no
@@ -35,7 +38,7 @@ export class Metrics {
   read(): Counts {
     const counts = emptyCounts()
     for (let cpu = 0; cpu < this.#cpus; cpu++) {
-      this.#addCpu(counts, (cpu * METRICS_SIZE) / WORD)
+      this.#addCpu(counts, cpu)
     }
     return counts
   }
@@ -67,7 +70,8 @@ export class Metrics {
     }
   }
 
-  #addCpu(counts: Counts, start: number): void {
+  #addCpu(counts: Counts, cpu: number): void {
+    const start = (cpu * METRICS_SIZE) / WORD
     const at = (name: keyof typeof METRICS_OFFSETS): number =>
       this.#count(start + METRICS_OFFSETS[name] / WORD)
     counts.begun += at('begun')
@@ -80,6 +84,16 @@ export class Metrics {
     counts.lost.ringbuf_full += at('lost_ringbuf_full')
     counts.lost.map_full += at('lost_map_full')
     counts.lost.clock += at('lost_clock')
+    for (let from = 0; from < MATRIX_CPUS && cpu < MATRIX_CPUS; from++) {
+      const cell = from * MATRIX_CPUS + cpu
+      counts.locality[cell] = this.#count(start + METRICS_OFFSETS.from_cpu / WORD + from)
+    }
+    for (let state = 0; state < IDLE_STATES; state++) {
+      const ns = this.#words[start + METRICS_OFFSETS.idle_exit_ns / WORD + state] ?? 0n
+      counts.idleExits[state] =
+        (counts.idleExits[state] ?? 0) + this.#count(start + METRICS_OFFSETS.idle_exits / WORD + state)
+      counts.idleExitNs[state] = (counts.idleExitNs[state] ?? 0n) + ns
+    }
     const maxNs = this.#words[start + METRICS_OFFSETS.max_ns / WORD] ?? 0n
     if (maxNs > counts.maxNs) counts.maxNs = maxNs
     for (const [stage, histogram] of counts.stages.entries()) {

@@ -59,6 +59,20 @@ export const PROBES: readonly Probe[] = [
     buys: 'when the service enters recv, send and epoll_wait',
   },
   {
+    program: 'cpu_idle',
+    point: 'power/cpu_idle',
+    required: false,
+    stages: ['idle_exit'],
+    buys: 'when an idle CPU ran again, and how deep it had slept',
+  },
+  {
+    program: 'irq_handler_entry',
+    point: 'irq/irq_handler_entry',
+    required: false,
+    stages: ['irq'],
+    buys: 'when a network card interrupted',
+  },
+  {
     program: 'softirq_entry',
     point: 'irq/softirq_entry',
     required: false,
@@ -71,6 +85,34 @@ export const PROBES: readonly Probe[] = [
     required: false,
     stages: [],
     buys: 'packets that busy polling or threaded NAPI delivers, told from those of a softirq',
+  },
+  {
+    program: 'napi_gro_receive',
+    point: 'net/napi_gro_receive_entry',
+    required: false,
+    stages: ['steer'],
+    buys: 'when a driver handed a packet to GRO, and from there to the CPU that RPS chose',
+  },
+  {
+    program: 'napi_gro_frags',
+    point: 'net/napi_gro_frags_entry',
+    required: false,
+    stages: ['steer'],
+    buys: 'the same for drivers that hand over pages',
+  },
+  {
+    program: 'netif_receive',
+    point: 'net/netif_receive_skb_entry',
+    required: false,
+    stages: ['steer'],
+    buys: 'the same for drivers without GRO',
+  },
+  {
+    program: 'netif_rx',
+    point: 'net/netif_rx_entry',
+    required: false,
+    stages: ['steer'],
+    buys: 'the same for loopback, veth and drivers without NAPI; only where RPS is set',
   },
   {
     program: 'netif_receive_skb',
@@ -133,14 +175,15 @@ export type Support = { probe: Probe; reason: string | null }
 export const probeSupport = (): Support[] => PROBES.map(probe => ({ probe, reason: findObstacle(probe) }))
 
 /**
- * Gives the object's programs that this kernel takes, in the order in which to attach them, and leaves the others out
- * of the load. Throws UnsupportedError when a required one is among those.
+ * Gives the object's programs that this kernel takes, without those named as of no use here, in the order in which to
+ * attach them, and leaves the others out of the load. Throws UnsupportedError when a required one is among those.
  */
-export const choosePrograms = (object: BpfObject): Program[] =>
+export const choosePrograms = (object: BpfObject, useless: readonly string[]): Program[] =>
   probeSupport().flatMap(({ probe, reason }) => {
     const program = object.program(probe.program)
-    if (reason === null) return [program]
-    if (probe.required) {
+    const isUseless = useless.includes(probe.program)
+    if (reason === null && !isUseless) return [program]
+    if (probe.required && !isUseless) {
       throw new UnsupportedError(`this kernel lacks ${describePoint(probe)}: ${reason}`)
     }
     program.autoload = false

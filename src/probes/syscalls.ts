@@ -1,3 +1,5 @@
+import { toBits } from './bits.js'
+
 type Arch = 'x64' | 'arm64' | 'arm'
 
 /**
@@ -23,21 +25,16 @@ const RECEIVE: Record<Arch, readonly number[]> = {
   arm: [3, 145, 285, 291, 292, 297, 340, 365, 366, 417, 426],
 }
 
-const WORDS = 8
+/** As many as the probes have a bit for, in bpf/thread.bpf.c. */
+const MAX_SYSCALLS = 512
 
 /** Gives the bit sets, by system call number, that the probes are specialised with; null on an architecture not known. */
 export const listWaitSyscalls = (arch: string): { wait: bigint[]; multiplex: bigint[] } | null => {
   if (!isKnown(arch)) return null
-  return { wait: toBits([...MULTIPLEX[arch], ...RECEIVE[arch]]), multiplex: toBits(MULTIPLEX[arch]) }
+  return {
+    wait: toBits([...MULTIPLEX[arch], ...RECEIVE[arch]], MAX_SYSCALLS),
+    multiplex: toBits(MULTIPLEX[arch], MAX_SYSCALLS),
+  }
 }
 
 const isKnown = (arch: string): arch is Arch => arch in MULTIPLEX
-
-const toBits = (numbers: readonly number[]): bigint[] => {
-  const words = Array.from({ length: WORDS }, () => 0n)
-  for (const number of numbers) {
-    const word = Math.floor(number / 64)
-    words[word] = (words[word] ?? 0n) | (1n << BigInt(number % 64))
-  }
-  return words
-}

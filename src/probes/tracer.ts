@@ -5,8 +5,10 @@ import type { Counts } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
 import { STAGES } from '../latency/stages.js'
+import { listNicIrqs } from '../system/nic-irqs.js'
 import type { Target } from '../system/target.js'
-import { ProbeOnDemand } from './demand.js'
+import { toBits } from './bits.js'
+import { OnDemand } from './demand.js'
 import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
 import { type CountName, Metrics } from './metrics.js'
 import { choosePrograms, UnsupportedError } from './support.js'
@@ -18,6 +20,8 @@ const OBJECT = fileURLToPath(new URL('../../bpf/taut.bpf.o', import.meta.url))
 const MAX_CPUS = 512
 /** As many processes as the probes know from the start; the others' threads are known from their first request on. */
 const MAX_PIDS = 64
+/** As many as the probes have a bit for, in bpf/softirq.bpf.c. */
+const MAX_IRQS = 4096
 /** Bounds the ring buffer's traffic between two drains: 152 bytes each, 1 core's share fits 256 KiB four times. */
 const EXEMPLARS_A_CPU = 64
 
@@ -25,10 +29,11 @@ const COST_REQUESTS = 200
 const COST_STEP_MS = 5
 const COST_STEPS = 10
 
-/** Probes that only some services need, and the counts of the requests that do. */
-const ON_DEMAND: ReadonlyMap<string, readonly CountName[]> = new Map([
+/** Probes that only some services need, and the counts that show who does. */
+const PROBES_ON_DEMAND: ReadonlyMap<string, readonly CountName[]> = new Map([
   ['sched_waking', ['handed_over']],
   ['reply_is_queued', ['held_back', 'unsplit']],
+  ['netif_rx', ['steered']],
 ])
 
 /** What one run of all probes took: nanoseconds of BPF programs, and the complete requests meanwhile. */
@@ -44,7 +49,7 @@ export class Tracer implements Disposable {
   readonly #programs: Program[]
   readonly #metrics: Metrics
   readonly #ring: RingBuffer
-  readonly #onDemand = new Map<string, ProbeOnDemand>()
+  readonly #onDemand: { switch: OnDemand; counts: readonly CountName[] }[] = []
 
   private constructor(object: BpfObject, programs: Program[], cpus: number) {
     this.#object = object
@@ -65,9 +70,11 @@ export class Tracer implements Disposable {
       object.variable('netns').set(netns)
       object.variable('wait_syscalls').set(syscalls.wait)
       object.variable('multiplex_syscalls').set(syscalls.multiplex)
+      const irqs = listNicIrqs().filter(irq => irq < MAX_IRQS)
+      object.variable('nic_irqs').set(toBits(irqs, MAX_IRQS))
       object.variable('service_pids').set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)
-      const programs = choosePrograms(object)
+      const programs = choosePrograms(object, irqs.length === 0 ? ['irq_handler_entry'] : [])
       object.load()
       const tracer = new Tracer(object, programs, cpus)
       tracer.#attach()
@@ -80,7 +87,9 @@ export class Tracer implements Disposable {
 
   /** Gives the cumulative counts. */
   read(): Counts {
-    return this.#metrics.read()
+    const counts = this.#metrics.read()
+    counts.lost.recursion = this.#countMissedRuns()
+    return counts
   }
 
   /** Gives the cumulative histogram of the total alone. */
@@ -125,12 +134,14 @@ export class Tracer implements Disposable {
     return { bpfNs: this.#sumRunTime() - before.ns, requests }
   }
 
-  /** To be called now and then: probes that this service does not need are detached, or attached again. */
+  /** To be called now and then: what this service does not need is turned off, or on again. */
   adapt(): void {
     const requests = this.#countRequests()
-    for (const [name, probe] of this.#onDemand) {
-      const needed = ON_DEMAND.get(name)?.reduce((sum, count) => sum + this.#metrics.readCount(count), 0) ?? 0
-      probe.adapt({ requests, needed })
+    for (const { switch: onDemand, counts } of this.#onDemand) {
+      onDemand.adapt({
+        requests,
+        needed: counts.reduce((sum, name) => sum + this.#metrics.readCount(name), 0),
+      })
     }
   }
 
@@ -138,7 +149,7 @@ export class Tracer implements Disposable {
   stop(): Counts {
     // What begins a request goes first, so that the others see the ends of those that have begun.
     for (const link of [...this.#object.links].reverse()) link.close()
-    return this.#metrics.read()
+    return this.read()
   }
 
   /** Detaches and frees everything; harmless when done again. */
@@ -152,20 +163,53 @@ export class Tracer implements Disposable {
   }
 
   #attach(): void {
+    const keepsBacklog = this.#object.variable('keeps_backlog')
+    const keepBacklog = (): (() => void) => {
+      keepsBacklog.set(1)
+      return () => {
+        keepsBacklog.set(0)
+        this.#forgetPackets()
+      }
+    }
+    this.#onDemand.push({ switch: new OnDemand(keepBacklog), counts: ['backlogged'] })
     for (const program of this.#programs) {
       if (program.sectionName.startsWith('iter/')) {
         using threads = program.attachIter()
         threads.read()
-      } else if (ON_DEMAND.has(program.name)) {
-        this.#onDemand.set(program.name, new ProbeOnDemand(program))
+        continue
+      }
+      const counts = PROBES_ON_DEMAND.get(program.name)
+      if (counts !== undefined) {
+        this.#onDemand.push({ switch: new OnDemand(() => this.#attachProgram(program)), counts })
       } else {
         program.attach()
       }
     }
   }
 
+  #attachProgram(program: Program): () => void {
+    const link = program.attach()
+    return () => {
+      link.close()
+      this.#forgetPackets()
+    }
+  }
+
+  /** Packets on their way are kept by address; those whose end nobody looks for any more must not be found later. */
+  #forgetPackets(): void {
+    const epoch = this.#object.variable('epoch')
+    epoch.set(Number(epoch.get()) + 1)
+  }
+
   #countRequests(): number {
     return countValues(this.#metrics.readTotals())
+  }
+
+  /** A missed end of a connection is not among them: its request, if it had one, stays in flight, and shows so. */
+  #countMissedRuns(): number {
+    return this.#programs
+      .filter(({ name }) => name !== 'connection_changes')
+      .reduce((sum, program) => sum + Number(program.info().recursionMisses), 0)
   }
 
   #sumRunTime(): number {
@@ -184,6 +228,7 @@ const readExemplar = (record: Uint8Array): Exemplar => {
   return {
     totalNs: exemplar.total_ns,
     cpu: { softirq: exemplar.softirq_cpu, recv: exemplar.recv_cpu, send: exemplar.send_cpu },
+    ...(exemplar.idle_state >= 0 && { idleState: exemplar.idle_state }),
     stages: Object.fromEntries(present),
   }
 }

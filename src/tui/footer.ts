@@ -24,7 +24,7 @@ export const composeFooter = (
 
 const composeLosses = ({ lost, unanswered }: MeasureDocument, columns: number, style: Style): string => {
   const isLossless = Object.values(lost).every(count => count === 0)
-  const reasons = `ringbuf ${formatCount(lost.ringbuf_full)}, map ${formatCount(lost.map_full)}, clock ${formatCount(lost.clock)}`
+  const reasons = `ringbuf ${formatCount(lost.ringbuf_full)}, map ${formatCount(lost.map_full)}, clock ${formatCount(lost.clock)}, recursion ${formatCount(lost.recursion)}`
   const open = columns >= 60 ? `   unanswered ${formatCount(unanswered)}` : ''
   const line = cut(` ${isLossless ? 'lost' : 'LOST'}: ${reasons}${open}`, columns)
   return isLossless ? line : style.red(line)

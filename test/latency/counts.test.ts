@@ -87,7 +87,7 @@ test('readings in the wrong order are refused, whatever went backwards', t => {
 
   const shorter = structuredClone(later)
   shorter.tailStageNs.fill(1n)
-  t.throws(() => subtractCounts(shorter, later), { instanceOf: RangeError, message: /tail table/ })
+  t.throws(() => subtractCounts(shorter, later), { instanceOf: RangeError, message: /a sum went/ })
 
   const found = structuredClone(later)
   found.lost.map_full = 1
@@ -98,7 +98,7 @@ test('a sum in the tail table that went down to zero is refused', t => {
   const later = recordRequests([{ recv: 5n }])
   const emptied = structuredClone(later)
   emptied.tailStageNs.fill(0n)
-  t.throws(() => subtractCounts(emptied, later), { instanceOf: RangeError, message: /tail table/ })
+  t.throws(() => subtractCounts(emptied, later), { instanceOf: RangeError, message: /a sum went/ })
 })
 
 test('in flight is what was begun and has not ended in any way', t => {

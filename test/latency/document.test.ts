@@ -42,7 +42,7 @@ test('the document has the fields that others script against', t => {
     unanswered: 0,
     pipelined: 0,
     unsplit: 0,
-    lost: { ringbuf_full: 0, map_full: 0, clock: 0 },
+    lost: { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 },
     total: { mean_us: 3.001, p50_us: 1.999, p90_us: 3.999, p99_us: 3.999, p999_us: 3.999, max_us: 4.001 },
     stages: [
       { name: 'recv', requests: 2, mean_us: 1.5, p50_us: 1.487, p99_us: 1.487 },
@@ -58,6 +58,8 @@ test('the document has the fields that others script against', t => {
       vfs_ns: null,
       epoll_wakeups_per_request: 1,
     },
+    locality: [],
+    idle_exits: [],
     cost: { bpf_ns_per_request: 412.346, agent_cpu_percent: 0.71, agent_rss_bytes: 61_000_000 },
     exemplars: [{ total_us: 4.001, cpu: { packet: 0, app: 1 }, stages: { recv: 1.5, app_cpu: 2.501 } }],
   })

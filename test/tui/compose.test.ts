@@ -100,7 +100,7 @@ test('the title tells how long the target has been traced', t => {
 })
 
 test('losses alarm', t => {
-  const document = { ...exampleDocument(), lost: { ringbuf_full: 0, map_full: 3, clock: 0 } }
+  const document = { ...exampleDocument(), lost: { ringbuf_full: 0, map_full: 3, clock: 0, recursion: 0 } }
   const view = viewOf({ model: exampleModel({ document }) })
   t.regex(text(view), /^ LOST: ringbuf 0, map 3, clock 0/m)
   t.true(composeScreen(view, { columns: 80, rows: 24 }, true).some(line => line.includes('\u001B[31m LOST')))

@@ -20,7 +20,7 @@ export const assertExact = (t: Context, document: MeasureDocument, requests: num
       in_flight: 0,
       unanswered: 0,
       pipelined: 0,
-      lost: { ringbuf_full: 0, map_full: 0, clock: 0 },
+      lost: { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 },
     },
   )
   assertAddsUp(t, document)
