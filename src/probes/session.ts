@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { type Counts, countInFlight, emptyCounts, subtractCounts } from '../latency/counts.js'
 import {
@@ -48,6 +49,8 @@ export class Session implements Disposable {
   /** Attaches the probes; every request that begins from here on is measured. Throws as Tracer.start does. */
   static async start(target: Target): Promise<Session> {
     const session = new Session(target, Tracer.start(target))
+    // Nothing is lost when reading comes late, but the service would be late if it had to wait for the reader.
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
     session.#tracer.chooseExemplars(Number.MAX_SAFE_INTEGER, 1)
     await session.#wholeUsage([process.pid])
     await session.#intervalUsage([process.pid])
