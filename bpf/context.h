@@ -47,6 +47,15 @@ struct packet_path {
 	__u64 receive_ns;	/* protocols take it up */
 };
 
+/*
+ * The stages of the request that finishes here. In memory, since of what is on its stack the verifier would follow every
+ * combination.
+ */
+struct stages {
+	__u64 ns[N_STAGES];	/* valid where the mask has a bit */
+	__u32 mask;
+};
+
 struct cpu_state {
 	__u64 irq_ns;		/* a NIC interrupted, and no NET_RX softirq has begun since */
 	__u64 softirq_irq_ns;	/* the interrupt that led to the softirq, 0 if none did */
@@ -54,6 +63,7 @@ struct cpu_state {
 	struct packet_path packet;	/* the last that protocols took up here */
 	__u64 awake_ns;		/* the CPU was idle until then */
 	__u32 idle_state;	/* cpuidle's number of the state it was in */
+	struct stages stages;
 	__u32 tid;		/* the service's thread on this CPU, 0 if none */
 	struct thread_run run;	/* of that thread */
 } __attribute__((aligned(128)));

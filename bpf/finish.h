@@ -102,10 +102,7 @@ static const __u8 log2_table[64] = {
 	31, 22, 10, 45, 25, 39, 14, 33, 19, 30, 9,  24, 13, 18, 8,  12, 7,  6,  5,  63,
 };
 
-/*
- * Without a branch, because the verifier would otherwise follow every combination of the branches of all the
- * stages' buckets. 0 to 31 are their own buckets; from 32 on the highest six bits choose.
- */
+/* 0 to 31 are their own buckets; from 32 on the highest six bits choose. */
 static __always_inline __u32 bucket_of(__u64 ns)
 {
 	__u64 smeared = ns | SUB_BUCKETS;
@@ -122,8 +119,14 @@ static __always_inline __u32 bucket_of(__u64 ns)
 	return bucket < N_BUCKETS ? bucket : N_BUCKETS - 1;
 }
 
-static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, struct tail_row *stages,
-					  __u32 mask, __u64 total, __u64 now, bool pipelined)
+/* As good as random for choosing one in so many, and cheaper: the clock's nanoseconds, mixed. */
+static __always_inline __u64 scramble(__u64 ns)
+{
+	return ns * 0x9e3779b97f4a7c15ULL >> 32;
+}
+
+static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, struct stages *stages, __u64 total,
+					  __u64 now, bool pipelined)
 {
 	struct exemplar *e = bpf_ringbuf_reserve(&exemplars, sizeof(*e), 0);
 
@@ -133,8 +136,9 @@ static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, 
 	}
 	e->end_ns = now;
 	e->total_ns = total;
-	__builtin_memcpy(e->stage_ns, stages->stage_ns, sizeof(e->stage_ns));
-	e->stage_mask = mask;
+	for (int stage = 0; stage < N_STAGES; stage++)
+		e->stage_ns[stage] = stages->mask >> stage & 1 ? stages->ns[stage] : 0;
+	e->stage_mask = stages->mask;
 	e->tid = turn->reader;
 	e->softirq_cpu = turn->arrival.cpu;
 	e->recv_cpu = turn->recv_cpu;
@@ -151,16 +155,9 @@ static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, 
 		__u64 at_ns = (at);                             \
 		if ((__s64)(at_ns - cursor) < 0)                \
 			goto negative;                          \
-		stages.stage_ns[name] = at_ns - cursor;         \
-		mask |= 1u << (name);                           \
+		stages->ns[name] = at_ns - cursor;              \
+		stages->mask |= 1u << (name);                   \
 		cursor = at_ns;                                 \
-	} while (0)
-
-/* An absent stage adds nothing: a branch here would double the verifier's work at every stage. */
-#define COUNT_STAGE(name)                                                                                  \
-	do {                                                                                               \
-		m->stage_requests[name][bucket_of(stages.stage_ns[name])] += mask >> (name) & 1;           \
-		row->stage_ns[name] += stages.stage_ns[name];                                              \
 	} while (0)
 
 static __always_inline void count_places(struct metrics *m, struct turn *turn, __u32 cpu)
@@ -169,9 +166,12 @@ static __always_inline void count_places(struct metrics *m, struct turn *turn, _
 
 	if (from == cpu && to == cpu)
 		m->same_cpu++;
+	if (from >= MATRIX_CPUS)
+		return;
+	/* Another CPU's slot; a request that changes CPUs between is the exception. */
 	if (to != cpu)
 		m = bpf_map_lookup_elem(&metrics, &to);
-	if (m && from < MATRIX_CPUS)
+	if (m)
 		__sync_fetch_and_add(&m->from_cpu[from], 1);
 }
 
@@ -189,15 +189,17 @@ static __always_inline void count_idle_exit(struct metrics *m, struct turn *turn
 static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined)
 {
 	struct metrics *m = this_metrics();
-	struct tail_row stages = {}, *row;
+	struct stages *stages = &this_cpu()->stages;
+	struct tail_row *row;
 	const struct packet_path *path = &turn->arrival.path;
 	__u64 start, cursor, total;
-	__u32 mask = 0, bucket, cpu = bpf_get_smp_processor_id();
+	__u32 bucket, cpu = bpf_get_smp_processor_id();
 
 	if (!m)
 		return N_BUCKETS;
 	start = path->irq_ns ?: path->softirq_ns ?: path->handed_ns ?: path->receive_ns ?: turn->arrival.ready_ns;
 	cursor = start;
+	stages->mask = 0;
 	if (path->irq_ns && path->softirq_ns)
 		END_STAGE(STAGE_IRQ, path->softirq_ns);
 	if (path->softirq_ns && path->receive_ns)
@@ -235,19 +237,13 @@ static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined
 	bucket = bucket_of(total);
 	row = &m->tail[bucket];
 	row->requests++;
-	COUNT_STAGE(STAGE_IRQ);
-	COUNT_STAGE(STAGE_DRIVER);
-	COUNT_STAGE(STAGE_STEER);
-	COUNT_STAGE(STAGE_PROTOCOL);
-	COUNT_STAGE(STAGE_IDLE_EXIT);
-	COUNT_STAGE(STAGE_RUNQUEUE);
-	COUNT_STAGE(STAGE_DISPATCH);
-	COUNT_STAGE(STAGE_RECV);
-	COUNT_STAGE(STAGE_BODY);
-	COUNT_STAGE(STAGE_APP_CPU);
-	COUNT_STAGE(STAGE_APP_WAIT);
-	COUNT_STAGE(STAGE_SEND);
-	COUNT_STAGE(STAGE_QDISC);
+	for (int stage = 0; stage < N_STAGES; stage++) {
+		/* Read each time: the verifier must not learn the bits, or it follows every combination. */
+		if (*(volatile __u32 *)&stages->mask >> stage & 1) {
+			m->stage_requests[stage][bucket_of(stages->ns[stage])]++;
+			row->stage_ns[stage] += stages->ns[stage];
+		}
+	}
 	if (total > m->max_ns)
 		m->max_ns = total;
 	if (!turn->send_entry_ns)
@@ -255,11 +251,11 @@ static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined
 	if (pipelined)
 		m->pipelined++;
 	if (turn->awake_ns)
-		count_idle_exit(m, turn, stages.stage_ns[STAGE_IDLE_EXIT]);
+		count_idle_exit(m, turn, stages->ns[STAGE_IDLE_EXIT]);
 	count_places(m, turn, cpu);
-	if (m->exemplars_left && (total >= exemplar_threshold_ns || !(bpf_get_prandom_u32() & exemplar_sample_mask))) {
+	if (m->exemplars_left && (total >= exemplar_threshold_ns || !(scramble(now) & exemplar_sample_mask))) {
 		m->exemplars_left--;
-		send_exemplar(m, turn, &stages, mask, total, now, pipelined);
+		send_exemplar(m, turn, stages, total, now, pipelined);
 	}
 	return bucket;
 negative:

@@ -53,20 +53,23 @@ int BPF_PROG(softirq_exit, unsigned int vec)
 	return 0;
 }
 
-/*
- * The interrupt is that of a device with hardware behind it: what loopback and veth put into the same softirq came by
- * no interrupt.
- */
-static __always_inline __u64 irq_of(struct sk_buff *skb, struct cpu_state *cpu)
+/* What loopback, veth and their like put into a softirq came by no interrupt, even if that softirq did. */
+static __always_inline bool is_hardware(struct net_device *dev)
 {
-	return cpu->softirq_irq_ns && skb->dev->dev.parent ? cpu->softirq_irq_ns : 0;
+	return dev->dev.parent;
+}
+
+/* Does RPS choose the CPU for the device's packets? Its first queue speaks for all. */
+static __always_inline bool is_steered(struct net_device *dev)
+{
+	return bpf_core_field_exists(dev->_rx->rps_map) && dev->_rx->rps_map;
 }
 
 static __always_inline int hand_over(struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct packet_path path = {
-		.irq_ns = irq_of(skb, cpu),
+		.irq_ns = is_hardware(skb->dev) ? cpu->softirq_irq_ns : 0,
 		.softirq_ns = cpu->softirq_ns,
 		.handed_ns = bpf_ktime_get_ns(),
 	};
@@ -93,14 +96,6 @@ int BPF_PROG(netif_receive, struct sk_buff *skb)
 	return hand_over(skb);
 }
 
-/* Does RPS choose the CPU for the device's packets? Its first queue speaks for all. */
-static __always_inline bool is_steered(struct sk_buff *skb)
-{
-	struct netdev_rx_queue *queue = skb->dev->_rx;
-
-	return bpf_core_field_exists(queue->rps_map) && queue->rps_map;
-}
-
 /*
  * Loopback, veth without GRO, and old drivers, which put packets on a CPU's backlog outside of any poll. On their own
  * CPU they are as good as handed over when the softirq begins.
@@ -108,30 +103,31 @@ static __always_inline bool is_steered(struct sk_buff *skb)
 SEC("tp_btf/netif_rx_entry")
 int BPF_PROG(netif_rx, struct sk_buff *skb)
 {
-	return is_steered(skb) ? hand_over(skb) : 0;
+	return is_steered(skb->dev) ? hand_over(skb) : 0;
 }
 
 SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
-	struct packet_path path = {};
+	struct net_device *dev = skb->dev;
+	bool steered = is_steered(dev), hardware = is_hardware(dev);
 
-	if (!take_handed(skb, &path)) {
-		path.handed_ns = 0;
-		path.irq_ns = irq_of(skb, cpu);
-		path.softirq_ns = cpu->softirq_ns;
-	}
-	if (is_steered(skb)) {
+	if (steered) {
 		struct metrics *m = this_metrics();
 
 		if (m)
 			m->steered++;
 	}
-	path.receive_ns = bpf_ktime_get_ns();
-	cpu->packet = path;
+	/* The look-up is for those only whose driver hands over, as on loopback it would cost more than it tells. */
+	if (!((steered || hardware) && take_handed(skb, &cpu->packet))) {
+		cpu->packet.irq_ns = hardware ? cpu->softirq_irq_ns : 0;
+		cpu->packet.softirq_ns = cpu->softirq_ns;
+		cpu->packet.handed_ns = 0;
+	}
+	cpu->packet.receive_ns = bpf_ktime_get_ns();
 	if (keeps_backlog)
-		keep_packet(received, skb, &path);
+		keep_packet(received, skb, &cpu->packet);
 	return 0;
 }
 

@@ -28,12 +28,8 @@ static __always_inline bool is_target(struct sock *sk)
 }
 
 /* Bytes that arrived in order and were not read. A FIN takes one sequence number and is no payload. */
-static __always_inline __u32 unread(struct sock *sk)
+static __always_inline __u32 unread(struct sock *sk, struct tcp_sock *tp)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-
-	if (!tp)
-		return 0;
 	__u32 bytes = tp->rcv_nxt - tp->copied_seq;
 
 	return bytes && sk->sk_shutdown & RCV_SHUTDOWN ? bytes - 1 : bytes;
@@ -93,15 +89,15 @@ int BPF_PROG(payload_is_ready, struct sock *sk)
 
 	if (!is_target(sk))
 		return 0;
-	if (sk->sk_shutdown & RCV_SHUTDOWN && !unread(sk))
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp || (sk->sk_shutdown & RCV_SHUTDOWN && !unread(sk, tp)))
 		return 0;
 	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!conn) {
 		count_full_map();
 		return 0;
 	}
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (conn->awaits_ack && tp)
+	if (conn->awaits_ack)
 		count_ack(conn, tp);
 	phase = conn->phase;
 	next = !oldest_turn(phase);
@@ -180,7 +176,7 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 		run = &cpu->run;
 		tid = cpu->tid;
 	}
-	conn->more = unread(sk) != 0;
+	conn->more = unread(sk, tp) != 0;
 	phase = conn->phase;
 	next = !oldest_turn(phase);
 	turn = &conn->turns[!next];

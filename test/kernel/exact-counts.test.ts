@@ -96,7 +96,10 @@ const countOn = async (
     t.is(await sent(), packets)
   }
   t.is((await readStat(service, 'cmd_get')) - getsBefore, requests)
-  assertExact(t, document, requests)
+  // The interrupt by which RPS wakes a CPU can come while that runs a probe for a backlogged packet: the kernel then leaves
+  // a run of that probe out, and taut tells so. The request is counted all the same.
+  const recursion = steered ? 0 : document.lost.recursion
+  assertExact(t, { ...document, lost: { ...document.lost, recursion } }, requests)
   t.is(document.target.pid, service.pid)
   t.is(document.target.comm, 'memcached')
 }
