@@ -137,7 +137,7 @@ static __always_inline void leave_oldest(struct connection *conn, __u32 turn)
 }
 
 /*
- * When a reply's packet was acknowledged is known with the next payload of the peer: TCP keeps when it sent the packet that
+ * When a reply's packet was acknowledged is found out when the next request is read: TCP keeps when it sent the packet that
  * was acknowledged last, and how long that took (RACK, RFC 8985), in microseconds.
  */
 static __always_inline void count_ack(struct connection *conn, struct tcp_sock *tp)

@@ -44,21 +44,41 @@ static __always_inline bool is_locked(struct sock *sk)
 	return sk->sk_lock.owned;
 }
 
-/* Payload out of the backlog is the last on the socket's queue, unless it was joined to what was there. */
-static __always_inline bool take_backlogged(struct sock *sk, struct packet_path *path)
+/* The first bytes of a TCP header, as they are on the wire. */
+struct tcp_header {
+	__be16 source;
+	__be16 dest;
+	__be32 seq;
+	__be32 ack_seq;
+	__u8 data_offset;	/* in its upper half, in words of four bytes */
+};
+
+/* Gives the length of the payload too, which ACKs, window probes and a bare FIN do not have. */
+static __always_inline bool read_header(struct sk_buff *skb, struct tcp_header *tcp, __u32 *payload)
+{
+	__u64 start = (__u64)skb->head + skb->transport_header;
+
+	if (bpf_probe_read_kernel(tcp, sizeof(*tcp), (void *)start))
+		return false;
+	*payload = skb->len - (__u32)(start - (__u64)skb->data) - (tcp->data_offset >> 4) * 4;
+	return true;
+}
+
+/* Out of the backlog: the way of the packet is known if somebody kept it. */
+static __always_inline bool take_backlogged(struct sk_buff *skb, struct packet_path *path)
 {
 	struct metrics *m = this_metrics();
 
 	if (m)
 		m->backlogged++;
-	return keeps_backlog && take_received(sk->sk_receive_queue.prev, path);
+	return keeps_backlog && take_received(skb, path);
 }
 
-static __always_inline void arrive(struct arrival *arrival, struct sock *sk)
+static __always_inline void arrive(struct arrival *arrival, struct sock *sk, struct sk_buff *skb)
 {
 	if (!is_locked(sk))
 		arrival->path = this_cpu()->packet;
-	else if (!take_backlogged(sk, &arrival->path))
+	else if (!take_backlogged(skb, &arrival->path))
 		arrival->path = (struct packet_path){};
 	arrival->ready_ns = bpf_ktime_get_ns();
 	arrival->cpu = bpf_get_smp_processor_id();
@@ -80,34 +100,54 @@ static __always_inline void count_held_back(void)
 		m->held_back++;
 }
 
+static __always_inline void begin(struct sock *sk, struct sk_buff *skb)
+{
+	struct connection *conn;
+	__u32 phase, next;
+
+	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!conn) {
+		count_full_map();
+		return;
+	}
+	phase = conn->phase;
+	next = !oldest_turn(phase);
+	if (oldest_state(phase) == IDLE) {
+		arrive(&conn->turns[!next].arrival, sk, skb);
+		advance_oldest(conn, ARRIVED);
+	} else if (oldest_state(phase) != ARRIVED && next_state(phase) == IDLE) {
+		arrive(&conn->turns[next].arrival, sk, skb);
+		advance_next(conn, next, ARRIVED);
+	}
+}
+
+/* The packet is the last on the socket's queue, unless it was joined to what was there. */
 SEC("tp_btf/sk_data_ready")
 int BPF_PROG(payload_is_ready, struct sock *sk)
 {
-	struct connection *conn;
 	struct tcp_sock *tp;
-	__u32 phase, next;
 
 	if (!is_target(sk))
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp || (sk->sk_shutdown & RCV_SHUTDOWN && !unread(sk, tp)))
+	if (tp && !(sk->sk_shutdown & RCV_SHUTDOWN && !unread(sk, tp)))
+		begin(sk, sk->sk_receive_queue.prev);
+	return 0;
+}
+
+/* Stands in for sk_data_ready on older kernels: a packet in order, which is about to be put on the socket's queue. */
+SEC("tp_btf/tcp_probe")
+int BPF_PROG(payload_arrives, struct sock *sk, struct sk_buff *skb)
+{
+	struct tcp_header tcp;
+	struct tcp_sock *tp;
+	__u32 payload;
+
+	if (!is_target(sk) || !read_header(skb, &tcp, &payload) || !payload)
 		return 0;
-	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!conn) {
-		count_full_map();
-		return 0;
-	}
-	if (conn->awaits_ack)
-		count_ack(conn, tp);
-	phase = conn->phase;
-	next = !oldest_turn(phase);
-	if (oldest_state(phase) == IDLE) {
-		arrive(&conn->turns[!next].arrival, sk);
-		advance_oldest(conn, ARRIVED);
-	} else if (oldest_state(phase) != ARRIVED && next_state(phase) == IDLE) {
-		arrive(&conn->turns[next].arrival, sk);
-		advance_next(conn, next, ARRIVED);
-	}
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp && !is_after(bpf_ntohl(tcp.seq), tp->rcv_nxt) && is_after(bpf_ntohl(tcp.seq) + payload, tp->rcv_nxt))
+		begin(sk, skb);
 	return 0;
 }
 
@@ -167,6 +207,8 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 		count_full_map();
 		return 0;
 	}
+	if (conn->awaits_ack)
+		count_ack(conn, tp);
 	now = bpf_ktime_get_ns();
 	if (is_locked(sk)) {
 		struct cpu_state *cpu = this_cpu();
@@ -216,28 +258,14 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	return 0;
 }
 
-/* The first bytes of a TCP header, as they are on the wire. */
-struct tcp_header {
-	__be16 source;
-	__be16 dest;
-	__be32 seq;
-	__be32 ack_seq;
-	__u8 data_offset;	/* in its upper half, in words of four bytes */
-};
-
-/*
- * Whether the packet carries payload of the socket (ACKs, window probes and a bare FIN do not), and the sequence number
- * after it. In a tunnel's packet the header in hand is another.
- */
+/* In a tunnel's packet the header in hand is another. */
 static __always_inline bool find_payload(struct sk_buff *skb, struct sock *sk, __u32 *end)
 {
-	__u64 start = (__u64)skb->head + skb->transport_header;
 	struct tcp_header tcp;
 	__u32 payload;
 
-	if (bpf_probe_read_kernel(&tcp, sizeof(tcp), (void *)start))
+	if (!read_header(skb, &tcp, &payload))
 		return false;
-	payload = skb->len - (__u32)(start - (__u64)skb->data) - (tcp.data_offset >> 4) * 4;
 	*end = bpf_ntohl(tcp.seq) + payload;
 	return payload && bpf_ntohs(tcp.source) == sk->__sk_common.skc_num;
 }

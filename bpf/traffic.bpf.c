@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
-/* Which service has the most traffic? Counts arrivals of payload, for listening ports only, while attached. */
+/* Which service has the most traffic? Counts reads of payload, for listening ports only, while attached. */
 #include "traffic.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -9,10 +9,10 @@ struct {
 	__uint(max_entries, 1024);
 	__type(key, struct service_port);
 	__type(value, __u64);
-} arrivals SEC(".maps");
+} reads SEC(".maps");
 
-SEC("tp_btf/sk_data_ready")
-int BPF_PROG(count_arrival, struct sock *sk)
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(count_read, struct sock *sk)
 {
 	struct service_port key = {
 		.netns = sk->__sk_common.skc_net.net->ns.inum,
@@ -20,9 +20,7 @@ int BPF_PROG(count_arrival, struct sock *sk)
 	};
 	__u64 *count;
 
-	if (sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TCP_LISTEN)
-		return 0;
-	count = bpf_map_lookup_elem(&arrivals, &key);
+	count = bpf_map_lookup_elem(&reads, &key);
 	if (count)
 		__sync_fetch_and_add(count, 1);
 	return 0;

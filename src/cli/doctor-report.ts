@@ -1,4 +1,4 @@
-import { describePoint, type Support } from '../probes/support.js'
+import { describePoint, findStandIn, type Probe, type Support } from '../probes/support.js'
 import type { Host } from '../system/host.js'
 import { displayWidth, wrap } from '../text/width.js'
 import { VERSION } from '../version.js'
@@ -27,7 +27,7 @@ export const formatDoctor = ({ host, checks, support }: Findings, columns: numbe
     '',
     ...(support === null
       ? ['The probes can not be tried before that.']
-      : support.flatMap(item => formatSupport(item, width))),
+      : support.flatMap(item => formatSupport(item, findStandIn(item.probe, support), width))),
   ]
   return `${lines.join('\n')}\n`
 }
@@ -41,13 +41,17 @@ const formatCheck = ({ name, ok, detail, remedy }: Check, width: number): string
   ...(remedy === null ? [] : formatRow(' '.repeat(MARK_WIDTH + CHECK_WIDTH), `→ ${remedy}`, width)),
 ]
 
-const formatSupport = ({ probe, reason }: Support, width: number): string[] => {
+const formatSupport = ({ probe, reason }: Support, standIn: Probe | null, width: number): string[] => {
   const first = formatRow(formatHead(reason === null, probe.point, POINT_WIDTH), probe.buys, width)
   if (reason === null) return first
-  const cost = probe.required
-    ? 'taut can not measure without it'
-    : `without it: ${probe.stages.join(', ') || 'less is told apart'}`
+  const cost =
+    probe.required && probe.standsInFor === undefined
+      ? 'taut can not measure without it'
+      : `without it: ${probe.stages.join(', ') || 'less is told apart'}`
   const indent = ' '.repeat(MARK_WIDTH)
+  if (standIn !== null) {
+    return [...first, ...formatRow(indent, `${reason}; ${standIn.point} stands in for it`, width)]
+  }
   return [
     ...first,
     ...formatRow(indent, `${reason}; ${cost}`, width),

@@ -14,6 +14,8 @@ export type Probe = {
   point: string
   /** Without a required probe no request can be told from another. */
   required: boolean
+  /** The probe in whose place it is attached, where the kernel lacks that one's point. */
+  standsInFor?: string
   /** Stages that are absent without it. */
   stages: readonly StageName[]
   buys: string
@@ -166,6 +168,14 @@ export const PROBES: readonly Probe[] = [
     buys: 'when payload is on the socket: the begin of a request',
     since: '6.3',
   },
+  {
+    program: 'payload_arrives',
+    point: 'tcp/tcp_probe',
+    standsInFor: 'payload_is_ready',
+    required: true,
+    stages: ['protocol'],
+    buys: 'the same on older kernels, a moment earlier',
+  },
 ]
 
 /** Whether the kernel takes a probe, found by attaching an empty program to the same point; and if not, why. */
@@ -174,21 +184,34 @@ export type Support = { probe: Probe; reason: string | null }
 /** Tries every probe. */
 export const probeSupport = (): Support[] => PROBES.map(probe => ({ probe, reason: findObstacle(probe) }))
 
+/** Gives the probe that this kernel takes in another's place, null when there is none. */
+export const findStandIn = ({ program }: Probe, support: readonly Support[]): Probe | null =>
+  support.find(({ probe, reason }) => probe.standsInFor === program && reason === null)?.probe ?? null
+
 /**
- * Gives the object's programs that this kernel takes, without those named as of no use here, in the order in which to
- * attach them, and leaves the others out of the load. Throws UnsupportedError when a required one is among those.
+ * Gives the object's programs that this kernel takes, without those named as of no use here and those whose stand-in
+ * is not needed, in the order in which to attach them; the others are left out of the load. Throws UnsupportedError
+ * when it takes neither a required one nor its stand-in.
  */
-export const choosePrograms = (object: BpfObject, useless: readonly string[]): Program[] =>
-  probeSupport().flatMap(({ probe, reason }) => {
-    const program = object.program(probe.program)
-    const isUseless = useless.includes(probe.program)
-    if (reason === null && !isUseless) return [program]
-    if (probe.required && !isUseless) {
+export const choosePrograms = (object: BpfObject, useless: readonly string[]): Program[] => {
+  const support = probeSupport()
+  const taken = support.filter(({ reason }) => reason === null).map(({ probe }) => probe)
+  for (const { probe, reason } of support) {
+    if (
+      reason !== null &&
+      probe.required &&
+      probe.standsInFor === undefined &&
+      !findStandIn(probe, support)
+    ) {
       throw new UnsupportedError(`this kernel lacks ${describePoint(probe)}: ${reason}`)
     }
-    program.autoload = false
-    return []
-  })
+  }
+  const isNeeded = ({ program, standsInFor }: Probe): boolean =>
+    !useless.includes(program) && !taken.some(other => other.program === standsInFor)
+  const chosen = taken.filter(isNeeded).map(({ program }) => object.program(program))
+  for (const program of object.programs.values()) program.autoload = chosen.includes(program)
+  return chosen
+}
 
 /** Names a probe's point, with the first kernel that has it where it is a young one. */
 export const describePoint = ({ point, since }: Probe): string =>

@@ -4,6 +4,12 @@ import { PROBES } from '../../src/probes/support.js'
 import { describeHost } from '../../src/system/host.js'
 import { displayWidth } from '../../src/text/width.js'
 
+const ABSENT = new Map([
+  ['payload_is_ready', 'it has no tracepoint sk_data_ready'],
+  ['packet_is_enqueued', 'it has no tracepoint qdisc_enqueue'],
+  ['packet_is_sent', 'it has no tracepoint net_dev_start_xmit'],
+])
+
 const findings: Findings = {
   host: describeHost(),
   checks: [
@@ -17,7 +23,7 @@ const findings: Findings = {
   ],
   support: PROBES.map(probe => ({
     probe,
-    reason: probe.program === 'payload_is_ready' ? 'it has no tracepoint sk_data_ready' : null,
+    reason: ABSENT.get(probe.program) ?? null,
   })),
 }
 
@@ -35,16 +41,17 @@ for (const columns of [40, 80]) {
     const text = formatDoctor(findings, columns)
     t.regex(text, /^yes {2}permission/m)
     t.regex(text, /^NO {3}btf/m)
-    for (const { point } of PROBES) {
-      t.regex(text, new RegExp(`^${point === 'sock/sk_data_ready' ? 'NO ' : 'yes'} {2}${point}`, 'm'))
+    for (const { program, point } of PROBES) {
+      t.regex(text, new RegExp(`^${ABSENT.has(program) ? 'NO ' : 'yes'} {2}${point}`, 'm'))
     }
   })
 }
 
 test('what is missing comes with what it costs and what to do', t => {
   const text = formatDoctor(findings, 200)
-  t.regex(text, /it has no tracepoint sk_data_ready; taut can not measure without it\n/)
-  t.regex(text, /→ Linux 6\.3 or newer/)
+  t.regex(text, /it has no tracepoint net_dev_start_xmit; taut can not measure without it\n/)
+  t.regex(text, /it has no tracepoint sk_data_ready; tcp\/tcp_probe stands in for it\n/)
+  t.regex(text, /it has no tracepoint qdisc_enqueue; without it: qdisc\n.*→ Linux 5\.15 or newer/)
   t.regex(text, /→ a kernel built with CONFIG_DEBUG_INFO_BTF\n/)
 })
 
