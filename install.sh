@@ -9,6 +9,8 @@ readonly LIBBPF_NEEDED=1.0
 readonly BUILD_PACKAGES=(clang gcc libc6-dev libbpf-dev)
 # Services to measure, namespaces to put them in, a terminal to look at.
 readonly TEST_PACKAGES=(memcached redis-server nginx iproute2 tmux)
+# Machines with other kernels.
+readonly LAB_PACKAGES=(qemu-system-x86 busybox-static kmod)
 # Of those, what starts a service of the same name when it is installed.
 readonly SERVICE_PACKAGES=' memcached redis-server nginx '
 readonly MARK="written by taut's install.sh"
@@ -32,11 +34,14 @@ usage() {
 	cat <<-END
 		install.sh [--prefix DIR] [--demo]   set up taut
 		install.sh --for-tests               only what building and testing needs
+		install.sh --for-lab                 what npm run test:lab needs besides
 		install.sh --uninstall [--prefix DIR]
 
 		  --prefix DIR   where bin/taut goes (/usr/local)
 		  --demo         afterwards run: taut demo
 		  --for-tests    system packages, Node.js and npm packages; fast when all are there
+		  --for-lab      QEMU, and Debian's kernel unpacked into ~/.cache/taut-lab (or \$TAUT_LAB),
+		                 where nothing boots it but QEMU
 		  --uninstall    remove what is in DIR again
 		  --help
 
@@ -45,6 +50,7 @@ usage() {
 		folder, into DIR/bin. The packages:
 		  nodejs npm ${BUILD_PACKAGES[*]}
 		  for tests also ${TEST_PACKAGES[*]}
+		  for the lab also ${LAB_PACKAGES[*]}
 		A service that comes with one of them is neither started nor enabled.
 
 		taut needs Node.js $NODE_NEEDED or newer. Where the system has an older one, Node.js
@@ -79,6 +85,7 @@ parse_arguments() {
 		--prefix=*) prefix=${1#--prefix=} ;;
 		--demo) with_demo=true ;;
 		--for-tests) mode=for_tests ;;
+		--for-lab) mode=for_lab ;;
 		--uninstall) mode=uninstall ;;
 		-h | --help)
 			usage
@@ -125,15 +132,15 @@ check_system() {
 # may be booted, and later versions support older ones.
 check_kernel() {
 	# A kernel's BTF has a type for each of its tracepoints, and anyone may read it.
-	if grep -qs btf_trace_sk_data_ready $BTF; then return; fi
+	if grep -qs -e btf_trace_sk_data_ready -e btf_trace_tcp_probe $BTF; then return; fi
 	can_measure=false
 	if [ -e $BTF ]; then
-		say "NOTE: taut can't measure on this kernel, $(uname -r): it lacks the tracepoint sock/sk_data_ready, which came" \
-			"with Linux 6.3."
-		say 'It is installed all the same. To measure, boot a newer kernel (Debian 12 has one in bookworm-backports).'
+		say "NOTE: taut can't measure on this kernel, $(uname -r): it lacks the tracepoints sock/sk_data_ready and" \
+			"tcp/tcp_probe."
+		say 'It is installed all the same. To measure, boot Linux 6.1 or newer.'
 	else
 		say "NOTE: taut can't measure on this kernel, $(uname -r): it has no BTF ($BTF)."
-		say 'It is installed all the same. To measure, boot Linux 6.3 or newer, built with CONFIG_DEBUG_INFO_BTF.'
+		say 'It is installed all the same. To measure, boot Linux 6.1 or newer, built with CONFIG_DEBUG_INFO_BTF.'
 	fi
 	has_said=false # of what is installed
 }
@@ -469,6 +476,23 @@ uninstall() {
 	say "removed ${removed[*]}; this folder and the system packages stay, others may use them"
 }
 
+# Debian's kernel, out of its package and not installed: this machine goes on booting its own.
+fetch_lab_kernel() {
+	local folder=${TAUT_LAB:-$HOME/.cache/taut-lab} package release
+	if [ -e "$folder/complete" ]; then return; fi
+	package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1)
+	[ -n "$package" ] || fail 3 'there is no linux-image-amd64 to be had; the lab needs Debian for amd64'
+	release=${package#linux-image-}
+	say "fetching $package into $folder"
+	rm -rf -- "$folder"
+	mkdir -p -- "$folder/package"
+	(cd -- "$folder/package" && quietly apt-get download "$package") || fail 1 "cannot download $package (try: apt-get update)"
+	quietly dpkg -x "$folder"/package/*.deb "$folder" || fail 1 "cannot unpack $package"
+	rm -rf -- "$folder/package"
+	quietly depmod -b "$folder" "$release" || fail 1 "cannot list the modules of $package"
+	: >"$folder/complete"
+}
+
 clean_up() {
 	allow_service_starts
 	if [ -n "$new_node" ]; then
@@ -490,6 +514,11 @@ main() {
 	cd -- "$here"
 	trap clean_up EXIT
 	trap 'exit 130' INT TERM HUP
+	if [ $mode = for_lab ]; then
+		install_packages "${LAB_PACKAGES[@]}"
+		fetch_lab_kernel
+		return
+	fi
 	if [ $mode = for_tests ]; then
 		install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
 		check_libbpf

@@ -15,16 +15,21 @@ const { values } = parseArgs({
 const LOAD = ['--connections', values.connections]
 const SLICE = ['--seconds', '1']
 const AGENT_SECONDS = 20
-/** JavaScript that has just started compiles itself, and probes on demand settle: a measurement that runs is compared. */
+/**
+ * JavaScript that has just started compiles itself, and probes on demand settle: a measurement that runs is compared. The
+ * load runs as long before every slice, with and without: a machine that has rested is faster than one at work.
+ */
 const SETTLE_SECONDS = 3
 
 type Pair = { on: number; off: number }
 
 const memcached = await startMemcached()
 
+const settle = (): Promise<Load> => runLoad(memcached.port, ...LOAD, '--seconds', String(SETTLE_SECONDS))
+
 const startSettledTaut = async (): Promise<RunningTaut & { requests: number }> => {
   const taut = await startTaut(memcached.port)
-  const { requests } = await runLoad(memcached.port, ...LOAD, '--seconds', String(SETTLE_SECONDS))
+  const { requests } = await settle()
   return { ...taut, requests }
 }
 
@@ -34,11 +39,13 @@ const runBlock = async (
   slice: string[],
 ): Promise<{ on: Load; off: Load }[]> => {
   const load = (): Promise<Load> => runLoad(memcached.port, ...LOAD, ...slice)
+  await settle()
   const offBefore = await load()
   const end = await on()
   const first = await load()
   const second = await load()
   await end()
+  await settle()
   const offAfter = await load()
   return [
     { on: first, off: offBefore },
@@ -82,6 +89,7 @@ const compareThroughput = async (
     pairs.taut.push(...rates(await runTautBlock(SLICE)))
     const attach = async () => {
       const links = empty.attach()
+      await settle()
       return async () => links[Symbol.dispose]()
     }
     pairs.empty.push(...rates(await runBlock(attach, SLICE)))

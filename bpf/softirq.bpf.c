@@ -36,9 +36,9 @@ int BPF_PROG(softirq_entry, unsigned int vec)
 		cpu->softirq_ns = 0;
 		return 0;
 	}
+	/* A NIC can interrupt right here: it then led to the next softirq, and not to this one. */
+	cpu->softirq_irq_ns = cpu->irq_ns ? __sync_lock_test_and_set(&cpu->irq_ns, 0) : 0;
 	cpu->softirq_ns = bpf_ktime_get_ns();
-	cpu->softirq_irq_ns = cpu->irq_ns;
-	cpu->irq_ns = 0;
 	return 0;
 }
 

@@ -1,16 +1,19 @@
-/** After so many requests of which none needed it, the service is taken not to need it. */
+/** After so many requests it can be told whether a service needs something. */
 const REQUESTS_TO_TELL = 1000
+/** A service needs what at least one in so many of its requests does. */
+const REQUESTS_A_NEED = 1000
 
 /** What a service has needed so far: of so many requests, so many. */
 export type Need = { requests: number; needed: number }
 
 /**
- * Something that only some services need, though every service pays for it: on until enough requests have done without
- * it, and on again, for good, once a request would have needed it.
+ * Something that only some services need, though every service pays for it: on until enough requests have hardly needed
+ * it, and on again, for good, once more of them would have.
  */
 export class OnDemand {
   readonly #turnOn: () => () => void
   #turnOff: (() => void) | null
+  #last: Need = { requests: 0, needed: 0 }
   #settled = false
 
   /** Takes what turns it on and gives what turns it off, and turns it on. Throws what that throws, now and in `adapt`. */
@@ -20,13 +23,18 @@ export class OnDemand {
   }
 
   /** To be called now and then with what was needed since the start. */
-  adapt({ requests, needed }: Need): void {
-    if (this.#settled) return
-    if (needed > 0) {
+  adapt(now: Need): void {
+    const requests = now.requests - this.#last.requests
+    const needed = now.needed - this.#last.needed
+    const isNeeded = needed * REQUESTS_A_NEED >= Math.max(requests, 1)
+    const isMissed = isNeeded && this.#turnOff === null
+    if (this.#settled || (requests < REQUESTS_TO_TELL && !isMissed)) return
+    this.#last = now
+    if (isNeeded) {
       this.#settled = true
       this.#turnOff ??= this.#turnOn()
-    } else if (requests >= REQUESTS_TO_TELL && this.#turnOff !== null) {
-      this.#turnOff()
+    } else {
+      this.#turnOff?.()
       this.#turnOff = null
     }
   }
