@@ -225,8 +225,8 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	switch (oldest_state(phase)) {
 	case IDLE:
 		/*
-		 * Nobody saw it arrive: it came before the probes did, or payload_is_ready was not run for it. That was
-		 * seen under RPS, for a few in a thousand; why is not known. The request is counted, from here on.
+		 * Nobody saw it arrive: it came before the probes did, or on top of a thread that the machine hides from
+		 * tracing, or the kernel left the probe's run out. The request is counted, from here on.
 		 */
 		arrive_unseen(&turn->arrival, now);
 	case ARRIVED:

@@ -97,13 +97,3 @@ for (const model of ['e1000e', 'virtio-net-pci'] as const) {
     }
   })
 }
-
-labTest('the kernel tests pass on an older kernel', async t => {
-  const tests = ['connections'].map(name => rootPath(`dist/test/kernel/${name}.test.js`))
-  const ava = rootPath('node_modules/ava/entrypoints/cli.mjs')
-  const { status, output } = await boot(
-    t,
-    `cd ${rootPath('.')} && ${process.execPath} ${ava} --config kernel.ava.config.js ${tests.join(' ')}`,
-  )
-  t.is(status, 0, output)
-})

@@ -1,0 +1,61 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { listNicIrqs } from '../../src/system/nic-irqs.js'
+
+/** A machine's files: those with a text, and links from a network device to the device below it. */
+const createMachine = (t: ExecutionContext, files: Record<string, string>, nics: Record<string, string>) => {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'taut-irqs-')))
+  t.teardown(() => rmSync(root, { recursive: true }))
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), text)
+  }
+  for (const [nic, device] of Object.entries(nics)) {
+    mkdirSync(join(root, 'sys/class/net', nic), { recursive: true })
+    mkdirSync(join(root, device), { recursive: true })
+    symlinkSync(join(root, device), join(root, 'sys/class/net', nic, 'device'))
+  }
+  return [join(root, 'sys'), join(root, 'proc')] as const
+}
+
+test('a card on PCI has its message-signalled interrupts, also behind virtio', t => {
+  const pci = 'sys/devices/pci0000:00/0000:00:03.0'
+  const machine = createMachine(
+    t,
+    { [`${pci}/msi_irqs/38`]: 'msix\n', [`${pci}/msi_irqs/37`]: 'msix\n', [`${pci}/irq`]: '11\n' },
+    { eth0: `${pci}/virtio2` },
+  )
+  t.deepEqual(listNicIrqs(...machine), [37, 38])
+})
+
+test('a card without them has its line', t => {
+  const pci = 'sys/devices/pci0000:00/0000:00:05.0'
+  t.deepEqual(listNicIrqs(...createMachine(t, { [`${pci}/irq`]: '19\n' }, { eth0: pci })), [19])
+})
+
+test('a card on a board has the interrupts that carry its name, and no other card’s', t => {
+  const machine = createMachine(
+    t,
+    {
+      'proc/interrupts': [
+        '            CPU0       CPU1',
+        '  9:          0          0     GICv2  25 Level     vgic',
+        ' 40:     123456          0     GICv2 189 Level     eth0',
+        ' 41:      23456          7     GICv2 190 Level     eth0-tx, mmc1',
+        ' 42:          1          0     GICv2 191 Level     eth01',
+        'IPI0:         12         34  Rescheduling interrupts',
+        '',
+      ].join('\n'),
+    },
+    { eth0: 'sys/devices/platform/scb/fd580000.ethernet' },
+  )
+  t.deepEqual(listNicIrqs(...machine), [40, 41])
+})
+
+test('what has no device behind it has no interrupts, and nothing there is none', t => {
+  const [sys, proc] = createMachine(t, { 'sys/class/net/lo/mtu': '65536\n' }, {})
+  t.deepEqual(listNicIrqs(sys, proc), [])
+  t.deepEqual(listNicIrqs('/nowhere', '/nowhere'), [])
+})
