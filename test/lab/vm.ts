@@ -19,7 +19,6 @@ mkdir -p /lib/modules /sys/fs/bpf
 ln -sfn '${folder}/lib/modules/${release}' '/lib/modules/${release}'
 mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
-mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /run
 mkdir -p /dev/shm /dev/pts && mount -t devpts devpts /dev/pts
 ip link set lo up
@@ -37,7 +36,7 @@ export const runInVm = async (
 ): Promise<Outcome> => {
   const folder = mkdtempSync(join(tmpdir(), 'taut-lab-'))
   try {
-    const guest = `${prepare(kernel)}\n(\n${script}\n)\necho "${MARK} $?"\necho o >/proc/sysrq-trigger\nsleep 60\n`
+    const guest = `${prepare(kernel)}\n(\n${script}\n)\necho "${MARK} $?"\necho o >/proc/sysrq-trigger\nwhile :; do :; done\n`
     const initramfs = buildInitramfs(folder, kernel, guest)
     const output = await runQemu(
       [...listArguments(kernel, initramfs), ...listCard(card)],
