@@ -478,7 +478,8 @@ uninstall() {
 
 # Debian's kernel, out of its package and not installed: this machine goes on booting its own.
 fetch_lab_kernel() {
-	local folder=${TAUT_LAB:-$HOME/.cache/taut-lab} package release
+	# A folder of its own: whatever else is where TAUT_LAB points stays.
+	local folder=${TAUT_LAB:-$HOME/.cache/taut-lab}/debian-kernel package release
 	if [ -e "$folder/complete" ]; then return; fi
 	package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1)
 	[ -n "$package" ] || fail 3 'there is no linux-image-amd64 to be had; the lab needs Debian for amd64'

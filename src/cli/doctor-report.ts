@@ -44,10 +44,9 @@ const formatCheck = ({ name, ok, detail, remedy }: Check, width: number): string
 const formatSupport = ({ probe, reason }: Support, standIn: Probe | null, width: number): string[] => {
   const first = formatRow(formatHead(reason === null, probe.point, POINT_WIDTH), probe.buys, width)
   if (reason === null) return first
-  const cost =
-    probe.required && probe.standsInFor === undefined
-      ? 'taut can not measure without it'
-      : `without it: ${probe.stages.join(', ') || 'less is told apart'}`
+  const cost = probe.required
+    ? 'taut can not measure without it'
+    : `without it: ${probe.stages.join(', ') || 'less is told apart'}`
   const indent = ' '.repeat(MARK_WIDTH)
   if (standIn !== null) {
     return [...first, ...formatRow(indent, `${reason}; ${standIn.point} stands in for it`, width)]

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { BpfError, listPrograms } from 'libbpf-ts'
-import { probeSupport, type Support } from '../probes/support.js'
+import { findMissing, probeSupport, type Support } from '../probes/support.js'
 import { listWaitSyscalls } from '../probes/syscalls.js'
 import { describeHost } from '../system/host.js'
 import { VERSION } from '../version.js'
@@ -35,7 +35,7 @@ const doctor = ({ json }: { json?: boolean }): void => {
 
 const chooseExitCode = (checks: readonly Check[], support: readonly Support[] | null): number => {
   if (!checks[0]?.ok) return EXIT.forbidden
-  const isMissing = support?.some(({ probe, reason }) => probe.required && reason !== null) ?? true
+  const isMissing = support === null || findMissing(support) !== null
   return isMissing || checks.some(({ ok }) => !ok) ? EXIT.unsupported : EXIT.done
 }
 

@@ -172,7 +172,7 @@ export const PROBES: readonly Probe[] = [
     program: 'payload_arrives',
     point: 'tcp/tcp_probe',
     standsInFor: 'payload_is_ready',
-    required: true,
+    required: false,
     stages: ['protocol'],
     buys: 'the same on older kernels, a moment earlier',
   },
@@ -188,6 +188,11 @@ export const probeSupport = (): Support[] => PROBES.map(probe => ({ probe, reaso
 export const findStandIn = ({ program }: Probe, support: readonly Support[]): Probe | null =>
   support.find(({ probe, reason }) => probe.standsInFor === program && reason === null)?.probe ?? null
 
+/** Gives a probe without which there is no measuring, and which this kernel takes neither itself nor a stand-in for. */
+export const findMissing = (support: readonly Support[]): Support | null =>
+  support.find(({ probe, reason }) => probe.required && reason !== null && !findStandIn(probe, support)) ??
+  null
+
 /**
  * Gives the object's programs that this kernel takes, without those named as of no use here and those whose stand-in
  * is not needed, in the order in which to attach them; the others are left out of the load. Throws UnsupportedError
@@ -196,15 +201,9 @@ export const findStandIn = ({ program }: Probe, support: readonly Support[]): Pr
 export const choosePrograms = (object: BpfObject, useless: readonly string[]): Program[] => {
   const support = probeSupport()
   const taken = support.filter(({ reason }) => reason === null).map(({ probe }) => probe)
-  for (const { probe, reason } of support) {
-    if (
-      reason !== null &&
-      probe.required &&
-      probe.standsInFor === undefined &&
-      !findStandIn(probe, support)
-    ) {
-      throw new UnsupportedError(`this kernel lacks ${describePoint(probe)}: ${reason}`)
-    }
+  const missing = findMissing(support)
+  if (missing !== null) {
+    throw new UnsupportedError(`this kernel lacks ${describePoint(missing.probe)}: ${missing.reason}`)
   }
   const isNeeded = ({ program, standsInFor }: Probe): boolean =>
     !useless.includes(program) && !taken.some(other => other.program === standsInFor)

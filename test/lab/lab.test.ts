@@ -13,7 +13,7 @@ import { type Card, type Outcome, runInVm } from './vm.js'
 
 const run = promisify(execFile)
 
-const FOLDER = process.env.TAUT_LAB ?? join(homedir(), '.cache/taut-lab')
+const FOLDER = join(process.env.TAUT_LAB ?? join(homedir(), '.cache/taut-lab'), 'debian-kernel')
 const kernel = findKernel(FOLDER)
 const obstacle =
   process.getuid?.() !== 0 ? 'needs root' : kernel === null ? 'needs ./install.sh --for-lab' : null
@@ -97,3 +97,9 @@ for (const model of ['e1000e', 'virtio-net-pci'] as const) {
     }
   })
 }
+
+labTest('doctor finds what it takes to measure on an older kernel', async t => {
+  const { status, output } = await boot(t, `${process.execPath} ${rootPath('dist/src/cli/main.js')} doctor`)
+  t.is(status, 0, output)
+  t.regex(output, /tcp\/tcp_probe stands in for it/)
+})

@@ -1,0 +1,17 @@
+import test from 'ava'
+import { findMissing, PROBES, type Support } from '../../src/probes/support.js'
+
+/** A kernel that lacks the points of these programs. */
+const supportWithout = (...programs: string[]): Support[] =>
+  PROBES.map(probe => ({ probe, reason: programs.includes(probe.program) ? 'not there' : null }))
+
+test('nothing is missing where a stand-in takes the place', t => {
+  t.is(findMissing(supportWithout()), null)
+  t.is(findMissing(supportWithout('payload_is_ready')), null)
+  t.is(findMissing(supportWithout('payload_arrives', 'packet_is_enqueued')), null)
+})
+
+test('what is required is missing without its stand-in', t => {
+  t.is(findMissing(supportWithout('payload_is_ready', 'payload_arrives'))?.probe.program, 'payload_is_ready')
+  t.is(findMissing(supportWithout('packet_is_sent'))?.probe.program, 'packet_is_sent')
+})
