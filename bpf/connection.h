@@ -69,14 +69,6 @@ static __always_inline bool exchange_phase(struct connection *conn, __u32 from, 
 	return __sync_val_compare_and_swap(&conn->phase, from, to) == from;
 }
 
-static __always_inline void count_begin(void)
-{
-	struct metrics *m = this_metrics();
-
-	if (m)
-		__sync_fetch_and_add(&m->begun, 1);
-}
-
 /* The oldest turn, which was IDLE or ARRIVED, goes on. */
 static __always_inline void advance_oldest(struct connection *conn, __u32 state)
 {

@@ -70,6 +70,10 @@ struct cpu_state {
 
 extern struct cpu_state cpus[MAX_CPUS];
 
+/* The target: ports, 0 where there are fewer, in one network namespace. */
+extern const volatile __u16 ports[MAX_PORTS];
+extern const volatile __u32 netns;
+
 /* Defined in every file that uses them; the linker makes weak definitions one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -89,6 +93,15 @@ struct {
 static __always_inline struct cpu_state *this_cpu(void)
 {
 	return &cpus[bpf_get_smp_processor_id() & (MAX_CPUS - 1)];
+}
+
+static __always_inline bool is_service_port(__u16 port)
+{
+	bool listed = false;
+
+	for (int i = 0; i < MAX_PORTS; i++)
+		listed |= ports[i] && port == ports[i];
+	return listed;
 }
 
 static __always_inline struct metrics *this_metrics(void)

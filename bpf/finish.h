@@ -49,6 +49,22 @@ static __always_inline void arrive_unseen(struct arrival *arrival, __u64 now)
 	arrival->cpu = bpf_get_smp_processor_id();
 }
 
+static __always_inline void count_begin(void)
+{
+	struct metrics *m = this_metrics();
+
+	if (m)
+		__sync_fetch_and_add(&m->begun, 1);
+}
+
+static __always_inline void count_full_map(void)
+{
+	struct metrics *m = this_metrics();
+
+	if (m)
+		__sync_fetch_and_add(&m->lost_map_full, 1);
+}
+
 /* A thread that reads requests is the service's, whatever process it belongs to. */
 static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 {
@@ -59,6 +75,27 @@ static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 		return;
 	cpu->run = run;
 	cpu->tid = task->pid;
+}
+
+static __always_inline void read_first(struct turn *turn, const struct thread_run *run, __u64 now)
+{
+	__u64 ready = turn->arrival.ready_ns;
+
+	turn->run_ns = run->wait_on_ns > ready && run->wait_entry_ns <= ready ? run->wait_on_ns : 0;
+	turn->awake_ns = turn->run_ns && run->wait_awake_ns > ready ? run->wait_awake_ns : 0;
+	turn->idle_state = run->wait_idle_state;
+	turn->recv_entry_ns = run->entry_ns;
+	turn->first_ns = now;
+	turn->send_entry_ns = 0;
+	turn->queued_ns = 0;
+	turn->recv_cpu = bpf_get_smp_processor_id();
+}
+
+static __always_inline void read_last(struct turn *turn, const struct thread_run *run, __u32 tid, __u64 now)
+{
+	turn->last_ns = now;
+	turn->recv_off_ns = run->off_ns;
+	turn->reader = tid;
 }
 
 /*

@@ -14,13 +14,8 @@ const volatile __u32 netns = 0;
 
 static __always_inline bool is_target(struct sock *sk)
 {
-	__u16 port = sk->__sk_common.skc_num;
-	bool listed = false;
-
-	for (int i = 0; i < MAX_PORTS; i++)
-		listed |= ports[i] && port == ports[i];
 	/* Only these states belong to a full socket with a stream in it: no listener, no request socket. */
-	return listed &&
+	return is_service_port(sk->__sk_common.skc_num) &&
 	       (1u << sk->__sk_common.skc_state &
 		(1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSE_WAIT |
 		 1u << TCP_LAST_ACK | 1u << TCP_CLOSING)) &&
@@ -84,14 +79,6 @@ static __always_inline void arrive(struct arrival *arrival, struct sock *sk, str
 	arrival->cpu = bpf_get_smp_processor_id();
 }
 
-static __always_inline void count_full_map(void)
-{
-	struct metrics *m = this_metrics();
-
-	if (m)
-		__sync_fetch_and_add(&m->lost_map_full, 1);
-}
-
 static __always_inline void count_held_back(void)
 {
 	struct metrics *m = this_metrics();
@@ -151,37 +138,15 @@ int BPF_PROG(payload_arrives, struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-/* A softirq that reads on behalf of a thread (kTLS, sockmap): nothing is known of when it was called. */
-static const struct thread_run no_thread;
-
-static __always_inline void read_first(struct turn *turn, const struct thread_run *run, __u64 now, __u32 reply_seq)
-{
-	__u64 ready = turn->arrival.ready_ns;
-
-	turn->run_ns = run->wait_on_ns > ready && run->wait_entry_ns <= ready ? run->wait_on_ns : 0;
-	turn->awake_ns = turn->run_ns && run->wait_awake_ns > ready ? run->wait_awake_ns : 0;
-	turn->idle_state = run->wait_idle_state;
-	turn->recv_entry_ns = run->entry_ns;
-	turn->first_ns = now;
-	turn->send_entry_ns = 0;
-	turn->queued_ns = 0;
-	turn->recv_cpu = bpf_get_smp_processor_id();
-	turn->reply_seq = reply_seq;
-}
-
-static __always_inline void read_last(struct turn *turn, const struct thread_run *run, __u32 tid, __u64 now)
-{
-	turn->last_ns = now;
-	turn->recv_off_ns = run->off_ns;
-	turn->reader = tid;
-}
-
 static __always_inline void read_more(struct turn *turn, const struct thread_run *run, __u32 tid, __u64 now)
 {
 	if (turn->recv_entry_ns == run->entry_ns && turn->recv_off_ns == run->off_ns && turn->reader == tid)
 		turn->first_ns = now;	/* the same call goes on copying */
 	read_last(turn, run, tid, now);
 }
+
+/* A softirq that reads on behalf of a thread (kTLS, sockmap): nothing is known of when it was called. */
+static const struct thread_run no_thread;
 
 /*
  * Called after each stretch of payload that recv, read, splice and their like have taken off the queue. What is read
@@ -230,8 +195,9 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 		 */
 		arrive_unseen(&turn->arrival, now);
 	case ARRIVED:
-		read_first(turn, run, now, tp->write_seq);
+		read_first(turn, run, now);
 		read_last(turn, run, tid, now);
+		turn->reply_seq = tp->write_seq;
 		advance_oldest(conn, READ);
 		return 0;
 	}
@@ -246,8 +212,9 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	case IDLE:
 		arrive_unseen(&turn->arrival, now);
 	case ARRIVED:
-		read_first(turn, run, now, tp->write_seq);
+		read_first(turn, run, now);
 		read_last(turn, run, tid, now);
+		turn->reply_seq = tp->write_seq;
 		advance_next(conn, next, READ);
 		break;
 	case READ:
