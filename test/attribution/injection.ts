@@ -1,0 +1,35 @@
+import type { StageName } from '../../src/latency/stages.js'
+import type { Load } from '../kernel/support/load.js'
+import type { World } from './world.js'
+
+/** How long a request is delayed, where that can be chosen: long against what a stage takes and varies by. */
+export const DELAY_US = 2000
+
+/** Requests a second: the service is done with a delayed one long before the next comes. */
+export const RATE = 200
+
+/** Requests in each measurement. */
+export const REQUESTS = 300
+
+/** A service that is ready for load. */
+export type Target = {
+  pid: number
+  port: number
+  /** What the client is to send, beside how many of it. */
+  load: Pick<Load, 'set-bytes' | 'value-bytes'>
+  /** Ends all that was started, and gives the time injected in all, in nanoseconds, by the clock of what injected it. */
+  end: () => Promise<number>
+}
+
+/** A way to delay requests in one stage, and only there, by a time that is known without taut. */
+export type Injection = {
+  stage: StageName
+  /** What delays, in a few words. */
+  by: string
+  /** The delay makes the service's threads wait for a CPU. */
+  delaysThreads?: true
+  /** Why it can't work on this machine, null when it can. */
+  findObstacle?: () => string | null
+  /** Starts a service whose requests are delayed; with a delay of 0, one that differs in nothing else. */
+  start: (world: World, delayUs: number) => Promise<Target>
+}

@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process'
+import { mkdir } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { rootPath } from '../kernel/support/fixtures.js'
+import { endProcess, type Running, startProcess, waitForOutput } from '../kernel/support/processes.js'
+import type { Attachment } from './programs/attach.js'
+import type { World } from './world.js'
+
+const run = promisify(execFile)
+const SOURCES = rootPath('test/attribution/programs')
+const BUILT = rootPath('dist/test/attribution/programs')
+const DELAY = `${BUILT}/delay.bpf.o`
+
+/** Compiles the programs that delay. */
+export const buildPrograms = async (): Promise<void> => {
+  await mkdir(BUILT, { recursive: true })
+  for (const name of ['burst', 'hold']) {
+    const warnings = ['-Wall', '-Wextra', '-Werror']
+    await run('cc', [
+      ...['-O2', '-std=gnu17', '-pthread', ...warnings],
+      ...['-o', `${BUILT}/${name}`, `${SOURCES}/${name}.c`],
+    ])
+  }
+  const wrapper = rootPath('node_modules/.bin/bpf-linker-wrapper')
+  await run(process.execPath, [wrapper, '--out', DELAY, `${SOURCES}/delay.bpf.c`])
+}
+
+/** What delays: `end` ends it, and gives what it added up by its own clock. */
+export type Delayer = { end: () => Promise<{ sumNs: bigint; times: number }> }
+
+/** A program of the BPF object, and where it goes. */
+export type Place = Attachment['places'][number]
+
+/** Loads BPF programs that delay, and attaches them in a network namespace. */
+export const attachDelays = async (
+  { t, serviceCpu }: World,
+  netns: string,
+  { port, delayUs }: { port: number; delayUs: number },
+  ...places: Place[]
+): Promise<Delayer> => {
+  const attachment: Attachment = { object: DELAY, port, serviceCpu, delayNs: delayUs * 1000, places }
+  const args = [`${BUILT}/attach.js`, JSON.stringify(attachment)]
+  return createDelayer(await startProcess(t, process.execPath, args, { netns }))
+}
+
+/** Starts the real-time task that takes the service's CPU for so long when a request comes in. */
+export const startBursts = async (
+  { t, server, serviceCpu }: World,
+  { device, port, burstUs }: { device: string; port: number; burstUs: number },
+): Promise<Delayer> => {
+  const args = [device, port, serviceCpu, burstUs]
+  return createDelayer(await startProcess(t, `${BUILT}/burst`, args, { netns: server }))
+}
+
+/** Starts the real-time task that sends itself datagrams over the client's loopback, on a CPU, after pauses of so long. */
+export const startHolding = async (
+  { t, client }: World,
+  { cpu, pauseUs }: { cpu: number; pauseUs: number },
+): Promise<{ end: () => Promise<void> }> => {
+  const running = await startProcess(t, `${BUILT}/hold`, [cpu, pauseUs], { netns: client })
+  await waitForOutput(running, /^ready\n/)
+  const end = async (): Promise<void> => {
+    await endProcess(running)
+  }
+  return { end }
+}
+
+const createDelayer = async (running: Running): Promise<Delayer> => {
+  await waitForOutput(running, /^ready\n/)
+  return {
+    end: async () => {
+      const { code, stdout, stderr } = await endProcess(running)
+      if (code !== 0) throw new Error(`the delaying program failed: ${stderr}`)
+      const { sum_ns, times } = JSON.parse(stdout.slice('ready\n'.length))
+      return { sumNs: BigInt(sum_ns), times }
+    },
+  }
+}

@@ -1,0 +1,66 @@
+import test from 'ava'
+import { type Context, kernelTest } from '../kernel/support/kernel-test.js'
+import { type Attribution, attribute, compareRuns } from './compare.js'
+import { idleExit, runqueue, steer } from './cpu-delays.js'
+import type { Injection } from './injection.js'
+import { ack, body, driver, protocol, send } from './packet-delays.js'
+import { buildPrograms } from './programs.js'
+import { qdisc } from './queue-delay.js'
+import { appCpu, appWait, dispatch, recv } from './service-delays.js'
+import { formatTable, type Row } from './table.js'
+import { createWorld, listCpus } from './world.js'
+
+/** In the order of the stages. */
+const INJECTIONS = [
+  ...[driver, steer, protocol, idleExit, runqueue, dispatch, recv, body, appCpu, appWait, send, qdisc, ack],
+]
+
+const FOUND_THERE = 0.95
+const FOUND_ELSEWHERE = 0.05
+const ROUNDS = 2
+const ATTEMPTS = 3
+
+const rows: Row[] = []
+
+/** What is wrong with where the time was found; nothing, when nothing is. */
+const findFaults = ({ there, elsewhere, most }: Attribution): string[] => [
+  ...(there < FOUND_THERE || there > 2 - FOUND_THERE ? ['there'] : []),
+  ...(Math.abs(elsewhere) > FOUND_ELSEWHERE ? ['elsewhere'] : []),
+  ...(Math.abs(most.share) > FOUND_ELSEWHERE ? [most.stage] : []),
+]
+
+/**
+ * Asserts that at least 95 % of the injected time are in the stage, and no more than 5 % too much; that all others
+ * together moved by 5 % of it at most, and so did each of them.
+ *
+ * Other programs and other machines on the same hardware take CPUs away, in any stage. The scheduler's statistics tell:
+ * only a comparison which that has disturbed is made again.
+ */
+const assertAttribution = async (t: Context, injection: Injection): Promise<void> => {
+  const world = await createWorld(t)
+  for (let attempt = 1; ; attempt++) {
+    const attribution = attribute(injection.stage, await compareRuns(world, injection, ROUNDS))
+    const faults = findFaults(attribution)
+    const isDisturbed = attribution.disturbance > FOUND_ELSEWHERE / 2
+    if (faults.length === 0 || !isDisturbed || attempt === ATTEMPTS) {
+      rows.push({ ...injection, ...attribution, attempt })
+      t.deepEqual(faults, [], JSON.stringify(attribution))
+      return
+    }
+    t.log(`made again, for it was disturbed: ${JSON.stringify(attribution)}`)
+  }
+}
+
+test.before('builds the programs that delay', buildPrograms)
+
+for (const injection of INJECTIONS) {
+  const title = `finds in ${injection.stage} what was injected there, and only there`
+  const obstacle = listCpus().length < 2 ? 'needs two CPUs' : (injection.findObstacle?.() ?? null)
+  if (obstacle === null)
+    kernelTest(title, t => assertAttribution(t, injection), 'memcached', 'ip', 'tc', 'taskset')
+  else test.skip(`${title} (${obstacle})`, t => t.pass())
+}
+
+test.after.always('prints the table', () => {
+  if (rows.length > 0) process.stdout.write(`\n${formatTable(rows)}\n`)
+})

@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import type { Context } from '../kernel/support/kernel-test.js'
+import { createNetnsPair } from '../kernel/support/netns.js'
+
+const run = promisify(execFile)
+
+/** The interface at either end of the virtual wire. */
+export const WIRE = 'wire'
+
+/** Two network namespaces with a virtual wire between them, and the CPUs to use. */
+export type World = {
+  t: Context
+  server: string
+  client: string
+  /** The server's address. */
+  host: string
+  /** The load client, taut and this program run here. */
+  clientCpu: number
+  /** Nothing else of the test runs here but the service, and what is to get in its way. */
+  serviceCpu: number
+}
+
+/** Makes the namespaces, and moves this process and all that it will start to the client's CPU. */
+export const createWorld = async (t: Context): Promise<World> => {
+  const [clientCpu = 0, serviceCpu = 0] = listCpus()
+  await pinProcess(process.pid, clientCpu)
+  const { server, client, ipv4 } = await createNetnsPair(t)
+  return { t, server, client, host: ipv4, clientCpu, serviceCpu }
+}
+
+/** Runs a command in a network namespace. */
+export const runIn = async (
+  netns: string,
+  program: string,
+  ...args: readonly (string | number)[]
+): Promise<void> => {
+  await run('ip', ['netns', 'exec', netns, program, ...args.map(String)])
+}
+
+/** Has all packets that come in by the wire taken up by protocols on one CPU (RPS). */
+export const steerTo = async (netns: string, cpu: number): Promise<void> => {
+  // In groups of 32 bits.
+  const mask = (1n << BigInt(cpu)).toString(16).replace(/\B(?=(.{8})+$)/g, ',')
+  await runIn(netns, 'sh', '-c', `echo ${mask} > /sys/class/net/${WIRE}/queues/rx-0/rps_cpus`)
+}
+
+/** Moves all threads of a process, and those they will start, to a CPU. */
+export const pinProcess = async (pid: number, cpu: number): Promise<void> => {
+  await run('taskset', ['-a', '-c', '-p', String(cpu), String(pid)])
+}
+
+/** Gives for how long the threads of a process were ready and had to wait for a CPU, in nanoseconds. */
+export const readRunDelay = async (pid: number): Promise<number> => {
+  const threads = await readdir(`/proc/${pid}/task`)
+  const stats = await Promise.all(
+    threads.map(thread => readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8')),
+  )
+  return stats.reduce((sum, stat) => sum + Number(stat.split(' ')[1]), 0)
+}
+
+/** Gives what the hypervisor took from the machine's CPUs, in nanoseconds; the kernel counts it in hundredths of a second. */
+export const readStolen = async (): Promise<number> => {
+  const [line = ''] = (await readFile('/proc/stat', 'utf8')).split('\n', 1)
+  return Number(line.trim().split(/\s+/)[8]) * 1e7
+}
+
+/** Gives the CPUs that are online, by their numbers. */
+export const listCpus = (): number[] =>
+  readFileSync('/sys/devices/system/cpu/online', 'utf8')
+    .trim()
+    .split(',')
+    .flatMap(range => {
+      const [first = 0, last = first] = range.split('-').map(Number)
+      return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+    })
