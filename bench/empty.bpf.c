@@ -13,6 +13,8 @@
 EMPTY(sched_switch, sched_switch)
 EMPTY(sched_waking, sched_waking)
 EMPTY(sched_process_fork, sched_process_fork)
+EMPTY(recv_copies, skb_copy_datagram_iovec)
+EMPTY(send_copies, tcp_sendmsg_locked)
 EMPTY(sys_enter, sys_enter)
 EMPTY(cpu_idle, cpu_idle)
 EMPTY(irq_handler_entry, irq_handler_entry)

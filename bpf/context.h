@@ -16,15 +16,15 @@
 
 /* All times are bpf_ktime_get_ns(): CLOCK_MONOTONIC, nanoseconds. */
 struct thread_run {
-	__u64 entry_ns;		/* entry of the current (or last) system call that can do more than wait */
-	__u64 entry_off_ns;	/* off_ns at that entry */
+	__u64 call_ns;		/* begin of the current (or last) call that reads from a socket or writes to one */
+	__u64 call_off_ns;	/* off_ns by then */
 	__u64 off_ns;		/* sum of the time off the CPU since the thread was first seen */
 	__u64 on_ns;		/* last switched in */
-	__u64 wait_entry_ns;	/* when it last waited for sockets: payload from then on found it waiting */
+	__u64 wait_call_ns;	/* call_ns when it last waited for sockets: payload from then on found it waiting */
 	__u64 wait_on_ns;	/* switched in again after that wait */
 	__u64 wait_awake_ns;	/* the idle CPU it was switched in on ran again; 0: that was not idle */
 	__u32 wait_idle_state;	/* how deep it had slept, by cpuidle's number of the state */
-	__u32 syscall;
+	bool wait_receives;	/* that wait was a call's that reads, and goes on to do so */
 };
 
 struct thread_state {
@@ -37,6 +37,7 @@ struct thread_state {
 	__u32 waker;
 	bool sleeps;		/* off the CPU because it waits for something */
 	bool waits;		/* that is: for sockets */
+	bool receives;		/* inside a call that reads from them */
 };
 
 /* How a packet came to where protocols take it up. Times that are 0 are not known, or its path did not have them. */

@@ -26,6 +26,8 @@ struct turn {
 	__u32 reader;		/* thread of the last recv; 0: a softirq */
 	__u32 recv_cpu;
 	__u32 idle_state;
+	__u64 buffer;		/* of the call that read last, if it left something behind */
+	bool had_more;
 	__u32 reply_seq;	/* the reply's first byte has this sequence number */
 };
 
@@ -69,7 +71,7 @@ static __always_inline void count_full_map(void)
 static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread_run run = { .on_ns = now, .entry_ns = now };
+	struct thread_run run = { .on_ns = now, .call_ns = now };
 
 	if (!bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		return;
@@ -81,10 +83,10 @@ static __always_inline void read_first(struct turn *turn, const struct thread_ru
 {
 	__u64 ready = turn->arrival.ready_ns;
 
-	turn->run_ns = run->wait_on_ns > ready && run->wait_entry_ns <= ready ? run->wait_on_ns : 0;
+	turn->run_ns = run->wait_on_ns > ready && run->wait_call_ns <= ready ? run->wait_on_ns : 0;
 	turn->awake_ns = turn->run_ns && run->wait_awake_ns > ready ? run->wait_awake_ns : 0;
 	turn->idle_state = run->wait_idle_state;
-	turn->recv_entry_ns = run->entry_ns;
+	turn->recv_entry_ns = run->call_ns;
 	turn->first_ns = now;
 	turn->send_entry_ns = 0;
 	turn->queued_ns = 0;
@@ -108,9 +110,9 @@ static __always_inline __u64 sum_waits_of_both(struct turn *turn, struct cpu_sta
 	__u64 wait;
 
 	if (!second || second->woken_ns <= turn->last_ns || second->resumed_ns < second->woken_ns ||
-	    cpu->run.entry_ns < second->resumed_ns)
+	    cpu->run.call_ns < second->resumed_ns)
 		return 0;
-	wait = second->resumed_ns - second->woken_ns + cpu->run.entry_off_ns - second->resumed_off_ns;
+	wait = second->resumed_ns - second->woken_ns + cpu->run.call_off_ns - second->resumed_off_ns;
 	if (second->waker == turn->reader)
 		wait += second->waker_off_ns - turn->recv_off_ns;
 	return wait;
@@ -120,7 +122,7 @@ static __always_inline __u64 sum_waits_of_both(struct turn *turn, struct cpu_sta
 static __always_inline void leave_app(struct turn *turn, struct cpu_state *cpu)
 {
 	if (cpu->tid == turn->reader) {
-		turn->app_wait_ns = cpu->run.entry_off_ns - turn->recv_off_ns;
+		turn->app_wait_ns = cpu->run.call_off_ns - turn->recv_off_ns;
 	} else {
 		struct metrics *m = this_metrics();
 
@@ -129,7 +131,7 @@ static __always_inline void leave_app(struct turn *turn, struct cpu_state *cpu)
 			m->handed_over++;
 	}
 	/* Last: whoever sees it may finish the request. */
-	turn->send_entry_ns = cpu->run.entry_ns;
+	turn->send_entry_ns = cpu->run.call_ns;
 }
 
 /* log2 of a number whose bits below the highest are all set, by a de Bruijn sequence. */

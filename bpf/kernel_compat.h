@@ -4,6 +4,7 @@
 #define TAUT_KERNEL_COMPAT_H
 
 #include "kernel_types.h"
+#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
 /* task_struct.state became __state in 5.14 (2f064a59a11f). */
@@ -23,6 +24,62 @@ static __always_inline bool task_blocks(bool preempt, struct task_struct *prev)
 	if (bpf_core_field_exists(prev->__state))
 		return prev->__state != 0;
 	return ((struct task_struct___before_5_14 *)prev)->state != 0;
+}
+
+/* Registers as the entry from user space left them, on each architecture. */
+struct pt_regs___x86 {
+	long si;
+	long dx;
+	long ax;
+	long orig_ax;
+} __attribute__((preserve_access_index));
+
+struct pt_regs___arm64 {
+	__u64 regs[31];
+	int syscallno;
+} __attribute__((preserve_access_index));
+
+struct pt_regs___arm {
+	long uregs[18];
+} __attribute__((preserve_access_index));
+
+#define NO_SYSCALL (~0u)
+
+/*
+ * The number of the system call that a task is in. An exception has registers too: on x86 only a call has ENOSYS for
+ * its result as long as it lasts, on arm64 the number says so itself, on arm a fault may pass for a call.
+ */
+static __always_inline __u32 syscall_of(struct task_struct *task)
+{
+	void *regs = (void *)bpf_task_pt_regs(task);
+	struct pt_regs___x86 *x86 = regs;
+	struct pt_regs___arm64 *arm64 = regs;
+	struct pt_regs___arm *arm = regs;
+
+	if (bpf_core_field_exists(x86->orig_ax))
+		return x86->ax == -38 ? x86->orig_ax : NO_SYSCALL;
+	if (bpf_core_field_exists(arm64->syscallno))
+		return arm64->syscallno;
+	if (bpf_core_field_exists(arm->uregs))
+		return arm->uregs[7];
+	return NO_SYSCALL;
+}
+
+/* What tells one call that reads into user space from the next: where to, and how much, its second and third argument. */
+static __always_inline __u64 buffer_of(struct task_struct *task)
+{
+	void *regs = (void *)bpf_task_pt_regs(task);
+	struct pt_regs___x86 *x86 = regs;
+	struct pt_regs___arm64 *arm64 = regs;
+	struct pt_regs___arm *arm = regs;
+
+	if (bpf_core_field_exists(x86->orig_ax))
+		return x86->si + x86->dx * 31;
+	if (bpf_core_field_exists(arm64->syscallno))
+		return arm64->regs[1] + arm64->regs[2] * 31;
+	if (bpf_core_field_exists(arm->uregs))
+		return arm->uregs[1] + arm->uregs[2] * 31;
+	return 0;
 }
 
 #endif

@@ -37,6 +37,7 @@ enum {
 enum {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
@@ -125,6 +126,10 @@ struct device {
 struct net_device {
 	struct netdev_rx_queue *_rx;
 	struct device dev;
+};
+
+struct napi_struct {
+	struct net_device *dev;
 };
 
 struct sk_buff {

@@ -58,8 +58,6 @@ struct metrics {
 	__u64 from_cpu[MATRIX_CPUS];	/* read on this CPU: by the CPU of its softirq */
 	__u64 idle_exits[IDLE_STATES];	/* idle_exit by how deep the CPU slept, and its nanoseconds */
 	__u64 idle_exit_ns[IDLE_STATES];
-	__u64 syscalls;		/* system calls of the service's threads */
-	__u64 wait_syscalls;	/* of these: epoll_wait, poll, select */
 	__u64 lost_ringbuf_full;
 	__u64 lost_map_full;
 	__u64 lost_clock;	/* requests with a negative interval: counted here and nowhere else */

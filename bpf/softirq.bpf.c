@@ -3,6 +3,7 @@
  * Receive context: a NIC's interrupt, the NET_RX softirq it leads to, the driver's hand-over of a packet, and the point
  * where protocols take that up, on the same CPU or, by RPS, on another.
  */
+#include "bits.h"
 #include "context.h"
 #include "packets.h"
 #include <bpf/bpf_core_read.h>
@@ -19,10 +20,7 @@ const volatile __u64 nic_irqs[MAX_IRQS / 64] = {};
 SEC("tp_btf/irq_handler_entry")
 int BPF_PROG(irq_handler_entry, int irq)
 {
-	__u32 number = irq;
-
-	barrier_var(number);	/* or the compiler takes the bound apart, and the verifier does not see it */
-	if (number < MAX_IRQS && nic_irqs[number / 64] >> (number % 64) & 1)
+	if (in_bits(nic_irqs, irq, MAX_IRQS))
 		this_cpu()->irq_ns = bpf_ktime_get_ns();
 	return 0;
 }

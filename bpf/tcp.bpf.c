@@ -6,6 +6,7 @@
  */
 #include "context.h"
 #include "connection.h"
+#include "kernel_compat.h"
 #include "packets.h"
 #include <bpf/bpf_endian.h>
 
@@ -138,11 +139,31 @@ int BPF_PROG(payload_arrives, struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-static __always_inline void read_more(struct turn *turn, const struct thread_run *run, __u32 tid, __u64 now)
+static __always_inline void read_some(struct turn *turn, struct connection *conn, const struct thread_run *run, __u32 tid,
+				      __u64 now)
 {
-	if (turn->recv_entry_ns == run->entry_ns && turn->recv_off_ns == run->off_ns && turn->reader == tid)
-		turn->first_ns = now;	/* the same call goes on copying */
 	read_last(turn, run, tid, now);
+	turn->had_more = conn->more;
+	if (conn->more)
+		turn->buffer = buffer_of(bpf_get_current_task_btf());
+}
+
+static __always_inline void begin_read(struct turn *turn, struct connection *conn, struct tcp_sock *tp,
+				       const struct thread_run *run, __u32 tid, __u64 now)
+{
+	read_first(turn, run, now);
+	read_some(turn, conn, run, tid, now);
+	turn->reply_seq = tp->write_seq;
+}
+
+/* A call copies packet by packet: the first recv ends with the last of its packets. */
+static __always_inline void read_more(struct turn *turn, struct connection *conn, const struct thread_run *run, __u32 tid,
+				      __u64 now)
+{
+	if (turn->had_more && turn->recv_off_ns == run->off_ns && turn->reader == tid && turn->last_ns == turn->first_ns &&
+	    turn->buffer == buffer_of(bpf_get_current_task_btf()))
+		turn->first_ns = now;
+	read_some(turn, conn, run, tid, now);
 }
 
 /* A softirq that reads on behalf of a thread (kTLS, sockmap): nothing is known of when it was called. */
@@ -195,14 +216,12 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 		 */
 		arrive_unseen(&turn->arrival, now);
 	case ARRIVED:
-		read_first(turn, run, now);
-		read_last(turn, run, tid, now);
-		turn->reply_seq = tp->write_seq;
+		begin_read(turn, conn, tp, run, tid, now);
 		advance_oldest(conn, READ);
 		return 0;
 	}
 	if (tp->write_seq == turn->reply_seq) {
-		read_more(turn, run, tid, now);
+		read_more(turn, conn, run, tid, now);
 		if (!conn->more && next_state(phase) != IDLE)
 			advance_next(conn, next, IDLE);	/* what came meanwhile was a part of this request */
 		return 0;
@@ -212,15 +231,13 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	case IDLE:
 		arrive_unseen(&turn->arrival, now);
 	case ARRIVED:
-		read_first(turn, run, now);
-		read_last(turn, run, tid, now);
-		turn->reply_seq = tp->write_seq;
+		begin_read(turn, conn, tp, run, tid, now);
 		advance_next(conn, next, READ);
 		break;
 	case READ:
 		/* Once it is answered as well, all that follows before the oldest's reply has left is a part of it. */
 		if (tp->write_seq == turn->reply_seq)
-			read_more(turn, run, tid, now);
+			read_more(turn, conn, run, tid, now);
 	}
 	return 0;
 }
@@ -240,7 +257,7 @@ static __always_inline bool find_payload(struct sk_buff *skb, struct sock *sk, _
 /* Is this the service's own call that sends the reply, or had the reply to wait, for an ACK or for the qdisc? */
 static __always_inline bool is_sending(struct turn *turn, struct sock *sk, struct cpu_state *cpu)
 {
-	return !turn->send_entry_ns && is_locked(sk) && cpu->tid && cpu->run.entry_ns >= turn->last_ns;
+	return !turn->send_entry_ns && is_locked(sk) && cpu->tid && cpu->run.call_ns >= turn->last_ns;
 }
 
 /* One packet can carry the replies of both turns. */
@@ -334,7 +351,7 @@ int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
 		__u32 state = i == oldest_turn(phase) ? oldest_state(phase) : next_state(phase);
 
 		if (state == READ && !turn->send_entry_ns && tp->write_seq != turn->reply_seq &&
-		    cpu->run.entry_ns >= turn->last_ns) {
+		    cpu->run.call_ns >= turn->last_ns) {
 			leave_app(turn, cpu);
 			count_held_back();
 		}

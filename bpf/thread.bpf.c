@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /* The service's threads: on and off the CPU, in which system call, waiting for what. */
+#include "bits.h"
 #include "context.h"
 #include "kernel_compat.h"
 
 struct cpu_state cpus[MAX_CPUS];
 
-/* One bit a system call number: those that wait for sockets, and of these the ones that multiplex. */
+/* One bit a system call number: those that wait for sockets, and of these the ones that then read. */
 #define MAX_SYSCALLS 512
 const volatile __u64 wait_syscalls[MAX_SYSCALLS / 64] = {};
-const volatile __u64 multiplex_syscalls[MAX_SYSCALLS / 64] = {};
+const volatile __u64 receive_syscalls[MAX_SYSCALLS / 64] = {};
 
-static __always_inline bool in_set(const volatile __u64 *set, __u32 number)
+static __always_inline void switch_out(struct cpu_state *cpu, struct task_struct *task, struct thread_state *thread,
+				       bool blocks, __u64 now)
 {
-	return number < MAX_SYSCALLS && (set[(number / 64) & (MAX_SYSCALLS / 64 - 1)] >> (number % 64) & 1);
-}
+	__u32 syscall = blocks ? syscall_of(task) : NO_SYSCALL;
 
-static __always_inline void switch_out(struct cpu_state *cpu, struct thread_state *thread, bool blocks, __u64 now)
-{
 	thread->run = cpu->run;
 	thread->off_since_ns = now;
 	thread->sleeps = blocks;
-	thread->waits = blocks && in_set(wait_syscalls, cpu->run.syscall);
+	thread->waits = in_bits(wait_syscalls, syscall, MAX_SYSCALLS);
+	thread->receives = in_bits(receive_syscalls, syscall, MAX_SYSCALLS);
 }
 
 /* Leaving the idle loop, before it is known for whom. */
@@ -43,7 +43,8 @@ static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state
 	if (thread->off_since_ns)
 		cpu->run.off_ns += now - thread->off_since_ns;
 	if (thread->waits) {
-		cpu->run.wait_entry_ns = cpu->run.entry_ns;
+		cpu->run.wait_call_ns = cpu->run.call_ns;
+		cpu->run.wait_receives = thread->receives;
 		cpu->run.wait_on_ns = now;
 		cpu->run.wait_awake_ns = from_idle ? cpu->awake_ns : 0;
 		cpu->run.wait_idle_state = cpu->idle_state;
@@ -70,7 +71,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (from)
-		switch_out(cpu, from, task_blocks(preempt, prev), now);
+		switch_out(cpu, prev, from, task_blocks(preempt, prev), now);
 	if (to)
 		switch_in(cpu, to, !prev->pid, now);
 	return 0;
@@ -126,27 +127,48 @@ int know_threads(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+static __always_inline int begin_call(struct thread_run *run, __u64 ns)
+{
+	run->call_ns = ns;
+	run->call_off_ns = run->off_ns;
+	run->wait_receives = false;
+	return 0;
+}
+
+/* Holds the socket, and copies what has arrived to user space: once for each packet, the first time soon after its entry. */
+SEC("tp_btf/skb_copy_datagram_iovec")
+int BPF_PROG(recv_copies)
+{
+	struct cpu_state *cpu = this_cpu();
+
+	if (!cpu->tid)
+		return 0;
+	/* A call that waited for this goes on. */
+	return begin_call(&cpu->run, cpu->run.wait_receives ? cpu->run.wait_on_ns : bpf_ktime_get_ns());
+}
+
+/* Holds the socket, and copies the reply from user space. */
+SEC("tp_btf/tcp_sendmsg_locked")
+int BPF_PROG(send_copies)
+{
+	struct cpu_state *cpu = this_cpu();
+
+	return cpu->tid ? begin_call(&cpu->run, bpf_ktime_get_ns()) : 0;
+}
+
+/*
+ * Stands in for both on older kernels, where nothing else tells of a send: dear, as all processes then take the slow
+ * way into every system call. Calls that wait for others to read come after those, and would hide them.
+ */
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 {
 	struct cpu_state *cpu = this_cpu();
-	struct metrics *m;
 
-	if (!cpu->tid)
+	if (!cpu->tid || (in_bits(wait_syscalls, number, MAX_SYSCALLS) &&
+			  !in_bits(receive_syscalls, number, MAX_SYSCALLS)))
 		return 0;
-	cpu->run.syscall = number;
-	m = this_metrics();
-	if (m)
-		m->syscalls++;
-	if (in_set(multiplex_syscalls, number)) {
-		/* Of when a thread began to wait, the entry of its last other call tells enough: see wait_entry_ns. */
-		if (m)
-			m->wait_syscalls++;
-		return 0;
-	}
-	cpu->run.entry_ns = bpf_ktime_get_ns();
-	cpu->run.entry_off_ns = cpu->run.off_ns;
-	return 0;
+	return begin_call(&cpu->run, bpf_ktime_get_ns());
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -32,8 +32,6 @@ export type Counts = {
   /** Complete requests that had an `idle_exit`, and its nanoseconds, by cpuidle's number of the state. */
   idleExits: Float64Array
   idleExitNs: BigUint64Array
-  syscalls: number
-  epollCalls: number
   lost: Lost
   /** The slowest total, in nanoseconds; 0 when there was none. */
   maxNs: bigint
@@ -55,8 +53,6 @@ export const emptyCounts = (): Counts => ({
   locality: new Float64Array(MATRIX_CPUS ** 2),
   idleExits: new Float64Array(IDLE_STATES),
   idleExitNs: new BigUint64Array(IDLE_STATES),
-  syscalls: 0,
-  epollCalls: 0,
   lost: { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 },
   maxNs: 0n,
   stages: STAGES.map(() => new Float64Array(BUCKETS)),
@@ -64,7 +60,7 @@ export const emptyCounts = (): Counts => ({
   tailStageNs: new BigUint64Array(BUCKETS * STAGE_COUNT),
 })
 
-const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'sameCpu', 'syscalls', 'epollCalls'] as const
+const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'sameCpu'] as const
 const HISTOGRAMS = ['tailRequests', 'locality', 'idleExits'] as const
 const SUMS = ['tailStageNs', 'idleExitNs'] as const
 const LOSSES = ['ringbuf_full', 'map_full', 'clock', 'recursion'] as const
@@ -99,6 +95,12 @@ export const subtractCounts = (later: Counts, earlier: Counts): Counts => {
 
 /** How many complete requests the counts hold. */
 export const countRequests = (counts: Counts): number => countValues(counts.tailRequests)
+
+/** A count or a sum for each complete request; null when there were none. */
+export const perRequest = (count: number, counts: Counts): number | null => {
+  const requests = countRequests(counts)
+  return requests === 0 ? null : count / requests
+}
 
 /**
  * How many requests are begun and neither replied to, nor closed, nor lost to the clock. Takes cumulative counts: an

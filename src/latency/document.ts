@@ -1,5 +1,7 @@
 import { type Breakdown, breakdown, type TotalTimes } from './breakdown.js'
-import { type Counts, countRequests, type Lost, MATRIX_CPUS } from './counts.js'
+import { type Counts, type Lost, MATRIX_CPUS } from './counts.js'
+import { describeOverheads, type OverheadSample, type Overheads } from './overheads.js'
+import { round, roundKnown } from './round.js'
 import type { StageName } from './stages.js'
 
 /** A value that JSON can hold. */
@@ -11,15 +13,6 @@ export type Target = {
   protocol: 'tcp' | 'udp'
   comm: string | null
   pid: number | null
-}
-
-/** The five overheads of the socket API, over complete requests; null where the kernel offers no way to measure it. */
-export type Overheads = {
-  syscalls_per_request: number | null
-  packet_ns: number | null
-  same_cpu_share: number | null
-  vfs_ns: number | null
-  epoll_wakeups_per_request: number | null
 }
 
 /** How many requests came through the softirq of one CPU and were read on another, or the same. */
@@ -115,7 +108,7 @@ export type Measurement = {
   seconds: number
   inFlight: number
   counts: Counts
-  overheads: Overheads
+  overheads: OverheadSample | null
   cost: Cost
   exemplars: Exemplar[]
 }
@@ -147,13 +140,7 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
       p99_us: microseconds(stage.p99),
     })),
     tail: tail.map(row => tailDocument(row)),
-    overheads: {
-      syscalls_per_request: roundKnown(overheads.syscalls_per_request),
-      packet_ns: roundKnown(overheads.packet_ns),
-      same_cpu_share: roundKnown(overheads.same_cpu_share),
-      vfs_ns: roundKnown(overheads.vfs_ns),
-      epoll_wakeups_per_request: roundKnown(overheads.epoll_wakeups_per_request),
-    },
+    overheads: describeOverheads(counts, overheads),
     locality: listLocality(counts),
     idle_exits: listIdleExits(counts),
     cost: {
@@ -163,12 +150,6 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     },
     exemplars: measurement.exemplars.map(exemplar => exemplarDocument(exemplar)),
   }
-}
-
-/** A count or a sum for each complete request; null when there were none. */
-export const perRequest = (count: number, counts: Counts): number | null => {
-  const requests = countRequests(counts)
-  return requests === 0 ? null : count / requests
 }
 
 const listLocality = ({ locality }: Counts): LocalityDocument[] =>
@@ -211,7 +192,3 @@ const exemplarDocument = ({ totalNs, cpu, idleState, stages }: Exemplar): Exempl
 const microseconds = (ns: number): number => Math.round(ns) / 1000
 
 const microsecondsKnown = (ns: number | null): number | null => (ns === null ? null : microseconds(ns))
-
-const round = (value: number): number => Math.round(value * 1000) / 1000
-
-const roundKnown = (value: number | null): number | null => (value === null ? null : round(value))

@@ -79,8 +79,6 @@ export class Metrics {
     counts.pipelined += at('pipelined')
     counts.unsplit += at('unsplit')
     counts.sameCpu += at('same_cpu')
-    counts.syscalls += at('syscalls')
-    counts.epollCalls += at('wait_syscalls')
     counts.lost.ringbuf_full += at('lost_ringbuf_full')
     counts.lost.map_full += at('lost_map_full')
     counts.lost.clock += at('lost_clock')

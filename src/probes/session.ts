@@ -1,24 +1,19 @@
 import { constants, setPriority } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { type Counts, countInFlight, emptyCounts, subtractCounts } from '../latency/counts.js'
-import {
-  type Exemplar,
-  type MeasureDocument,
-  measureDocument,
-  type Overheads,
-  perRequest,
-} from '../latency/document.js'
+import { type Exemplar, type MeasureDocument, measureDocument } from '../latency/document.js'
 import { BUCKETS, countValues, findQuantile } from '../latency/histogram.js'
 import { describeHost } from '../system/host.js'
 import type { Target } from '../system/target.js'
 import { createUsageMeter, type Usage } from '../system/usage.js'
 import { VERSION } from '../version.js'
+import { OverheadSampler } from './overhead-sampler.js'
 import { type BpfCost, Tracer } from './tracer.js'
 
 /** Of the requests that are not slow, so many a second become exemplars. */
 const ORDINARY_EXEMPLARS = 16
-/** What the probes cost changes slowly, and timing them makes them dearer. */
-const REFRESHES_A_COST_SAMPLE = 5
+/** What a request costs changes slowly, and looking at that makes it dearer. */
+const REFRESHES_A_SAMPLE = 5
 const KEPT_EXEMPLARS = 16
 
 /** A stretch of the session: its own counts, and those since the start at its end. */
@@ -28,6 +23,7 @@ type Interval = { counts: Counts; cumulative: Counts; startedAt: Date; seconds: 
 export class Session implements Disposable {
   readonly target: Target
   readonly #tracer: Tracer
+  readonly #overheads: OverheadSampler
   readonly #intervalUsage = createUsageMeter()
   readonly #wholeUsage = createUsageMeter()
   readonly #host = describeHost()
@@ -40,15 +36,17 @@ export class Session implements Disposable {
   /** The slowest of the session. */
   #exemplars: Exemplar[] = []
 
-  private constructor(target: Target, tracer: Tracer) {
+  private constructor(target: Target, tracer: Tracer, overheads: OverheadSampler) {
     this.target = target
     this.#tracer = tracer
+    this.#overheads = overheads
     this.#last = { cumulative: emptyCounts(), at: this.#startedAt, ms: this.#startedMs }
   }
 
   /** Attaches the probes; every request that begins from here on is measured. Throws as Tracer.start does. */
   static async start(target: Target): Promise<Session> {
-    const session = new Session(target, Tracer.start(target))
+    const tracer = Tracer.start(target)
+    const session = new Session(target, tracer, loadOverheads(target, tracer))
     // Nothing is lost when reading comes late, but the service would be late if it had to wait for the reader.
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
     session.#tracer.chooseExemplars(Number.MAX_SAFE_INTEGER, 1)
@@ -59,13 +57,14 @@ export class Session implements Disposable {
 
   /**
    * To be called about once a second: gathers exemplars and chooses the next ones by what was slow since the last
-   * call, and samples now and then what measuring costs, which takes up to 50 ms.
+   * call, and samples now and then what measuring costs and the socket API does, which takes up to 0.6 s.
    */
   async refresh(): Promise<void> {
-    if (this.#refreshes++ % REFRESHES_A_COST_SAMPLE === 0 || this.#cost.requests === 0) {
+    if (this.#refreshes++ % REFRESHES_A_SAMPLE === 0 || this.#cost.requests === 0) {
       const { bpfNs, requests } = await this.#tracer.measureCost()
       this.#cost.bpfNs += bpfNs
       this.#cost.requests += requests
+      await this.#overheads.sample()
     }
     this.#tracer.adapt()
     this.#keepExemplars()
@@ -107,6 +106,7 @@ export class Session implements Disposable {
 
   /** Detaches the probes; harmless when done again. */
   close(): void {
+    this.#overheads.close()
     this.#tracer.close()
   }
 
@@ -136,7 +136,7 @@ export class Session implements Disposable {
       seconds,
       inFlight: countInFlight(cumulative),
       counts,
-      overheads: describeOverheads(counts),
+      overheads: this.#overheads.read(),
       cost: {
         bpf_ns_per_request: this.#cost.requests === 0 ? null : this.#cost.bpfNs / this.#cost.requests,
         agent_cpu_percent: agent?.cpuPercent ?? null,
@@ -147,11 +147,11 @@ export class Session implements Disposable {
   }
 }
 
-/** What the probes see so far; the others are null, for not measured. */
-const describeOverheads = (counts: Counts): Overheads => ({
-  syscalls_per_request: perRequest(counts.syscalls, counts),
-  packet_ns: null,
-  same_cpu_share: perRequest(counts.sameCpu, counts),
-  vfs_ns: null,
-  epoll_wakeups_per_request: perRequest(counts.epollCalls, counts),
-})
+const loadOverheads = (target: Target, tracer: Tracer): OverheadSampler => {
+  try {
+    return new OverheadSampler(target, () => tracer.countRequests())
+  } catch (error) {
+    tracer.close()
+    throw error
+  }
+}

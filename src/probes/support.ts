@@ -54,11 +54,27 @@ export const PROBES: readonly Probe[] = [
     buys: 'the threads that the service has already',
   },
   {
+    program: 'recv_copies',
+    point: 'skb/skb_copy_datagram_iovec',
+    required: false,
+    stages: ['dispatch'],
+    buys: 'when recv begins to copy',
+  },
+  {
+    program: 'send_copies',
+    point: 'tcp/tcp_sendmsg_locked',
+    required: false,
+    stages: ['send'],
+    buys: 'when send begins to copy',
+    since: '6.16',
+  },
+  {
     program: 'sys_enter',
     point: 'raw_syscalls/sys_enter',
-    required: true,
-    stages: ['dispatch', 'send'],
-    buys: 'when the service enters recv, send and epoll_wait',
+    standsInFor: 'send_copies',
+    required: false,
+    stages: ['send'],
+    buys: 'the same on older kernels, a moment earlier: when the service enters a system call',
   },
   {
     program: 'cpu_idle',
@@ -182,7 +198,8 @@ export const PROBES: readonly Probe[] = [
 export type Support = { probe: Probe; reason: string | null }
 
 /** Tries every probe. */
-export const probeSupport = (): Support[] => PROBES.map(probe => ({ probe, reason: findObstacle(probe) }))
+export const probeSupport = (): Support[] =>
+  PROBES.map(probe => ({ probe, reason: findObstacle(probe.point) }))
 
 /** Gives the probe that this kernel takes in another's place, null when there is none. */
 export const findStandIn = ({ program }: Probe, support: readonly Support[]): Probe | null =>
@@ -216,7 +233,8 @@ export const choosePrograms = (object: BpfObject, useless: readonly string[]): P
 export const describePoint = ({ point, since }: Probe): string =>
   since === undefined ? point : `${point} (Linux ${since} has it)`
 
-const findObstacle = ({ point }: Probe): string | null => {
+/** Gives why this kernel does not take a program at a point, found by trying; null when it does. */
+export const findObstacle = (point: string): string | null => {
   const [group, name = ''] = point.split('/')
   // Iterators are as old as the program type of all the others, and libbpf-ts has no probe for them.
   return group === 'iter' ? null : (probeAttach(name).reason ?? null)

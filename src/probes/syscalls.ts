@@ -16,23 +16,30 @@ const MULTIPLEX: Record<Arch, readonly number[]> = {
   arm: [142, 168, 252, 335, 336, 346, 413, 414, 441],
 }
 
+/** Calls that read what they waited for. */
 const RECEIVE: Record<Arch, readonly number[]> = {
-  // read, readv, accept, recvfrom, recvmsg, accept4, recvmmsg, io_uring_enter, splice
-  x64: [0, 19, 43, 45, 47, 288, 299, 426, 275],
-  // read, readv, splice, accept, recvfrom, accept4, recvmsg, recvmmsg, io_uring_enter
-  arm64: [63, 65, 76, 202, 207, 242, 212, 243, 426],
-  // read, readv, accept, recv, recvfrom, recvmsg, splice, recvmmsg, accept4, recvmmsg_time64, io_uring_enter
-  arm: [3, 145, 285, 291, 292, 297, 340, 365, 366, 417, 426],
+  // read, readv, recvfrom, recvmsg, splice, recvmmsg, io_uring_enter
+  x64: [0, 19, 45, 47, 275, 299, 426],
+  // read, readv, splice, recvfrom, recvmsg, recvmmsg, io_uring_enter
+  arm64: [63, 65, 76, 207, 212, 243, 426],
+  // read, readv, recv, recvfrom, recvmsg, splice, recvmmsg, recvmmsg_time64, io_uring_enter
+  arm: [3, 145, 291, 292, 297, 340, 365, 417, 426],
 }
+
+/** accept, accept4 */
+const ACCEPT: Record<Arch, readonly number[]> = { x64: [43, 288], arm64: [202, 242], arm: [285, 366] }
 
 /** As many as the probes have a bit for, in bpf/thread.bpf.c. */
 const MAX_SYSCALLS = 512
 
 /** Gives the bit sets, by system call number, that the probes are specialised with; null on an architecture not known. */
-export const listWaitSyscalls = (arch: string): { wait: bigint[]; multiplex: bigint[] } | null => {
+export const listWaitSyscalls = (
+  arch: string,
+): { wait: bigint[]; receive: bigint[]; multiplex: bigint[] } | null => {
   if (!isKnown(arch)) return null
   return {
-    wait: toBits([...MULTIPLEX[arch], ...RECEIVE[arch]], MAX_SYSCALLS),
+    wait: toBits([...MULTIPLEX[arch], ...ACCEPT[arch], ...RECEIVE[arch]], MAX_SYSCALLS),
+    receive: toBits(RECEIVE[arch], MAX_SYSCALLS),
     multiplex: toBits(MULTIPLEX[arch], MAX_SYSCALLS),
   }
 }

@@ -69,7 +69,7 @@ export class Tracer implements Disposable {
       object.variable('ports').set(fill(ports, 4))
       object.variable('netns').set(netns)
       object.variable('wait_syscalls').set(syscalls.wait)
-      object.variable('multiplex_syscalls').set(syscalls.multiplex)
+      object.variable('receive_syscalls').set(syscalls.receive)
       const irqs = listNicIrqs().filter(irq => irq < MAX_IRQS)
       object.variable('nic_irqs').set(toBits(irqs, MAX_IRQS))
       object.variable('service_pids').set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
@@ -95,6 +95,11 @@ export class Tracer implements Disposable {
   /** Gives the cumulative histogram of the total alone. */
   readTotals(): Float64Array {
     return this.#metrics.readTotals()
+  }
+
+  /** Gives the cumulative number of complete requests. */
+  countRequests(): number {
+    return countValues(this.#metrics.readTotals())
   }
 
   /**
@@ -124,19 +129,19 @@ export class Tracer implements Disposable {
    */
   async measureCost(): Promise<BpfCost> {
     using _stats = enableRunStats()
-    const before = { ns: this.#sumRunTime(), requests: this.#countRequests() }
+    const before = { ns: this.#sumRunTime(), requests: this.countRequests() }
     let requests = 0
     for (let steps = 0; steps < COST_STEPS && requests < COST_REQUESTS; steps++) {
       await setTimeout(COST_STEP_MS)
       if (this.#object.closed) return { bpfNs: 0, requests: 0 }
-      requests = this.#countRequests() - before.requests
+      requests = this.countRequests() - before.requests
     }
     return { bpfNs: this.#sumRunTime() - before.ns, requests }
   }
 
   /** To be called now and then: what this service does not need is turned off, or on again. */
   adapt(): void {
-    const requests = this.#countRequests()
+    const requests = this.countRequests()
     for (const { switch: onDemand, counts } of this.#onDemand) {
       onDemand.adapt({
         requests,
@@ -199,10 +204,6 @@ export class Tracer implements Disposable {
   #forgetPackets(): void {
     const epoch = this.#object.variable('epoch')
     epoch.set(Number(epoch.get()) + 1)
-  }
-
-  #countRequests(): number {
-    return countValues(this.#metrics.readTotals())
   }
 
   /** A missed end of a connection is not among them: its request, if it had one, stays in flight, and shows so. */

@@ -8,7 +8,7 @@ import { arbitraryRequests, recordRequests, slowestOf, type TestRequest } from '
 /** A stretch of a service's life: its complete requests, and how much the other counters rose. */
 type Stretch = { requests: TestRequest[]; risen: Risen }
 
-const COUNTERS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'sameCpu', 'epollCalls'] as const
+const COUNTERS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'sameCpu'] as const
 const LOSSES = ['ringbuf_full', 'map_full', 'clock'] as const
 type Risen = Record<(typeof COUNTERS)[number] | (typeof LOSSES)[number], number>
 
@@ -20,7 +20,6 @@ const arbitraryStretch: fc.Arbitrary<Stretch> = fc.record({
     pipelined: fc.nat(1_000_000),
     unsplit: fc.nat(1_000_000),
     sameCpu: fc.nat(1_000_000),
-    epollCalls: fc.nat(1_000_000),
     ringbuf_full: fc.nat(1_000_000),
     map_full: fc.nat(1_000_000),
     clock: fc.nat(1_000_000),

@@ -1,4 +1,5 @@
 import { type MeasureDocument, measureDocument } from '../../src/latency/document.js'
+import type { OverheadSample } from '../../src/latency/overheads.js'
 import { recordRequests, type TestRequest } from './record-requests.js'
 
 // Spreads a typical time over about an order of magnitude, the same for the same request.
@@ -22,6 +23,35 @@ const exampleRequest = (_: unknown, index: number): TestRequest => {
   }
 }
 
+const exampleSample: OverheadSample = {
+  requests: 1000,
+  seconds: 0.025,
+  recursion: 0,
+  syscalls: [
+    { name: 'sendmsg', entered: 1000, returned: 1000, cpuNs: 6_200_000 },
+    { name: 'read', entered: 1990, returned: 1990, cpuNs: 1_310_000 },
+    { name: 'epoll_wait', entered: 1000, returned: 998, cpuNs: 950_000 },
+  ],
+  voluntary: 420,
+  involuntary: 13,
+  recv_calls: 1000,
+  recv_ns: 240_000,
+  send_calls: 1000,
+  send_ns: 310_000,
+  waits: 1000,
+  events: 1150,
+  woken_waits: 420,
+  woken_ns: 1_900_000,
+  rx_ns: 5_100_000,
+  packets: 2000,
+  gro_packets: 0,
+  gro_merged: 0,
+  polls: 2000,
+  polled_packets: 2000,
+  card_packets: 0,
+  card_interrupts: 0,
+}
+
 /** The document of a memcached whose slow requests waited for a CPU: always the same numbers. */
 export const exampleDocument = (requests = 20_000): MeasureDocument =>
   measureDocument({
@@ -33,13 +63,7 @@ export const exampleDocument = (requests = 20_000): MeasureDocument =>
     seconds: 1,
     inFlight: 2,
     counts: recordRequests(Array.from({ length: requests }, exampleRequest)),
-    overheads: {
-      syscalls_per_request: 2.1,
-      packet_ns: null,
-      same_cpu_share: 0.5,
-      vfs_ns: null,
-      epoll_wakeups_per_request: 1,
-    },
+    overheads: exampleSample,
     cost: { bpf_ns_per_request: 612.3, agent_cpu_percent: 0.71, agent_rss_bytes: 61_000_000 },
     exemplars: [],
   })

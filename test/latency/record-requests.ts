@@ -42,7 +42,6 @@ export const recordRequests = (requests: TestRequest[]): Counts => {
     const total = totalOf(request)
     const bucket = bucketIndex(total)
     counts.begun++
-    counts.syscalls += 2
     counts.tailRequests[bucket] = (counts.tailRequests[bucket] ?? 0) + 1
     for (const [stage, name] of STAGES.entries()) {
       const ns = request[name]

@@ -24,14 +24,12 @@ const writeMemory = (cpus: Counts[]): Uint8Array => {
 const writeMetrics = (view: DataView, counts: Counts): void => {
   const write = (offset: number, value: number | bigint) =>
     view.setBigUint64(offset, BigInt(value), isLittleEndian)
-  const { begun, unanswered, pipelined, syscalls, lost, maxNs } = counts
+  const { begun, unanswered, pipelined, lost, maxNs } = counts
   write(METRICS_OFFSETS.begun, begun)
   write(METRICS_OFFSETS.unanswered, unanswered)
   write(METRICS_OFFSETS.pipelined, pipelined)
   write(METRICS_OFFSETS.unsplit, counts.unsplit)
   write(METRICS_OFFSETS.same_cpu, counts.sameCpu)
-  write(METRICS_OFFSETS.syscalls, syscalls)
-  write(METRICS_OFFSETS.wait_syscalls, counts.epollCalls)
   write(METRICS_OFFSETS.lost_ringbuf_full, lost.ringbuf_full)
   write(METRICS_OFFSETS.lost_map_full, lost.map_full)
   write(METRICS_OFFSETS.lost_clock, lost.clock)
@@ -74,8 +72,6 @@ test('every counter is added up, with more than 32 bits', t => {
     pipelined: large + 3,
     unsplit: large + 7,
     sameCpu: large + 4,
-    syscalls: large + 5,
-    epollCalls: large + 6,
     lost: { ringbuf_full: large + 7, map_full: large + 8, clock: large + 9, recursion: 0 },
     maxNs: BigInt(large),
   }
@@ -85,8 +81,6 @@ test('every counter is added up, with more than 32 bits', t => {
   t.is(counts.pipelined, 2 * one.pipelined)
   t.is(counts.unsplit, 2 * one.unsplit)
   t.is(counts.sameCpu, 2 * one.sameCpu)
-  t.is(counts.syscalls, 2 * one.syscalls)
-  t.is(counts.epollCalls, 2 * one.epollCalls)
   t.deepEqual(counts.lost, {
     ringbuf_full: 2 * one.lost.ringbuf_full,
     map_full: 2 * one.lost.map_full,

@@ -1,0 +1,61 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
+import type { OverheadSample } from '../latency/overheads.js'
+import type { Target } from '../system/target.js'
+import { describeWords, OverheadProbes } from './overheads.js'
+
+/** Enough requests to tell what one of them takes; a service that answers fewer is looked at for longer. */
+const WINDOW_REQUESTS = 500
+const STEP_MS = 5
+const WINDOW_STEPS = 100
+
+/** Samples the overheads of the socket API: in windows, because counting every system call would cost too much. */
+export class OverheadSampler implements Disposable {
+  readonly #probes: OverheadProbes
+  readonly #countRequests: () => number
+  #requests = 0
+  #seconds = 0
+
+  /** Loads the probes for a target; takes what counts its complete requests. Throws libbpf-ts's BpfError. */
+  constructor(target: Target, countRequests: () => number) {
+    this.#probes = OverheadProbes.load(target)
+    this.#countRequests = countRequests
+  }
+
+  /** Looks at 500 requests, or for half a second. Throws libbpf-ts's BpfError. */
+  async sample(): Promise<void> {
+    this.#probes.attach()
+    // Counting takes a while, in which requests go on: so it comes after the window's begin as it does after its end.
+    this.#probes.openWindow()
+    const begin = { requests: this.#countRequests(), ms: performance.now() }
+    for (let steps = 0; steps < WINDOW_STEPS; steps++) {
+      await setTimeout(STEP_MS)
+      if (this.#probes.closed) return
+      if (this.#countRequests() - begin.requests >= WINDOW_REQUESTS) break
+    }
+    this.#probes.closeWindow()
+    this.#requests += this.#countRequests() - begin.requests
+    this.#seconds += (performance.now() - begin.ms) / 1000
+    this.#probes.detach()
+  }
+
+  /** Gives what all windows so far have counted, null before the first. */
+  read(): OverheadSample | null {
+    if (this.#seconds === 0) return null
+    return {
+      ...describeWords(this.#probes.read(), process.arch),
+      requests: this.#requests,
+      seconds: this.#seconds,
+      recursion: this.#probes.countMissedRuns(),
+    }
+  }
+
+  /** Detaches and frees everything; harmless when done again. */
+  close(): void {
+    this.#probes.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
