@@ -34,14 +34,14 @@ struct turn {
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 256 * 1024);
-} exemplars SEC(".maps");
+} exemplars SEC(".maps") __weak;
 
 /* Keeps the type, which only the ring buffer carries, in the BTF. */
-const struct exemplar *exemplar_type __attribute__((unused));
+const struct exemplar *exemplar_type __weak __attribute__((unused));
 
 /* Which requests become exemplars; user space moves both with the tail and the rate. */
-__u64 exemplar_threshold_ns = ~0ULL;
-__u64 exemplar_sample_mask = ~0ULL;	/* 2^n - 1: one in 2^n, whatever its total */
+__u64 exemplar_threshold_ns __weak = ~0ULL;
+__u64 exemplar_sample_mask __weak = ~0ULL;	/* 2^n - 1: one in 2^n, whatever its total */
 
 /* Nobody saw the packet. */
 static __always_inline void arrive_unseen(struct arrival *arrival, __u64 now)

@@ -25,6 +25,7 @@ typedef _Bool bool;
 
 enum {
 	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
 	BPF_F_MMAPABLE = 1U << 10,
 	BPF_F_NO_PREALLOC = 1U << 0,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
@@ -38,6 +39,7 @@ enum {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
@@ -56,7 +58,10 @@ enum {
 };
 
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
 #define RCV_SHUTDOWN 1
+#define MSG_PEEK 2
+#define MSG_ERRQUEUE 0x2000
 #define NET_RX_SOFTIRQ 3
 #define PWR_EVENT_EXIT ((unsigned int)-1)
 
@@ -89,6 +94,7 @@ typedef struct {
 
 struct sk_buff_head {
 	struct sk_buff *prev;
+	__u32 qlen;
 };
 
 struct sock {
@@ -97,6 +103,10 @@ struct sock {
 	socket_lock_t sk_lock;
 	__u8 sk_shutdown;
 	__u16 sk_protocol;
+};
+
+struct udp_sock {
+	struct sk_buff_head reader_queue;
 };
 
 struct tcp_rack {
@@ -137,6 +147,7 @@ struct sk_buff {
 	struct sock *sk;
 	unsigned int len;
 	__u16 transport_header;
+	__u16 network_header;
 	unsigned char *head;
 	unsigned char *data;
 };

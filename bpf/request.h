@@ -61,6 +61,7 @@ struct metrics {
 	__u64 lost_ringbuf_full;
 	__u64 lost_map_full;
 	__u64 lost_clock;	/* requests with a negative interval: counted here and nowhere else */
+	__u64 lost_unseen;	/* datagrams for which the kernel left out a probe's run */
 	__u64 max_ns;
 	__u64 exemplars_left;	/* user space refills it: a bound on the ring buffer's traffic */
 	__u64 stage_requests[N_STAGES][N_BUCKETS];

@@ -124,6 +124,8 @@ int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 		cpu->packet.handed_ns = 0;
 	}
 	cpu->packet.receive_ns = bpf_ktime_get_ns();
+	if (is_udp)
+		bpf_probe_read_kernel(&cpu->packet_address, sizeof(cpu->packet_address), ctx);
 	if (keeps_backlog)
 		keep_packet(received, skb, &cpu->packet);
 	return 0;

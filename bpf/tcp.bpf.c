@@ -12,6 +12,7 @@
 
 const volatile __u16 ports[MAX_PORTS] = {};
 const volatile __u32 netns = 0;
+const volatile bool is_udp = false;
 
 static __always_inline bool is_target(struct sock *sk)
 {

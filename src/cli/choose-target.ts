@@ -30,9 +30,25 @@ export const chooseTarget = async (options: TargetOptions): Promise<Target> => {
 /** Finds what the options name, or every service when they name none; throws a Failure that lists what listens. */
 export const findTargets = async (options: TargetOptions): Promise<Target[]> => {
   try {
-    return resolveTarget(options, await listServices())
+    return resolveTarget(options, await listServices(options.protocol))
   } catch (error) {
+    const udp = isNamed(options) ? await findUdpTargets(options) : null
+    if (udp !== null) return udp
     if (error instanceof TargetError) throw new Failure(error.message, undefined, { cause: error })
+    throw error
+  }
+}
+
+/** A service that only UDP knows by that name needs no more words. */
+const isNamed = ({ protocol, port, pid, comm, unit, cgroup }: TargetOptions): boolean =>
+  protocol === undefined && [port, pid, comm, unit, cgroup].some(option => option !== undefined)
+
+const findUdpTargets = async (options: TargetOptions): Promise<Target[] | null> => {
+  const udp: TargetOptions = { ...options, protocol: 'udp' }
+  try {
+    return resolveTarget(udp, await listServices('udp'))
+  } catch (error) {
+    if (error instanceof TargetError) return null
     throw error
   }
 }

@@ -10,7 +10,7 @@ import { chooseTarget, findTargets } from './choose-target.js'
 import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt, sleep } from './interrupt.js'
 import { requirePermission } from './permission.js'
-import { addTargetOptions, pickTarget } from './target-options.js'
+import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { hasColor } from './terminal.js'
 
 const REFRESH_MS = 1000
@@ -18,7 +18,7 @@ const REFRESH_MS = 1000
 const RANKING_MS = 250
 const REFRESHES_A_RANKING = 5
 
-type LiveOptions = TargetOptions & { json?: boolean }
+type LiveOptions = TargetArguments & { json?: boolean }
 
 /** Adds `taut live`, the default: the terminal view of the services, one of them traced. */
 export const addLive = (program: Command): void => {

@@ -2,17 +2,16 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { MeasureDocument } from '../latency/document.js'
 import { Session } from '../probes/session.js'
-import type { TargetOptions } from '../system/target.js'
 import { chooseTarget } from './choose-target.js'
 import { createDurationOption } from './duration.js'
 import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt, sleep } from './interrupt.js'
 import { requirePermission } from './permission.js'
 import { formatReport } from './report.js'
-import { addTargetOptions, pickTarget } from './target-options.js'
+import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { hasColor, terminalColumns } from './terminal.js'
 
-type MeasureOptions = TargetOptions & { for: number; json?: boolean; readyFile?: string }
+type MeasureOptions = TargetArguments & { for: number; json?: boolean; readyFile?: string }
 
 const REFRESH_MS = 1000
 
@@ -42,7 +41,7 @@ export const refreshUntil = async (session: Session, ms: number, signal: AbortSi
   const step = Math.min(REFRESH_MS, ms / 2)
   for (let left = ms; left > 0 && !signal.aborted; left = end - performance.now()) {
     await sleep(Math.min(step, left), signal)
-    if (end - performance.now() > step / 2) await session.refresh()
+    if (end - performance.now() > step / 2) await session.refresh(signal)
   }
 }
 

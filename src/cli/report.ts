@@ -5,6 +5,7 @@ import { printable } from '../text/printable.js'
 import { createStyle, type Style } from '../text/style.js'
 import { formatBytes, formatCount, formatDuration, formatShare } from '../text/units.js'
 import { alignLeft, alignRight, wrap } from '../text/width.js'
+import { formatOverheads } from './overheads-report.js'
 
 const NARROWEST = 40
 const TAIL_PERCENTILE = 99
@@ -15,7 +16,7 @@ export type ReportOptions = { columns: number; color: boolean }
 
 /**
  * The report of one measurement for people, ending in a line break: the service, its percentiles, its stages, what
- * dominates the tail, what was lost, and what measuring took. Fits the columns down to 40.
+ * dominates the tail, the socket API's overheads, what was lost, and what measuring took. Fits the columns down to 40.
  */
 export const formatReport = (document: MeasureDocument, { columns, color }: ReportOptions): string => {
   const width = Math.max(NARROWEST, columns)
@@ -28,8 +29,12 @@ export const formatReport = (document: MeasureDocument, { columns, color }: Repo
           formatPercentiles(document, width),
           formatStages(document, width, style),
           formatDominant(document, width, style),
+          formatOverheads(document.overheads, width),
         ]
-  const lines = [...sections, [...formatLosses(document, width, style), ...formatCost(document, width)]]
+  const lines = [
+    ...sections.filter(section => section.length > 0),
+    [...formatLosses(document, width, style), ...formatCost(document, width)],
+  ]
   return `${lines.map(section => section.join('\n')).join('\n\n')}\n`
 }
 

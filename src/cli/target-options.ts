@@ -1,11 +1,17 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import type { Protocol } from '../system/services.js'
 import type { TargetOptions } from '../system/target.js'
+
+type NamedPort = { port: number; protocol?: Protocol }
+
+/** What commander makes of the options below. */
+export type TargetArguments = Omit<TargetOptions, 'port' | 'protocol'> & { port?: NamedPort }
 
 /** Adds the options that name a target, the same for every command that has one. */
 export const addTargetOptions = (command: Command): Command =>
   command
     .optionsGroup('Which service (with none of these, the one with the most traffic):')
-    .option('--port <number>', 'the service that listens on this TCP port', parsePort)
+    .option('--port <number>', 'the service that listens on this port; 53/udp for one of UDP', parsePort)
     .option('--pid <number>', 'the service of this process', parsePid)
     .option('--comm <name>', 'the service of the program with this name')
     .option('--cgroup <path>', 'the service in this cgroup')
@@ -14,10 +20,10 @@ export const addTargetOptions = (command: Command): Command =>
     .optionsGroup('Options:')
 
 /** Picks the target out of a command's options. */
-export const pickTarget = (options: TargetOptions): TargetOptions => {
+export const pickTarget = (options: TargetArguments): TargetOptions => {
   const { port, pid, comm, cgroup, unit, netns } = options
   return {
-    ...(port !== undefined && { port }),
+    ...port,
     ...(pid !== undefined && { pid }),
     ...(comm !== undefined && { comm }),
     ...(cgroup !== undefined && { cgroup }),
@@ -26,8 +32,15 @@ export const pickTarget = (options: TargetOptions): TargetOptions => {
   }
 }
 
-const parsePort = (text: string): number =>
-  parseWhole(text, 65535, 'A port is a whole number from 1 to 65535.')
+const parsePort = (text: string): NamedPort => {
+  const [, number = '', protocol] = /^(.*?)(?:\/(tcp|udp))?$/.exec(text) ?? []
+  const port = parseWhole(
+    number,
+    65535,
+    'A port is a whole number from 1 to 65535, with /udp behind it for UDP.',
+  )
+  return { port, ...(protocol !== undefined && { protocol: protocol as Protocol }) }
+}
 
 const parsePid = (text: string): number => parseWhole(text, 2 ** 22, 'A process id is a whole number from 1.')
 

@@ -22,8 +22,8 @@ export class OverheadSampler implements Disposable {
     this.#countRequests = countRequests
   }
 
-  /** Looks at 500 requests, or for half a second. Throws libbpf-ts's BpfError. */
-  async sample(): Promise<void> {
+  /** Looks at 500 requests, or for half a second, or until the signal. Throws libbpf-ts's BpfError. */
+  async sample(signal?: AbortSignal): Promise<void> {
     this.#probes.attach()
     // Counting takes a while, in which requests go on: so it comes after the window's begin as it does after its end.
     this.#probes.openWindow()
@@ -31,7 +31,7 @@ export class OverheadSampler implements Disposable {
     for (let steps = 0; steps < WINDOW_STEPS; steps++) {
       await setTimeout(STEP_MS)
       if (this.#probes.closed) return
-      if (this.#countRequests() - begin.requests >= WINDOW_REQUESTS) break
+      if (signal?.aborted || this.#countRequests() - begin.requests >= WINDOW_REQUESTS) break
     }
     this.#probes.closeWindow()
     this.#requests += this.#countRequests() - begin.requests

@@ -57,14 +57,15 @@ export class Session implements Disposable {
 
   /**
    * To be called about once a second: gathers exemplars and chooses the next ones by what was slow since the last
-   * call, and samples now and then what measuring costs and the socket API does, which takes up to 0.6 s.
+   * call, and samples now and then what measuring costs and the socket API does, which takes up to
+   * 0.6 s, or until the signal.
    */
-  async refresh(): Promise<void> {
+  async refresh(signal?: AbortSignal): Promise<void> {
     if (this.#refreshes++ % REFRESHES_A_SAMPLE === 0 || this.#cost.requests === 0) {
       const { bpfNs, requests } = await this.#tracer.measureCost()
       this.#cost.bpfNs += bpfNs
       this.#cost.requests += requests
-      await this.#overheads.sample()
+      await this.#overheads.sample(signal)
     }
     this.#tracer.adapt()
     this.#keepExemplars()

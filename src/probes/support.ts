@@ -1,5 +1,6 @@
 import { type BpfObject, type Program, probeAttach } from 'libbpf-ts'
 import type { StageName } from '../latency/stages.js'
+import type { Protocol } from '../system/services.js'
 
 /** This kernel or machine lacks what tracing needs; the message says what. */
 export class UnsupportedError extends Error {
@@ -16,6 +17,8 @@ export type Probe = {
   required: boolean
   /** The probe in whose place it is attached, where the kernel lacks that one's point. */
   standsInFor?: string
+  /** The only kind of service that needs it. */
+  protocol?: Protocol
   /** Stages that are absent without it. */
   stages: readonly StageName[]
   buys: string
@@ -56,6 +59,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'recv_copies',
     point: 'skb/skb_copy_datagram_iovec',
+    protocol: 'tcp',
     required: false,
     stages: ['dispatch'],
     buys: 'when recv begins to copy',
@@ -63,6 +67,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'send_copies',
     point: 'tcp/tcp_sendmsg_locked',
+    protocol: 'tcp',
     required: false,
     stages: ['send'],
     buys: 'when send begins to copy',
@@ -74,7 +79,7 @@ export const PROBES: readonly Probe[] = [
     standsInFor: 'send_copies',
     required: false,
     stages: ['send'],
-    buys: 'the same on older kernels, a moment earlier: when the service enters a system call',
+    buys: 'the same on older kernels and of UDP, a moment earlier: when the service enters a system call',
   },
   {
     program: 'cpu_idle',
@@ -142,6 +147,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'connection_changes',
     point: 'sock/inet_sock_set_state',
+    protocol: 'tcp',
     required: true,
     stages: [],
     buys: 'requests that end with their connection, unanswered',
@@ -149,6 +155,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'packet_is_enqueued',
     point: 'qdisc/qdisc_enqueue',
+    protocol: 'tcp',
     required: false,
     stages: ['qdisc'],
     buys: 'when a reply enters the queue of its interface',
@@ -157,6 +164,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'packet_is_sent',
     point: 'net/net_dev_start_xmit',
+    protocol: 'tcp',
     required: true,
     stages: ['send'],
     buys: 'when the reply is handed to the driver: the end of a request',
@@ -164,6 +172,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'reply_is_queued',
     point: 'sock/sock_send_length',
+    protocol: 'tcp',
     required: false,
     stages: [],
     buys: 'the send call of replies that TCP holds back for a while',
@@ -172,6 +181,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'payload_was_copied',
     point: 'tcp/tcp_rcv_space_adjust',
+    protocol: 'tcp',
     required: true,
     stages: ['recv', 'body', 'app_cpu'],
     buys: 'when the service has read the request',
@@ -179,6 +189,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'payload_is_ready',
     point: 'sock/sk_data_ready',
+    protocol: 'tcp',
     required: true,
     stages: ['protocol'],
     buys: 'when payload is on the socket: the begin of a request',
@@ -188,9 +199,45 @@ export const PROBES: readonly Probe[] = [
     program: 'payload_arrives',
     point: 'tcp/tcp_probe',
     standsInFor: 'payload_is_ready',
+    protocol: 'tcp',
     required: false,
     stages: ['protocol'],
     buys: 'the same on older kernels, a moment earlier',
+  },
+  {
+    program: 'datagram_is_enqueued',
+    point: 'qdisc/qdisc_enqueue',
+    protocol: 'udp',
+    required: false,
+    stages: ['qdisc'],
+    buys: 'when an answer enters the queue of its interface',
+    since: '5.15',
+  },
+  {
+    program: 'datagram_is_sent',
+    point: 'net/net_dev_start_xmit',
+    protocol: 'udp',
+    required: true,
+    stages: ['send'],
+    buys: 'when the answer is handed to the driver: the end of a request',
+  },
+  {
+    program: 'datagram_is_read',
+    point: 'sock/sock_recv_length',
+    protocol: 'udp',
+    required: true,
+    stages: ['recv', 'app_cpu'],
+    buys: 'when the service has read a datagram',
+    since: '6.3',
+  },
+  {
+    program: 'datagram_is_ready',
+    point: 'sock/sk_data_ready',
+    protocol: 'udp',
+    required: true,
+    stages: ['protocol'],
+    buys: 'when a datagram is on the socket: the begin of a request',
+    since: '6.3',
   },
 ]
 
@@ -211,12 +258,16 @@ export const findMissing = (support: readonly Support[]): Support | null =>
   null
 
 /**
- * Gives the object's programs that this kernel takes, without those named as of no use here and those whose stand-in
- * is not needed, in the order in which to attach them; the others are left out of the load. Throws UnsupportedError
- * when it takes neither a required one nor its stand-in.
+ * Gives the object's programs that a service of this protocol needs and this kernel takes, without those named as of no
+ * use here and stand-ins for what is there, in the order in which to attach them; the others are left out of the load.
+ * Throws UnsupportedError when it takes neither a required one nor its stand-in.
  */
-export const choosePrograms = (object: BpfObject, useless: readonly string[]): Program[] => {
-  const support = probeSupport()
+export const choosePrograms = (
+  object: BpfObject,
+  protocol: Protocol,
+  useless: readonly string[],
+): Program[] => {
+  const support = probeSupport().filter(({ probe }) => (probe.protocol ?? protocol) === protocol)
   const taken = support.filter(({ reason }) => reason === null).map(({ probe }) => probe)
   const missing = findMissing(support)
   if (missing !== null) {

@@ -6,6 +6,7 @@ import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
 import { STAGES } from '../latency/stages.js'
 import { listNicIrqs } from '../system/nic-irqs.js'
+import type { Protocol } from '../system/services.js'
 import type { Target } from '../system/target.js'
 import { toBits } from './bits.js'
 import { OnDemand } from './demand.js'
@@ -59,7 +60,7 @@ export class Tracer implements Disposable {
   }
 
   /** Loads and attaches; throws UnsupportedError when the kernel lacks what is needed, or libbpf-ts's BpfError. */
-  static start({ ports, netns, pids }: Target): Tracer {
+  static start({ ports, netns, pids, service: { protocol } }: Target): Tracer {
     const syscalls = listWaitSyscalls(process.arch)
     if (syscalls === null) throw new UnsupportedError(`the system calls of ${process.arch} are not known`)
     const cpus = possibleCpus()
@@ -68,16 +69,18 @@ export class Tracer implements Disposable {
     try {
       object.variable('ports').set(fill(ports, 4))
       object.variable('netns').set(netns)
+      object.variable('is_udp').set(protocol === 'udp')
       object.variable('wait_syscalls').set(syscalls.wait)
       object.variable('receive_syscalls').set(syscalls.receive)
       const irqs = listNicIrqs().filter(irq => irq < MAX_IRQS)
       object.variable('nic_irqs').set(toBits(irqs, MAX_IRQS))
       object.variable('service_pids').set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)
-      const programs = choosePrograms(object, irqs.length === 0 ? ['irq_handler_entry'] : [])
+      if (protocol === 'tcp') for (const name of ['peers', 'arrivals']) object.map(name).setMaxEntries(1)
+      const programs = choosePrograms(object, protocol, irqs.length === 0 ? ['irq_handler_entry'] : [])
       object.load()
       const tracer = new Tracer(object, programs, cpus)
-      tracer.#attach()
+      tracer.#attach(protocol)
       return tracer
     } catch (error) {
       object.close()
@@ -88,7 +91,7 @@ export class Tracer implements Disposable {
   /** Gives the cumulative counts. */
   read(): Counts {
     const counts = this.#metrics.read()
-    counts.lost.recursion = this.#countMissedRuns()
+    counts.lost.recursion += this.#countMissedRuns()
     return counts
   }
 
@@ -167,7 +170,7 @@ export class Tracer implements Disposable {
     this.close()
   }
 
-  #attach(): void {
+  #attach(protocol: Protocol): void {
     const keepsBacklog = this.#object.variable('keeps_backlog')
     const keepBacklog = (): (() => void) => {
       keepsBacklog.set(1)
@@ -176,7 +179,8 @@ export class Tracer implements Disposable {
         this.#forgetPackets()
       }
     }
-    this.#onDemand.push({ switch: new OnDemand(keepBacklog), counts: ['backlogged'] })
+    // Only TCP has backlogs.
+    if (protocol === 'tcp') this.#onDemand.push({ switch: new OnDemand(keepBacklog), counts: ['backlogged'] })
     for (const program of this.#programs) {
       if (program.sectionName.startsWith('iter/')) {
         using threads = program.attachIter()

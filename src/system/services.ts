@@ -3,15 +3,17 @@ import { setImmediate } from 'node:timers/promises'
 import { printable } from '../text/printable.js'
 import { type ListeningSocket, readListeningSockets } from './sockets.js'
 
+export type Protocol = 'tcp' | 'udp'
+
 /**
- * A program that listens on a TCP port in one network namespace. `netns` is the namespace's inode.
+ * A program that listens on a port in one network namespace. `netns` is the namespace's inode.
  *
  * `pids` are all processes that hold the socket, `pid` the one the others descend from. A socket of the kernel's
  * own, or one of a process that this user may not look into, has no `pids`, and `pid` and `comm` are null.
  */
 export type Service = {
   port: number
-  protocol: 'tcp'
+  protocol: Protocol
   addresses: string[]
   netns: number
   pids: number[]
@@ -25,11 +27,11 @@ type Listener = ListeningSocket & { netns: number }
 const PROCESSES_A_TURN = 32
 
 /**
- * Gives every TCP service that listens, in all network namespaces that have a process, by port.
+ * Gives every service that listens by a protocol, in all network namespaces that have a process, by port.
  *
  * Processes and namespaces that vanish meanwhile are left out. Throws when there is no `/proc`.
  */
-export const listServices = async (): Promise<Service[]> => {
+export const listServices = async (protocol: Protocol = 'tcp'): Promise<Service[]> => {
   const holders = new Map<number, number[]>()
   const listeners = new Map<number, Listener>()
   const seenNetns = new Set<number>()
@@ -43,10 +45,10 @@ export const listServices = async (): Promise<Service[]> => {
     // Gone, or not ours to look into: then its files are not either.
     if (netns === null) continue
     collectSockets(pid, holders)
-    if (!seenNetns.has(netns) && collectListeners(pid, netns, listeners)) seenNetns.add(netns)
+    if (!seenNetns.has(netns) && collectListeners(pid, netns, protocol, listeners)) seenNetns.add(netns)
   }
 
-  return mergeListeners([...listeners.values()], holders)
+  return mergeListeners([...listeners.values()], protocol, holders)
 }
 
 /** Gives the inode of the network namespace that a process lives in; null when it is gone or out of reach. */
@@ -65,16 +67,25 @@ const collectSockets = (pid: number, holders: Map<number, number[]>): void => {
 }
 
 /** Adds what listens in a process's namespace; false when the process went before it could be read. */
-const collectListeners = (pid: number, netns: number, listeners: Map<number, Listener>): boolean => {
-  const tcp = ignoreVanished(() => readListeningSockets(`/proc/${pid}/net/tcp`))
-  if (tcp === undefined) return false
+const collectListeners = (
+  pid: number,
+  netns: number,
+  protocol: Protocol,
+  listeners: Map<number, Listener>,
+): boolean => {
+  const sockets = ignoreVanished(() => readListeningSockets(`/proc/${pid}/net/${protocol}`, protocol))
+  if (sockets === undefined) return false
   // A kernel without IPv6 has no such file.
-  const tcp6 = ignoreVanished(() => readListeningSockets(`/proc/${pid}/net/tcp6`)) ?? []
-  for (const socket of [...tcp, ...tcp6]) listeners.set(socket.inode, { ...socket, netns })
+  const ipv6 = ignoreVanished(() => readListeningSockets(`/proc/${pid}/net/${protocol}6`, protocol)) ?? []
+  for (const socket of [...sockets, ...ipv6]) listeners.set(socket.inode, { ...socket, netns })
   return true
 }
 
-const mergeListeners = (listeners: Listener[], holders: Map<number, number[]>): Service[] => {
+const mergeListeners = (
+  listeners: Listener[],
+  protocol: Protocol,
+  holders: Map<number, number[]>,
+): Service[] => {
   const services = new Map<string, Service>()
   for (const { address, port, inode, netns } of listeners) {
     const pids = holders.get(inode) ?? []
@@ -86,7 +97,7 @@ const mergeListeners = (listeners: Listener[], holders: Map<number, number[]>): 
     const allPids = comm === null ? [] : unique([...(same?.pids ?? []), ...pids]).sort((a, b) => a - b)
     const addresses = unique([...(same?.addresses ?? []), address]).sort()
     const pid = findMainPid(allPids)
-    services.set(key, { port, protocol: 'tcp', addresses, netns, pids: allPids, pid, comm })
+    services.set(key, { port, protocol, addresses, netns, pids: allPids, pid, comm })
   }
   return [...services.values()].sort((a, b) => a.port - b.port || a.netns - b.netns)
 }

@@ -1,19 +1,20 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { endianness } from 'node:os'
 
-/** A listening TCP socket as the kernel shows it: where it listens, and its inode. */
+/** A listening socket as the kernel shows it: where it listens, and its inode. */
 export type ListeningSocket = { address: string; port: number; inode: number }
 
-const LISTEN = '0A'
+/** What the state of a socket that listens looks like: LISTEN of TCP; of UDP unconnected, which is CLOSE. */
+const LISTENING = { tcp: '0A', udp: '07' }
 const CHUNK_BYTES = 16_384
 
 /**
- * Gives the listening sockets of one `/proc/<pid>/net/tcp` or `tcp6` file; throws the file system's error.
+ * Gives the listening sockets of one `/proc/<pid>/net/tcp`, `udp` or the same of IPv6; throws the file system's error.
  *
- * The kernel lists them before all other sockets, so reading stops there: on a machine
- * with many connections the rest of the file is long.
+ * The kernel lists those of TCP before all other sockets, so reading stops there: on a machine with many connections
+ * the rest of the file is long.
  */
-export const readListeningSockets = (path: string): ListeningSocket[] => {
+export const readListeningSockets = (path: string, protocol: 'tcp' | 'udp'): ListeningSocket[] => {
   const sockets: ListeningSocket[] = []
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
   const fd = openSync(path, 'r')
@@ -29,9 +30,9 @@ export const readListeningSockets = (path: string): ListeningSocket[] => {
           isHeader = false
           continue
         }
-        const socket = parseListeningSocket(line)
-        if (socket === null) return sockets
-        sockets.push(socket)
+        const socket = parseListeningSocket(line, protocol)
+        if (socket !== null) sockets.push(socket)
+        else if (protocol === 'tcp') return sockets
       }
       if (length === 0) return sockets
     }
@@ -40,13 +41,13 @@ export const readListeningSockets = (path: string): ListeningSocket[] => {
   }
 }
 
-/** Gives the socket of one line of `/proc/net/tcp`, or null when that one does not listen. */
-export const parseListeningSocket = (line: string): ListeningSocket | null => {
+/** Gives the socket of one line of `/proc/net/tcp` or `udp`, or null when that one does not listen. */
+export const parseListeningSocket = (line: string, protocol: 'tcp' | 'udp'): ListeningSocket | null => {
   const fields = line.trim().split(/\s+/)
   const [, local, , state] = fields
   const [hexAddress, hexPort] = local?.split(':') ?? []
   const inode = Number(fields[9])
-  if (state !== LISTEN || !hexAddress || !hexPort || !Number.isSafeInteger(inode)) return null
+  if (state !== LISTENING[protocol] || !hexAddress || !hexPort || !Number.isSafeInteger(inode)) return null
   return { address: decodeAddress(hexAddress), port: Number.parseInt(hexPort, 16), inode }
 }
 

@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { isAbsolute, join, normalize } from 'node:path'
 import { printable } from '../text/printable.js'
-import { readNetns, type Service } from './services.js'
+import { type Protocol, readNetns, type Service } from './services.js'
 
 /** What was asked for on the command line; every one given must hold. */
 export type TargetOptions = {
   port?: number
+  /** TCP, or UDP where nothing of TCP is named, when it is absent. */
+  protocol?: Protocol
   pid?: number
   comm?: string
   cgroup?: string
@@ -39,7 +41,8 @@ const CGROUP_ROOT = '/sys/fs/cgroup'
  */
 export const resolveTarget = (options: TargetOptions, services: Service[]): Target[] => {
   if (services.length === 0) {
-    throw new TargetError('nothing listens on any TCP port here; start the service first')
+    const kind = (options.protocol ?? 'tcp').toUpperCase()
+    throw new TargetError(`nothing listens on any ${kind} port here; start the service first`)
   }
 
   const filters = createFilters(options)
@@ -201,7 +204,7 @@ const preferOwnNetns = (matches: Service[], { port, netns }: TargetOptions): Ser
   return inOwn.length > 0 ? inOwn : matches
 }
 
-const describeOptions = ({ port, pid, comm, cgroup, unit, netns }: TargetOptions): string => {
+const describeOptions = ({ port, protocol, pid, comm, cgroup, unit, netns }: TargetOptions): string => {
   const owner = [
     pid !== undefined && `process ${pid}`,
     comm !== undefined && `programs named ${printable(comm)}`,
@@ -209,7 +212,9 @@ const describeOptions = ({ port, pid, comm, cgroup, unit, netns }: TargetOptions
     unit !== undefined && `unit ${printable(unit)}`,
     netns !== undefined && `network namespace ${printable(netns)}`,
   ].filter(text => text !== false)
-  return [port === undefined ? 'a TCP port' : `port ${port}`, ...owner].join(' of ')
+  const udp = protocol === 'udp'
+  const named = `${udp ? 'UDP ' : ''}port ${port}`
+  return [port === undefined ? `a ${udp ? 'UDP' : 'TCP'} port` : named, ...owner].join(' of ')
 }
 
 const describeService = ({ comm, port }: Service): string => `${comm || 'unknown process'} ${port}`

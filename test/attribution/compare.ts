@@ -13,12 +13,20 @@ export type Comparison = {
   moved: Map<StageName, number>
   /** How long the service's threads waited for a CPU more, or less, beside what was injected. */
   competition: number
+  /** Requests whose reply nobody saw leave before the next one came, although the client waits for each. */
+  overlapping: number
   /** What the hypervisor took from the machine's CPUs, whether requests were delayed or not. */
   stolen: number
 }
 
 /** One measurement, in microseconds a request. */
-type Run = { stages: Map<StageName, number>; injected: number; waited: number; stolen: number }
+type Run = {
+  stages: Map<StageName, number>
+  injected: number
+  overlapping: number
+  waited: number
+  stolen: number
+}
 
 const measure = async (world: World, injection: Injection, delayUs: number): Promise<Run> => {
   const { t, server, client, host } = world
@@ -34,8 +42,13 @@ const measure = async (world: World, injection: Injection, delayUs: number): Pro
   }
   const document = await measurement.stop()
   const injected = perRequest(await end())
-  assertExact(t, document, REQUESTS)
-  return { stages: new Map(STAGES.map(name => [name, spreadMean(document, name)])), injected, ...disturbance }
+  assertExact(t, { ...document, pipelined: 0 }, REQUESTS)
+  return {
+    stages: new Map(STAGES.map(name => [name, spreadMean(document, name)])),
+    injected,
+    overlapping: document.pipelined,
+    ...disturbance,
+  }
 }
 
 /** Without, with, with, without: a drift of the machine falls on both alike. */
@@ -61,6 +74,7 @@ export const compareRuns = async (
     injected,
     moved: new Map(STAGES.map(name => [name, difference(run => run.stages.get(name) ?? 0)])),
     competition: difference(run => run.waited) - (injection.delaysThreads ? injected : 0),
+    overlapping: runs.reduce((sum, { run }) => sum + run.overlapping, 0),
     stolen: runs.reduce((sum, { run }) => sum + run.stolen, 0) / runs.length,
   }
 }
@@ -74,12 +88,14 @@ export type Attribution = {
   most: { stage: StageName; share: number }
   /** The largest disturbance that was measured. */
   disturbance: number
+  /** As in the comparison. */
+  overlapping: number
 }
 
 /** Gives where the injected time was found. `ack` lies outside the total, and moves when the next request does. */
 export const attribute = (
   stage: StageName,
-  { injected, moved, competition, stolen }: Comparison,
+  { injected, moved, competition, overlapping, stolen }: Comparison,
 ): Attribution => {
   const shares = STAGES.map(name => ({ stage: name, share: (moved.get(name) ?? 0) / injected }))
   const others = shares.filter(other => other.stage !== stage && isInTotal(other.stage))
@@ -89,5 +105,6 @@ export const attribute = (
     elsewhere: others.reduce((sum, { share }) => sum + share, 0),
     most: others.reduce((a, b) => (Math.abs(b.share) > Math.abs(a.share) ? b : a)),
     disturbance: Math.max(Math.abs(competition), stolen) / injected,
+    overlapping,
   }
 }

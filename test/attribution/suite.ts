@@ -23,25 +23,27 @@ const ATTEMPTS = 3
 const rows: Row[] = []
 
 /** What is wrong with where the time was found; nothing, when nothing is. */
-const findFaults = ({ there, elsewhere, most }: Attribution): string[] => [
+const findFaults = ({ there, elsewhere, most, overlapping }: Attribution): string[] => [
   ...(there < FOUND_THERE || there > 2 - FOUND_THERE ? ['there'] : []),
   ...(Math.abs(elsewhere) > FOUND_ELSEWHERE ? ['elsewhere'] : []),
   ...(Math.abs(most.share) > FOUND_ELSEWHERE ? [most.stage] : []),
+  ...(overlapping > 0 ? ['overlapping'] : []),
 ]
 
 /**
  * Asserts that at least 95 % of the injected time are in the stage, and no more than 5 % too much; that all others
  * together moved by 5 % of it at most, and so did each of them.
  *
- * Other programs and other machines on the same hardware take CPUs away, in any stage. The scheduler's statistics tell:
- * only a comparison which that has disturbed is made again.
+ * Other programs and other machines on the same hardware take CPUs away, in any stage. The scheduler's statistics tell.
+ * And threads of other containers can be hidden from tracing: a packet that is sent on top of one is not seen, and its
+ * request overlaps with the next. Only a comparison that was disturbed in one of these ways is made again.
  */
 const assertAttribution = async (t: Context, injection: Injection): Promise<void> => {
   const world = await createWorld(t)
   for (let attempt = 1; ; attempt++) {
     const attribution = attribute(injection.stage, await compareRuns(world, injection, ROUNDS))
     const faults = findFaults(attribution)
-    const isDisturbed = attribution.disturbance > FOUND_ELSEWHERE / 2
+    const isDisturbed = attribution.disturbance > FOUND_ELSEWHERE / 2 || attribution.overlapping > 0
     if (faults.length === 0 || !isDisturbed || attempt === ATTEMPTS) {
       rows.push({ ...injection, ...attribution, attempt })
       t.deepEqual(faults, [], JSON.stringify(attribution))

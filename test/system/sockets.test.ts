@@ -33,14 +33,14 @@ test('decodes addresses', t => {
 
 test('reads a listening line and no other', t => {
   const address = createWords(0x0a000001)
-  t.deepEqual(parseListeningSocket(createLine(address, 11211, '0A', 4242)), {
+  t.deepEqual(parseListeningSocket(createLine(address, 11211, '0A', 4242), 'tcp'), {
     address: '10.0.0.1',
     port: 11211,
     inode: 4242,
   })
-  t.is(parseListeningSocket(createLine(address, 11211, '01', 4242)), null)
-  t.is(parseListeningSocket(header), null)
-  t.is(parseListeningSocket(''), null)
+  t.is(parseListeningSocket(createLine(address, 11211, '01', 4242), 'tcp'), null)
+  t.is(parseListeningSocket(header, 'tcp'), null)
+  t.is(parseListeningSocket('', 'tcp'), null)
 })
 
 test('reads all listening sockets of a file that is longer than one read', t => {
@@ -51,7 +51,7 @@ test('reads all listening sockets of a file that is longer than one read', t => 
   const listening = Array.from({ length: 500 }, (_, i) => createLine(address, 1000 + i, '0A', 50_000 + i))
   writeFileSync(path, [header, ...listening, createLine(address, 9, '01', 1), ''].join('\n'))
   t.deepEqual(
-    readListeningSockets(path).map(({ port }) => port),
+    readListeningSockets(path, 'tcp').map(({ port }) => port),
     listening.map((_, i) => 1000 + i),
   )
 })
@@ -61,5 +61,5 @@ test('reads an empty list', t => {
   t.teardown(() => rmSync(folder, { recursive: true }))
   const path = join(folder, 'tcp')
   writeFileSync(path, `${header}\n`)
-  t.deepEqual(readListeningSockets(path), [])
+  t.deepEqual(readListeningSockets(path, 'tcp'), [])
 })

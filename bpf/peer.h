@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* Whom a datagram comes from or goes to, out of its headers. */
+#ifndef TAUT_PEER_H
+#define TAUT_PEER_H
+
+#include "kernel_types.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+struct peer {
+	__u8 address[16];	/* IPv4 in the first four */
+	__be16 port;
+	__be16 local_port;
+	__u32 version;
+};
+
+/* As they are on the wire, as far as they matter. */
+struct ipv4_header {
+	__u8 version;		/* in its upper half */
+	__u8 tos[5];
+	__be16 fragment;	/* where in the whole it begins, in its lower bits */
+	__u8 ttl;
+	__u8 protocol;
+	__u8 checksum[2];
+	__u8 source[4];
+	__u8 dest[4];
+};
+
+#define IP_OFFSET 0x1fff
+
+struct ipv6_header {
+	__u8 version;
+	__u8 flow[5];
+	__u8 protocol;
+	__u8 hops;
+	__u8 source[16];
+	__u8 dest[16];
+};
+
+struct udp_ports {
+	__be16 source;
+	__be16 dest;
+};
+
+/* A packet that has gone through IP: where its headers are. */
+struct headers {
+	__u64 network;
+	__u64 transport;
+};
+
+static __always_inline struct headers find_headers(const struct sk_buff *skb)
+{
+	__u64 head = (__u64)BPF_CORE_READ(skb, head);
+
+	return (struct headers){
+		.network = head + BPF_CORE_READ(skb, network_header),
+		.transport = head + BPF_CORE_READ(skb, transport_header),
+	};
+}
+
+/* Gives who sent the datagram, or whom it goes to. False if it is no UDP, a fragment, or behind extension headers. */
+static __always_inline bool find_peer(const struct headers *headers, bool is_request, struct peer *peer)
+{
+	union {
+		struct ipv4_header v4;
+		struct ipv6_header v6;
+	} ip;
+	struct udp_ports udp;
+
+	__builtin_memset(peer, 0, sizeof(*peer));
+	if (bpf_probe_read_kernel(&udp, sizeof(udp), (void *)headers->transport) ||
+	    bpf_probe_read_kernel(&ip.v4, sizeof(ip.v4), (void *)headers->network))
+		return false;
+	peer->version = ip.v4.version >> 4;
+	peer->port = is_request ? udp.source : udp.dest;
+	peer->local_port = is_request ? udp.dest : udp.source;
+	if (peer->version == 4) {
+		__builtin_memcpy(peer->address, is_request ? ip.v4.source : ip.v4.dest, sizeof(ip.v4.source));
+		return ip.v4.protocol == IPPROTO_UDP && !(ip.v4.fragment & bpf_htons(IP_OFFSET));
+	}
+	if (bpf_probe_read_kernel(&ip.v6, sizeof(ip.v6), (void *)headers->network))
+		return false;
+	__builtin_memcpy(peer->address, is_request ? ip.v6.source : ip.v6.dest, sizeof(ip.v6.source));
+	return ip.v6.protocol == IPPROTO_UDP;
+}
+
+#endif

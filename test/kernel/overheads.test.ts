@@ -1,0 +1,90 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Overheads } from '../../src/latency/overheads.js'
+import { assertExact } from './support/assertions.js'
+import { type Context, kernelTest } from './support/kernel-test.js'
+import { connectFirst } from './support/load.js'
+import { startMemcached } from './support/services.js'
+import { startMeasuring } from './support/taut.js'
+
+const REQUESTS = 4000
+const RATE = 1000
+/** Of a sample of at least 500 requests, in which a request more or less is cut off at either end. */
+const TOLERANCE = 0.02
+
+/** What the kernel counts of a process without any probe, of all its threads. */
+type Account = { reads: number; voluntary: number; involuntary: number }
+
+const readAccount = async (pid: number): Promise<Account> => {
+  const account = { reads: 0, voluntary: 0, involuntary: 0 }
+  for (const thread of await readdir(`/proc/${pid}/task`)) {
+    const folder = join('/proc', String(pid), 'task', thread)
+    const status = await readFile(join(folder, 'status'), 'utf8')
+    account.reads += readNumber(await readFile(join(folder, 'io'), 'utf8'), 'syscr')
+    account.voluntary += readNumber(status, 'voluntary_ctxt_switches')
+    account.involuntary += readNumber(status, 'nonvoluntary_ctxt_switches')
+  }
+  return account
+}
+
+const readNumber = (text: string, name: string): number =>
+  Number(new RegExp(`^${name}:\\s+(\\d+)$`, 'm').exec(text)?.[1])
+
+/** Measures memcached under a steady load; gives what taut says of its overheads, and what the kernel's accounting does. */
+const measure = async (t: Context): Promise<{ overheads: Overheads; own: Account }> => {
+  const service = await startMemcached(t, ['-t', 1])
+  const send = await connectFirst(t, { port: service.port, requests: REQUESTS, rate: RATE, connections: 1 })
+  const measurement = await startMeasuring(t, '--port', service.port)
+  const before = await readAccount(service.pid)
+  await send()
+  const after = await readAccount(service.pid)
+  const document = await measurement.stop()
+  assertExact(t, document, REQUESTS)
+  const perRequest = (name: keyof Account): number => (after[name] - before[name]) / REQUESTS
+  return {
+    overheads: document.overheads,
+    own: {
+      reads: perRequest('reads'),
+      voluntary: perRequest('voluntary'),
+      involuntary: perRequest('involuntary'),
+    },
+  }
+}
+
+kernelTest(
+  'system calls, context switches and events are those that the kernel accounts for',
+  async t => {
+    const { overheads, own } = await measure(t)
+    const about = (actual: number | null | undefined, expected: number): boolean =>
+      Math.abs((actual ?? Number.NaN) - expected) <= TOLERANCE * Math.max(1, expected)
+    const said = JSON.stringify({ overheads, own })
+    const calls = new Map(overheads.syscalls?.map(call => [call.name, call]))
+
+    t.true((overheads.sample?.requests ?? 0) >= 500, said)
+    t.true(about(calls.get('read')?.per_request, own.reads), said)
+    t.true(about(calls.get('sendmsg')?.per_request, 1), said)
+    t.true(about(overheads.context_switches_per_request?.voluntary, own.voluntary), said)
+    // Each request finds memcached waiting in epoll_wait, which returns this one event.
+    t.true(about(overheads.epoll_wakeups_per_request, 1), said)
+    t.is(overheads.events_per_wakeup, 1, said)
+    const sum = [...calls.values()].reduce((total, call) => total + call.per_request, 0)
+    t.true(about(overheads.syscalls_per_request, sum), said)
+  },
+  'memcached',
+)
+
+kernelTest(
+  'times are parts of the calls that they lie in',
+  async t => {
+    const { overheads } = await measure(t)
+    const said = JSON.stringify(overheads)
+    const calls = new Map(overheads.syscalls?.map(call => [call.name, call]))
+    const { vfs_send_ns: send, vfs_recv_ns: recv, vfs_ns: both } = overheads
+    t.true(send !== null && send > 0 && send < (calls.get('sendmsg')?.mean_ns ?? 0), said)
+    t.true(recv !== null && recv > 0, said)
+    t.true(both !== null && both >= (send ?? 0) + (recv ?? 0) - 1, said)
+    t.true((overheads.packet_ns ?? 0) > 0, said)
+    t.true((overheads.ready_to_return_us ?? 0) > 0, said)
+  },
+  'memcached',
+)
