@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { Context } from '../kernel/support/kernel-test.js'
 import { createNetnsPair } from '../kernel/support/netns.js'
+import { listCpus, pinProcess } from '../kernel/support/scheduler.js'
+
+export { listCpus, pinProcess, readRunDelay } from '../kernel/support/scheduler.js'
 
 const run = promisify(execFile)
 
@@ -47,32 +49,8 @@ export const steerTo = async (netns: string, cpu: number): Promise<void> => {
   await runIn(netns, 'sh', '-c', `echo ${mask} > /sys/class/net/${WIRE}/queues/rx-0/rps_cpus`)
 }
 
-/** Moves all threads of a process, and those they will start, to a CPU. */
-export const pinProcess = async (pid: number, cpu: number): Promise<void> => {
-  await run('taskset', ['-a', '-c', '-p', String(cpu), String(pid)])
-}
-
-/** Gives for how long the threads of a process were ready and had to wait for a CPU, in nanoseconds. */
-export const readRunDelay = async (pid: number): Promise<number> => {
-  const threads = await readdir(`/proc/${pid}/task`)
-  const stats = await Promise.all(
-    threads.map(thread => readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8')),
-  )
-  return stats.reduce((sum, stat) => sum + Number(stat.split(' ')[1]), 0)
-}
-
 /** Gives what the hypervisor took from the machine's CPUs, in nanoseconds; the kernel counts it in hundredths of a second. */
 export const readStolen = async (): Promise<number> => {
   const [line = ''] = (await readFile('/proc/stat', 'utf8')).split('\n', 1)
   return Number(line.trim().split(/\s+/)[8]) * 1e7
 }
-
-/** Gives the CPUs that are online, by their numbers. */
-export const listCpus = (): number[] =>
-  readFileSync('/sys/devices/system/cpu/online', 'utf8')
-    .trim()
-    .split(',')
-    .flatMap(range => {
-      const [first = 0, last = first] = range.split('-').map(Number)
-      return Array.from({ length: last - first + 1 }, (_, index) => first + index)
-    })
