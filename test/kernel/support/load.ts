@@ -24,8 +24,8 @@ export type Load = {
 export type LoadResult = { requests: number; misses: number; mean_us: number; seconds: number }
 
 /** Sends the requests and gives the client's own count, after the last answer. */
-export const runLoad = async (t: Context, load: Load, netns?: string): Promise<LoadResult> => {
-  const client = await startProcess(t, KVLOAD, listArguments(load), { netns })
+export const runLoad = async (t: Context, load: Load, netns?: string, cpu?: number): Promise<LoadResult> => {
+  const client = await startProcess(t, KVLOAD, listArguments(load), { netns, cpu })
   const { code, stdout, stderr } = await client.ended
   if (code !== 0) throw new Error(`the client failed: ${stderr}`)
   return checkResult(t, load, JSON.parse(stdout))

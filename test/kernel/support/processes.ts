@@ -21,6 +21,8 @@ export type ProcessOptions = {
   env?: Record<string, string>
   /** The name of the network namespace to run in. */
   netns?: string | undefined
+  /** The CPU to run on, and nowhere else. */
+  cpu?: number | undefined
 }
 
 const KILL_AFTER_MS = 5000
@@ -30,11 +32,12 @@ export const startProcess = async (
   t: Context,
   program: string,
   args: readonly (string | number)[],
-  { env = {}, netns }: ProcessOptions = {},
+  { env = {}, netns, cpu }: ProcessOptions = {},
 ): Promise<Running> => {
-  // `ip netns exec` becomes the program, with the same process id.
+  // `ip netns exec` and `taskset` become the program, with the same process id.
   const command = [
     ...(netns === undefined ? [] : ['ip', 'netns', 'exec', netns]),
+    ...(cpu === undefined ? [] : ['taskset', '-c', String(cpu)]),
     program,
     ...args.map(String),
   ]

@@ -98,17 +98,22 @@ export type Account = {
 export type KnownService = Service & { finish: () => Promise<Account> }
 
 /** Starts the service whose time is known. */
-export const startService = async (
+export const startService = (t: Context, ...args: readonly (string | number)[]): Promise<KnownService> =>
+  startServiceAt(t, {}, ...args)
+
+/** Starts it at an address, in a network namespace, on a CPU, as told. */
+export const startServiceAt = async (
   t: Context,
+  { host = '127.0.0.1', netns, cpu }: PlaceOptions & { cpu?: number },
   ...args: readonly (string | number)[]
 ): Promise<KnownService> => {
-  const running = await startProcess(t, SERVICE, args)
+  const running = await startProcess(t, SERVICE, ['--host', host, ...args], { netns, cpu })
   const [, port] = await waitForOutput(running, /^port (\d+)\n/)
   const finish = async (): Promise<Account> => {
     const { stdout } = await endProcess(running)
     return JSON.parse(stdout.slice(stdout.indexOf('{')))
   }
-  return { ...running, host: '127.0.0.1', port: Number(port), finish }
+  return { ...running, host, netns, port: Number(port), finish }
 }
 
 /** Gives a port of loopback that was free a moment ago, for services that can't choose one themselves. */
