@@ -8,11 +8,11 @@ readonly NODE_PINNED=20.20.2
 readonly LIBBPF_NEEDED=1.0
 readonly BUILD_PACKAGES=(clang gcc libc6-dev libbpf-dev)
 # Services to measure, namespaces to put them in, a terminal to look at.
-readonly TEST_PACKAGES=(memcached redis-server nginx iproute2 tmux)
+readonly TEST_PACKAGES=(memcached redis-server nginx unbound iproute2 tcpdump tmux)
 # Machines with other kernels.
 readonly LAB_PACKAGES=(qemu-system-x86 busybox-static kmod)
 # Of those, what starts a service of the same name when it is installed.
-readonly SERVICE_PACKAGES=' memcached redis-server nginx '
+readonly SERVICE_PACKAGES=' memcached redis-server nginx unbound '
 readonly MARK="written by taut's install.sh"
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly RECORD=taut-install

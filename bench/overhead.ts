@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { createUsageMeter, type Usage } from '../src/system/usage.js'
 import { type ProbeCost, prepareEmptyProbes, timeProbes } from './attached.js'
-import { type Load, type RunningTaut, runLoad, startMemcached, startTaut } from './processes.js'
+import { type Load, type RunningTaut, runLoad, startMemcached, startTaut, stopTauts } from './processes.js'
 import { estimateRatio, type Interval } from './ratio.js'
 
 const { values } = parseArgs({
@@ -130,7 +130,7 @@ const formatInterval = ({ estimate, low, high, pairs }: Interval): string =>
   `${estimate.toFixed(3)} (95 % ${low.toFixed(3)} to ${high.toFixed(3)}, ${pairs} pairs)`
 
 const formatProbe = ({ program, point, runs, ns }: ProbeCost): string =>
-  `  ${program.padEnd(20)} ${point.padEnd(26)} ${runs.toFixed(2).padStart(6)} ${ns.toFixed(0).padStart(6)}`
+  `  ${program.padEnd(20)} ${point.padEnd(26)} ${runs.toFixed(2).padStart(6)} ${(runs === 0 ? '-' : ns.toFixed(0)).padStart(6)}`
 
 try {
   const pairs = Number(values.pairs)
@@ -156,5 +156,6 @@ try {
     )
   }
 } finally {
+  stopTauts()
   memcached.stop()
 }

@@ -39,12 +39,28 @@ export const runLoad = async (port: number, ...args: string[]): Promise<Load> =>
 /** A `taut measure` in progress. */
 export type RunningTaut = { pid: number; stop: () => Promise<MeasureDocument> }
 
+const tauts = new Set<ChildProcess>()
+
+/** Ends what is still running, after a failure: its probes would stay attached. */
+export const stopTauts = (): void => {
+  for (const child of tauts) child.kill('SIGKILL')
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    stopTauts()
+    process.exit(1)
+  })
+}
+
 /** Starts `taut measure` on a port; resolves when its probes are attached, and `stop` gives what it measured. */
 export const startTaut = async (port: number): Promise<RunningTaut> => {
   const folder = mkdtempSync(join(tmpdir(), 'taut-bench-'))
   const ready = join(folder, 'ready')
   const args = [MAIN, 'measure', '--port', String(port), '--for', '1h', '--json', '--ready-file', ready]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  tauts.add(child)
+  child.once('exit', () => tauts.delete(child))
   const output = readAll(child)
   await waitUntil(() => existsSync(ready) || child.exitCode !== null, 'taut does not get ready')
   return {

@@ -7,6 +7,7 @@
 #ifndef TAUT_CONTEXT_H
 #define TAUT_CONTEXT_H
 
+#include "kernel_compat.h"
 #include "request.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -20,11 +21,15 @@ struct thread_run {
 	__u64 call_off_ns;	/* off_ns by then */
 	__u64 off_ns;		/* sum of the time off the CPU since the thread was first seen */
 	__u64 on_ns;		/* last switched in */
-	__u64 wait_call_ns;	/* call_ns when it last waited for sockets: payload from then on found it waiting */
+	__u64 preempted_ns;	/* switched out before that, though it could have run; 0: it slept */
+	__u64 wait_off_ns;	/* switched out to wait for sockets: payload from then on found it waiting */
 	__u64 wait_on_ns;	/* switched in again after that wait */
 	__u64 wait_awake_ns;	/* the idle CPU it was switched in on ran again; 0: that was not idle */
 	__u32 wait_idle_state;	/* how deep it had slept, by cpuidle's number of the state */
-	bool wait_receives;	/* that wait was a call's that reads, and goes on to do so */
+	bool wait_receives;	/* that wait was a call's that reads */
+	struct call_arguments wait_call;	/* ... which is this one */
+	__u32 send_end;		/* sequence number at which what the last call to send had ends */
+	__u32 recvs;		/* calls to receive that have ended, while somebody counts them */
 };
 
 struct thread_state {
@@ -37,7 +42,6 @@ struct thread_state {
 	__u32 waker;
 	bool sleeps;		/* off the CPU because it waits for something */
 	bool waits;		/* that is: for sockets */
-	bool receives;		/* inside a call that reads from them */
 };
 
 /* How a packet came to where protocols take it up. Times that are 0 are not known, or its path did not have them. */
@@ -77,6 +81,11 @@ extern const volatile __u16 ports[MAX_PORTS];
 extern const volatile __u32 netns;
 extern const volatile bool is_udp;
 
+/* System calls are followed, on kernels where nothing else tells of a send. */
+extern const volatile bool follows_syscalls;
+/* Set by user space while the ends of calls to receive are counted. */
+extern __u32 counts_recvs;
+
 /* Defined in every file that uses them; the linker makes weak definitions one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -105,6 +114,17 @@ static __always_inline bool is_service_port(__u16 port)
 	for (int i = 0; i < MAX_PORTS; i++)
 		listed |= ports[i] && port == ports[i];
 	return listed;
+}
+
+/* Does the call in which the thread waited last go on, to read what it waited for? */
+static __always_inline bool is_waiting_call(const struct thread_run *run)
+{
+	struct call_arguments call;
+
+	if (!run->wait_receives)
+		return false;
+	call = arguments_of(bpf_get_current_task_btf());
+	return is_same_call(&call, &run->wait_call);
 }
 
 static __always_inline struct metrics *this_metrics(void)

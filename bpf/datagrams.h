@@ -1,30 +1,25 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* The requests of UDP's peers that were read and are not answered yet. */
+/* The requests of UDP's peers that are not answered yet, and what the service has read lately. */
 #ifndef TAUT_DATAGRAMS_H
 #define TAUT_DATAGRAMS_H
 
 #include "finish.h"
 #include "peer.h"
 
-#define MAX_PEERS 4096
+#define MAX_PEERS 2048
 /* Of one peer; more of them and the oldest is given up. */
 #define MAX_DATAGRAMS 8
 #define ANSWER_NS 1000000000ULL
 
-/* What is known of it so far: how it came, or, for the moment in which reading was faster, how it was read. */
-struct datagram {
-	struct peer peer;
-	struct turn turn;
-};
-
-/* From `popped` to `pushed` are those that were read and not answered, each at its number modulo MAX_DATAGRAMS. */
+/* From `popped` to `pushed` are those that have come and were not answered, each at its number modulo MAX_DATAGRAMS. */
 struct datagrams {
 	__u32 pushed;
 	__u32 popped;
+	__u64 early_ns;		/* something was sent that answers none of them */
 	struct turn turns[MAX_DATAGRAMS];
 };
 
-/* Who has not been heard of for longest makes room. */
+/* Who has not been heard of for longest makes room; user space makes it smaller where it is not needed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, MAX_PEERS);
@@ -34,13 +29,28 @@ struct {
 
 static const struct datagrams no_datagrams;
 
-static __always_inline void give_up_oldest(struct datagrams *datagrams, __u32 number)
-{
-	struct metrics *m = this_metrics();
+/* Of whom a thread has read, no tracepoint says: a read belongs to the next answer of its thread that it can belong to. */
+struct read {
+	struct thread_run run;
+	__u64 ns;
+	__u32 tid;
+	__u32 cpu;
+	bool is_taken;
+};
 
-	if (__sync_val_compare_and_swap(&datagrams->popped, number, number + 1) == number && m)
-		__sync_fetch_and_add(&m->unanswered, 1);
-}
+#define MAX_READS 32
+
+struct reads {
+	__u32 count;
+	struct read last[MAX_READS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct reads);
+} reads_of_sockets SEC(".maps");
 
 static __always_inline struct turn *turn_of(struct datagrams *datagrams, __u32 number)
 {
@@ -57,44 +67,64 @@ static __always_inline struct datagrams *find_datagrams(struct peer *peer)
 	return bpf_map_lookup_elem(&peers, peer);
 }
 
-/* The datagram has come and was read. */
-static __always_inline void begin(const struct datagram *datagram)
+static __always_inline void give_up_oldest(struct datagrams *datagrams, __u32 number)
 {
-	struct peer peer = datagram->peer;
-	struct datagrams *datagrams = NULL;
-	struct turn *turn;
+	struct metrics *m = this_metrics();
 
-	if (peer.version)
-		datagrams = find_datagrams(&peer);
-	if (!datagrams) {
-		count_full_map();
-		return;
-	}
-	if (datagrams->pushed - datagrams->popped >= MAX_DATAGRAMS)
-		give_up_oldest(datagrams, datagrams->popped);
-	/* Two threads that read datagrams of one peer at once each have their own number. */
-	turn = turn_of(datagrams, __sync_fetch_and_add(&datagrams->pushed, 1));
-	turn->last_ns = 0;
-	*turn = datagram->turn;
-	count_begin();
+	if (__sync_val_compare_and_swap(&datagrams->popped, number, number + 1) == number && m)
+		__sync_fetch_and_add(&m->unanswered, 1);
 }
 
-/* The oldest that was read and is worth waiting for, from a number on; NULL if there is none. */
-static __always_inline struct turn *find_oldest(struct datagrams *datagrams, __u64 now, __u32 *number)
+/* Gives the number of the oldest that is worth waiting for; `pushed` when there is none. */
+static __always_inline __u32 find_oldest(struct datagrams *datagrams, __u64 now)
 {
 	for (int i = 0; i < MAX_DATAGRAMS; i++) {
 		__u32 popped = datagrams->popped, waiting = datagrams->pushed - popped;
-		struct turn *turn = turn_of(datagrams, popped);
 
-		if (!waiting || !turn->last_ns)
-			return NULL;
-		if (waiting == 1 || now - turn->last_ns < ANSWER_NS) {
-			*number = popped;
-			return turn;
-		}
+		if (waiting < 2 || now - turn_of(datagrams, popped)->arrival.ready_ns < ANSWER_NS)
+			return popped;
 		give_up_oldest(datagrams, popped);
 	}
-	return NULL;
+	return datagrams->pushed;
+}
+
+/* The first read since a datagram has come, and before a time: this thread's, if that has one, or else another's. */
+static __always_inline struct read *find_read(struct reads *reads, __u64 since, __u64 before, __u32 tid)
+{
+	struct read *own = NULL, *others = NULL;
+	__u32 count = reads->count;
+
+	for (__u32 i = 0; i < MAX_READS; i++) {
+		struct read *read = &reads->last[(count - 1 - i) % MAX_READS];
+
+		/* They come in order, but for those that threads are about to write. */
+		if (read->is_taken || read->ns < since || read->ns > before)
+			continue;
+		if (read->tid == tid)
+			own = read;
+		else
+			others = read;
+	}
+	return own ?: others;
+}
+
+/* The datagram was read by then; false if nobody saw that. */
+static __always_inline bool match_read(struct turn *turn, struct reads *reads, __u64 now, __u32 tid)
+{
+	const struct packet_path *path = &turn->arrival.path;
+	struct read *read = find_read(reads, path->receive_ns ?: turn->arrival.ready_ns, now, tid);
+
+	if (!read)
+		return false;
+	read->is_taken = true;
+	/* Reading may be seen before the arrival that it followed. */
+	if (read->ns < turn->arrival.ready_ns)
+		turn->arrival.ready_ns = read->ns;
+	read_first(turn, &read->run, read->ns);
+	read_last(turn, &read->run, read->tid, read->ns);
+	turn->recv_cpu = read->cpu;
+	turn->app_wait_ns = 0;
+	return true;
 }
 
 #endif

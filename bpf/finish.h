@@ -15,7 +15,7 @@ struct arrival {
 struct turn {
 	struct arrival arrival;
 	__u64 awake_ns;		/* the idle CPU of the waiting thread runs again; 0: it was not idle */
-	__u64 run_ns;		/* the waiting thread is on a CPU; 0: it did not wait */
+	__u64 run_ns;		/* the thread, which had waited or was preempted, is on a CPU; 0: it was */
 	__u64 recv_entry_ns;	/* 0: not known */
 	__u64 first_ns;		/* end of the first recv's copying */
 	__u64 last_ns;		/* end of the last recv's copying */
@@ -26,8 +26,7 @@ struct turn {
 	__u32 reader;		/* thread of the last recv; 0: a softirq */
 	__u32 recv_cpu;
 	__u32 idle_state;
-	__u64 buffer;		/* of the call that read last, if it left something behind */
-	bool had_more;
+	__u32 recvs;		/* of the reader, by the end of the last recv's copying */
 	__u32 reply_seq;	/* the reply's first byte has this sequence number */
 };
 
@@ -79,14 +78,26 @@ static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 	cpu->tid = task->pid;
 }
 
+/* When did the call that reads begin? Not all go by where reading is seen to begin: splice, MSG_TRUNC, zero copy. */
+static __always_inline __u64 find_entry(const struct thread_run *run, __u64 ready, __u64 now)
+{
+	if (follows_syscalls || run->call_ns > ready)
+		return run->call_ns;
+	return is_waiting_call(run) ? run->wait_on_ns : now;
+}
+
 static __always_inline void read_first(struct turn *turn, const struct thread_run *run, __u64 now)
 {
 	__u64 ready = turn->arrival.ready_ns;
 
-	turn->run_ns = run->wait_on_ns > ready && run->wait_call_ns <= ready ? run->wait_on_ns : 0;
+	turn->run_ns = 0;
+	if (run->wait_on_ns > ready && run->wait_off_ns <= ready)
+		turn->run_ns = run->wait_on_ns;
+	else if (run->on_ns > ready && run->preempted_ns && run->preempted_ns <= ready)
+		turn->run_ns = run->on_ns;
 	turn->awake_ns = turn->run_ns && run->wait_awake_ns > ready ? run->wait_awake_ns : 0;
 	turn->idle_state = run->wait_idle_state;
-	turn->recv_entry_ns = run->call_ns;
+	turn->recv_entry_ns = find_entry(run, ready, now);
 	turn->first_ns = now;
 	turn->send_entry_ns = 0;
 	turn->queued_ns = 0;
@@ -97,6 +108,7 @@ static __always_inline void read_last(struct turn *turn, const struct thread_run
 {
 	turn->last_ns = now;
 	turn->recv_off_ns = run->off_ns;
+	turn->recvs = run->recvs;
 	turn->reader = tid;
 }
 

@@ -28,6 +28,7 @@ static __always_inline bool task_blocks(bool preempt, struct task_struct *prev)
 
 /* Registers as the entry from user space left them, on each architecture. */
 struct pt_regs___x86 {
+	long di;
 	long si;
 	long dx;
 	long ax;
@@ -65,8 +66,12 @@ static __always_inline __u32 syscall_of(struct task_struct *task)
 	return NO_SYSCALL;
 }
 
-/* What tells one call that reads into user space from the next: where to, and how much, its second and third argument. */
-static __always_inline __u64 buffer_of(struct task_struct *task)
+/* What tells a system call from the next one that a task makes: its first three arguments. */
+struct call_arguments {
+	__u64 values[3];
+};
+
+static __always_inline struct call_arguments arguments_of(struct task_struct *task)
 {
 	void *regs = (void *)bpf_task_pt_regs(task);
 	struct pt_regs___x86 *x86 = regs;
@@ -74,12 +79,17 @@ static __always_inline __u64 buffer_of(struct task_struct *task)
 	struct pt_regs___arm *arm = regs;
 
 	if (bpf_core_field_exists(x86->orig_ax))
-		return x86->si + x86->dx * 31;
+		return (struct call_arguments){ { x86->di, x86->si, x86->dx } };
 	if (bpf_core_field_exists(arm64->syscallno))
-		return arm64->regs[1] + arm64->regs[2] * 31;
+		return (struct call_arguments){ { arm64->regs[0], arm64->regs[1], arm64->regs[2] } };
 	if (bpf_core_field_exists(arm->uregs))
-		return arm->uregs[1] + arm->uregs[2] * 31;
-	return 0;
+		return (struct call_arguments){ { arm->uregs[0], arm->uregs[1], arm->uregs[2] } };
+	return (struct call_arguments){};
+}
+
+static __always_inline bool is_same_call(const struct call_arguments *a, const struct call_arguments *b)
+{
+	return a->values[0] == b->values[0] && a->values[1] == b->values[1] && a->values[2] == b->values[2];
 }
 
 #endif

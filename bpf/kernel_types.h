@@ -94,7 +94,6 @@ typedef struct {
 
 struct sk_buff_head {
 	struct sk_buff *prev;
-	__u32 qlen;
 };
 
 struct sock {
@@ -105,8 +104,12 @@ struct sock {
 	__u16 sk_protocol;
 };
 
-struct udp_sock {
-	struct sk_buff_head reader_queue;
+struct iov_iter {
+	unsigned long long count;
+};
+
+struct msghdr {
+	struct iov_iter msg_iter;
 };
 
 struct tcp_rack {

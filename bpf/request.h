@@ -52,6 +52,7 @@ struct metrics {
 	__u64 unsplit;		/* answered in a send call that nobody saw: app_cpu reaches to the reply's departure */
 	__u64 handed_over;	/* sent by another thread than the one that read */
 	__u64 held_back;	/* sent after the call that wrote it */
+	__u64 pieces;		/* of requests, that were read after the first */
 	__u64 backlogged;	/* arrived while a thread held the socket */
 	__u64 steered;		/* packets, whosoever, of devices with RPS */
 	__u64 same_cpu;		/* softirq, recv and send on one CPU */
@@ -61,7 +62,6 @@ struct metrics {
 	__u64 lost_ringbuf_full;
 	__u64 lost_map_full;
 	__u64 lost_clock;	/* requests with a negative interval: counted here and nowhere else */
-	__u64 lost_unseen;	/* datagrams for which the kernel left out a probe's run */
 	__u64 max_ns;
 	__u64 exemplars_left;	/* user space refills it: a bound on the ring buffer's traffic */
 	__u64 stage_requests[N_STAGES][N_BUCKETS];

@@ -6,7 +6,6 @@
  */
 #include "context.h"
 #include "connection.h"
-#include "kernel_compat.h"
 #include "packets.h"
 #include <bpf/bpf_endian.h>
 
@@ -140,31 +139,32 @@ int BPF_PROG(payload_arrives, struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-static __always_inline void read_some(struct turn *turn, struct connection *conn, const struct thread_run *run, __u32 tid,
-				      __u64 now)
+static __always_inline void count_piece(void)
 {
-	read_last(turn, run, tid, now);
-	turn->had_more = conn->more;
-	if (conn->more)
-		turn->buffer = buffer_of(bpf_get_current_task_btf());
+	struct metrics *m = this_metrics();
+
+	if (m)
+		m->pieces++;
 }
 
-static __always_inline void begin_read(struct turn *turn, struct connection *conn, struct tcp_sock *tp,
-				       const struct thread_run *run, __u32 tid, __u64 now)
+static __always_inline void begin_read(struct turn *turn, struct tcp_sock *tp, const struct thread_run *run, __u32 tid,
+				       __u64 now)
 {
 	read_first(turn, run, now);
-	read_some(turn, conn, run, tid, now);
+	read_last(turn, run, tid, now);
 	turn->reply_seq = tp->write_seq;
 }
 
 /* A call copies packet by packet: the first recv ends with the last of its packets. */
-static __always_inline void read_more(struct turn *turn, struct connection *conn, const struct thread_run *run, __u32 tid,
-				      __u64 now)
+static __always_inline void read_more(struct turn *turn, const struct thread_run *run, __u32 tid, __u64 now)
 {
-	if (turn->had_more && turn->recv_off_ns == run->off_ns && turn->reader == tid && turn->last_ns == turn->first_ns &&
-	    turn->buffer == buffer_of(bpf_get_current_task_btf()))
+	bool may_tell = follows_syscalls || counts_recvs;
+
+	count_piece();
+	if (may_tell && turn->recvs == run->recvs && turn->recv_off_ns == run->off_ns && turn->reader == tid &&
+	    turn->last_ns == turn->first_ns)
 		turn->first_ns = now;
-	read_some(turn, conn, run, tid, now);
+	read_last(turn, run, tid, now);
 }
 
 /* A softirq that reads on behalf of a thread (kTLS, sockmap): nothing is known of when it was called. */
@@ -217,12 +217,12 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 		 */
 		arrive_unseen(&turn->arrival, now);
 	case ARRIVED:
-		begin_read(turn, conn, tp, run, tid, now);
+		begin_read(turn, tp, run, tid, now);
 		advance_oldest(conn, READ);
 		return 0;
 	}
 	if (tp->write_seq == turn->reply_seq) {
-		read_more(turn, conn, run, tid, now);
+		read_more(turn, run, tid, now);
 		if (!conn->more && next_state(phase) != IDLE)
 			advance_next(conn, next, IDLE);	/* what came meanwhile was a part of this request */
 		return 0;
@@ -232,13 +232,13 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	case IDLE:
 		arrive_unseen(&turn->arrival, now);
 	case ARRIVED:
-		begin_read(turn, conn, tp, run, tid, now);
+		begin_read(turn, tp, run, tid, now);
 		advance_next(conn, next, READ);
 		break;
 	case READ:
 		/* Once it is answered as well, all that follows before the oldest's reply has left is a part of it. */
 		if (tp->write_seq == turn->reply_seq)
-			read_more(turn, conn, run, tid, now);
+			read_more(turn, run, tid, now);
 	}
 	return 0;
 }

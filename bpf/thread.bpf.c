@@ -5,6 +5,8 @@
 #include "kernel_compat.h"
 
 struct cpu_state cpus[MAX_CPUS];
+const volatile bool follows_syscalls = false;
+__u32 counts_recvs = 0;
 
 /* One bit a system call number: those that wait for sockets, and of these the ones that then read. */
 #define MAX_SYSCALLS 512
@@ -20,7 +22,11 @@ static __always_inline void switch_out(struct cpu_state *cpu, struct task_struct
 	thread->off_since_ns = now;
 	thread->sleeps = blocks;
 	thread->waits = in_bits(wait_syscalls, syscall, MAX_SYSCALLS);
-	thread->receives = in_bits(receive_syscalls, syscall, MAX_SYSCALLS);
+	if (thread->waits) {
+		thread->run.wait_receives = in_bits(receive_syscalls, syscall, MAX_SYSCALLS);
+		if (thread->run.wait_receives)
+			thread->run.wait_call = arguments_of(task);
+	}
 }
 
 /* Leaving the idle loop, before it is known for whom. */
@@ -40,11 +46,11 @@ static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state
 {
 	cpu->run = thread->run;
 	cpu->run.on_ns = now;
+	cpu->run.preempted_ns = thread->sleeps ? 0 : thread->off_since_ns;
 	if (thread->off_since_ns)
 		cpu->run.off_ns += now - thread->off_since_ns;
 	if (thread->waits) {
-		cpu->run.wait_call_ns = cpu->run.call_ns;
-		cpu->run.wait_receives = thread->receives;
+		cpu->run.wait_off_ns = thread->off_since_ns;
 		cpu->run.wait_on_ns = now;
 		cpu->run.wait_awake_ns = from_idle ? cpu->awake_ns : 0;
 		cpu->run.wait_idle_state = cpu->idle_state;
@@ -135,7 +141,7 @@ static __always_inline int begin_call(struct thread_run *run, __u64 ns)
 	return 0;
 }
 
-/* Holds the socket, and copies what has arrived to user space: once for each packet, the first time soon after its entry. */
+/* Copies what has arrived to user space, packet by packet; the socket is locked. */
 SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(recv_copies)
 {
@@ -143,21 +149,39 @@ int BPF_PROG(recv_copies)
 
 	if (!cpu->tid)
 		return 0;
-	/* A call that waited for this goes on. */
-	return begin_call(&cpu->run, cpu->run.wait_receives ? cpu->run.wait_on_ns : bpf_ktime_get_ns());
+	return begin_call(&cpu->run, is_waiting_call(&cpu->run) ? cpu->run.wait_on_ns : bpf_ktime_get_ns());
 }
 
-/* Holds the socket, and copies the reply from user space. */
+/* Needed where a request is read in several pieces: do they belong to one call? */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(recv_ends)
+{
+	this_cpu()->run.recvs++;
+	return 0;
+}
+
+/* Copies the reply from user space, piece by piece: what was written and what is left together stay the same. */
 SEC("tp_btf/tcp_sendmsg_locked")
-int BPF_PROG(send_copies)
+int BPF_PROG(send_copies, struct sock *sk, struct msghdr *msg)
 {
 	struct cpu_state *cpu = this_cpu();
+	struct tcp_sock *tp;
+	__u32 end;
 
-	return cpu->tid ? begin_call(&cpu->run, bpf_ktime_get_ns()) : 0;
+	if (!cpu->tid)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	end = tp->write_seq + (__u32)msg->msg_iter.count;
+	if (end == cpu->run.send_end)
+		return 0;
+	cpu->run.send_end = end;
+	return begin_call(&cpu->run, bpf_ktime_get_ns());
 }
 
 /*
- * Stands in for both on older kernels, where nothing else tells of a send: dear, as all processes then take the slow
+ * Stands in for these on older kernels, where nothing else tells of a send: dear, as all processes then take the slow
  * way into every system call. Calls that wait for others to read come after those, and would hide them.
  */
 SEC("tp_btf/sys_enter")
@@ -168,6 +192,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 	if (!cpu->tid || (in_bits(wait_syscalls, number, MAX_SYSCALLS) &&
 			  !in_bits(receive_syscalls, number, MAX_SYSCALLS)))
 		return 0;
+	cpu->run.recvs++;
 	return begin_call(&cpu->run, bpf_ktime_get_ns());
 }
 

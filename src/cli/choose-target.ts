@@ -1,4 +1,4 @@
-import { measureTraffic } from '../probes/traffic.js'
+import { TrafficMeter } from '../probes/traffic.js'
 import { listServices } from '../system/services.js'
 import { resolveTarget, type Target, TargetError, type TargetOptions } from '../system/target.js'
 import { Failure } from './failure.js'
@@ -9,8 +9,12 @@ const RANKING_MS = 500
 export const chooseTarget = async (options: TargetOptions): Promise<Target> => {
   const targets = await findTargets(options)
   const [first] = targets
-  if (first !== undefined && targets.length === 1) return first
-  const rates = await measureTraffic(
+  if (first !== undefined && targets.length === 1) {
+    if (!isNamed(options)) say(first, 'the only service')
+    return first
+  }
+  using meter = new TrafficMeter()
+  const rates = await meter.measure(
     targets.map(({ service }) => service),
     RANKING_MS,
   )
@@ -22,9 +26,12 @@ export const chooseTarget = async (options: TargetOptions): Promise<Target> => {
       `no service has traffic to choose one by (try --port with one of: ${[...new Set(names)].join(', ')})`,
     )
   }
-  const { comm, port } = target.service
-  process.stderr.write(`taut: measuring ${comm ?? 'port'} ${port}, the service with the most traffic\n`)
+  say(target, 'the service with the most traffic')
   return target
+}
+
+const say = ({ service: { comm, port } }: Target, which: string): void => {
+  process.stderr.write(`taut: measuring ${comm ?? 'port'} ${port}, ${which}\n`)
 }
 
 /** Finds what the options name, or every service when they name none; throws a Failure that lists what listens. */
@@ -32,16 +39,17 @@ export const findTargets = async (options: TargetOptions): Promise<Target[]> => 
   try {
     return resolveTarget(options, await listServices(options.protocol))
   } catch (error) {
-    const udp = isNamed(options) ? await findUdpTargets(options) : null
+    // A service that only UDP knows by that name needs no more words.
+    const udp = options.protocol === undefined && isNamed(options) ? await findUdpTargets(options) : null
     if (udp !== null) return udp
     if (error instanceof TargetError) throw new Failure(error.message, undefined, { cause: error })
     throw error
   }
 }
 
-/** A service that only UDP knows by that name needs no more words. */
-const isNamed = ({ protocol, port, pid, comm, unit, cgroup }: TargetOptions): boolean =>
-  protocol === undefined && [port, pid, comm, unit, cgroup].some(option => option !== undefined)
+/** Whether it was said which service, and not only where. */
+const isNamed = ({ port, pid, comm, unit, cgroup }: TargetOptions): boolean =>
+  [port, pid, comm, unit, cgroup].some(option => option !== undefined)
 
 const findUdpTargets = async (options: TargetOptions): Promise<Target[] | null> => {
   const udp: TargetOptions = { ...options, protocol: 'udp' }

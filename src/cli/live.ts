@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { MeasureDocument, Target as NamedTarget } from '../latency/document.js'
 import { Session } from '../probes/session.js'
-import { measureTraffic } from '../probes/traffic.js'
+import { TrafficMeter } from '../probes/traffic.js'
 import { listServices, type Service } from '../system/services.js'
 import { createTarget, type Target, type TargetOptions } from '../system/target.js'
 import { openLiveScreen } from '../tui/live.js'
@@ -14,9 +14,9 @@ import { addTargetOptions, pickTarget, type TargetArguments } from './target-opt
 import { hasColor } from './terminal.js'
 
 const REFRESH_MS = 1000
-/** Services come and go, and counting their traffic has a price: a quarter of a second in five. */
+/** Services come and go, and counting their traffic has a price: a quarter of a second in ten. */
 const RANKING_MS = 250
-const REFRESHES_A_RANKING = 5
+const REFRESHES_A_RANKING = 10
 
 type LiveOptions = TargetArguments & { json?: boolean }
 
@@ -60,6 +60,7 @@ class LiveView {
   readonly #options: TargetOptions
   readonly #quit = new AbortController()
   #services: { service: Service; rate: number | null }[] = []
+  readonly #traffic = new TrafficMeter()
   #session: Session | null = null
   #startedMs = 0
   #document: MeasureDocument | null = null
@@ -91,6 +92,7 @@ class LiveView {
       }
     } finally {
       screen.close()
+      this.#traffic.close()
       this.#session?.close()
     }
     if (interrupt.signal.aborted) process.exitCode = EXIT.interrupted
@@ -107,7 +109,7 @@ class LiveView {
   /** Which services there are, and which of them have traffic; the first time, the busiest one is traced. */
   async #rank(): Promise<void> {
     const services = await listServices()
-    const rates = await measureTraffic(services, RANKING_MS)
+    const rates = await this.#traffic.measure(services, RANKING_MS)
     this.#services = services
       .map((service, index) => ({ service, rate: rates[index] ?? null }))
       .sort((a, b) => (b.rate ?? 0) - (a.rate ?? 0))
@@ -140,9 +142,12 @@ class LiveView {
   #describeStatus(): string {
     const target = this.#session?.target
     if (target === undefined) return 'no service has traffic: choose one'
-    const isThere = this.#services.some(
-      ({ service }) => service.netns === target.netns && target.ports.includes(service.port),
-    )
+    // The list is of TCP's.
+    const isThere =
+      target.service.protocol === 'udp' ||
+      this.#services.some(
+        ({ service }) => service.netns === target.netns && target.ports.includes(service.port),
+      )
     return isThere ? 'tracing' : 'the service listens no more'
   }
 
@@ -151,7 +156,7 @@ class LiveView {
     return {
       services: this.#services.map(({ service, rate }) => ({
         ...nameOf(service),
-        packetsPerSecond: rate,
+        readsPerSecond: rate,
         chosen: traced?.netns === service.netns && traced.ports.includes(service.port),
       })),
       target: traced === undefined ? null : nameOf(traced.service),

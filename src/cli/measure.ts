@@ -28,6 +28,8 @@ export const addMeasure = (program: Command): void => {
 const measure = async (options: MeasureOptions): Promise<void> => {
   requirePermission()
   const interrupt = listenForInterrupt()
+  // Who waits for the file must not find that of an earlier run.
+  if (options.readyFile !== undefined) rmSync(options.readyFile, { force: true })
   using session = await Session.start(await chooseTarget(pickTarget(options)))
   if (options.readyFile !== undefined) writeReadyFile(options.readyFile)
   await refreshUntil(session, options.for * 1000, interrupt.signal)

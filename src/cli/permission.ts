@@ -6,6 +6,7 @@ const NEEDED = [
   { name: 'CAP_BPF', bit: 39n },
   { name: 'CAP_PERFMON', bit: 38n },
   { name: 'CAP_SYS_PTRACE', bit: 19n },
+  { name: 'CAP_DAC_READ_SEARCH', bit: 2n },
 ] as const
 const CAP_SYS_ADMIN = 21n
 
@@ -14,7 +15,7 @@ export const listMissingCapabilities = (status = readFileSync('/proc/self/status
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
   const has = (bit: bigint): boolean => ((effective >> bit) & 1n) === 1n
   return NEEDED.filter(
-    ({ name, bit }) => !has(bit) && !(name !== 'CAP_SYS_PTRACE' && has(CAP_SYS_ADMIN)),
+    ({ name, bit }) => !has(bit) && !(['CAP_BPF', 'CAP_PERFMON'].includes(name) && has(CAP_SYS_ADMIN)),
   ).map(({ name }) => name)
 }
 

@@ -34,11 +34,11 @@ export const STAGE_MEANINGS: Readonly<Record<StageName, string>> = {
   idle_exit: 'an idle CPU woke up (deep C-states, a slow clock, or the hypervisor)',
   runqueue: 'the service was ready but not on a CPU (competing tasks, or softirqs on its CPU)',
   dispatch: 'the service ran but had not come to this socket (epoll, and requests ahead of it)',
-  recv: 'the receive call (syscall, socket lock, copy)',
+  recv: 'the receive call copied (large payloads, memory that had to be found)',
   body: 'the rest of a large request was still arriving',
   app_cpu: "the service's own work, on a CPU",
   app_wait: 'the service waited inside the request (blocked, or preempted)',
-  send: 'the send call (syscall, TCP and IP output)',
+  send: 'the send call (copying, TCP or UDP and IP output)',
   qdisc: 'the reply queued before the driver (shaping, or a full ring)',
   ack: 'the reply travelled to the peer and its acknowledgement back',
 }

@@ -82,7 +82,6 @@ export class Metrics {
     counts.lost.ringbuf_full += at('lost_ringbuf_full')
     counts.lost.map_full += at('lost_map_full')
     counts.lost.clock += at('lost_clock')
-    counts.lost.recursion += at('lost_unseen')
     for (let from = 0; from < MATRIX_CPUS && cpu < MATRIX_CPUS; from++) {
       const cell = from * MATRIX_CPUS + cpu
       counts.locality[cell] = this.#count(start + METRICS_OFFSETS.from_cpu / WORD + from)

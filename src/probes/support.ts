@@ -19,6 +19,8 @@ export type Probe = {
   standsInFor?: string
   /** The only kind of service that needs it. */
   protocol?: Protocol
+  /** The probe without which it is of no use. */
+  beside?: string
   /** Stages that are absent without it. */
   stages: readonly StageName[]
   buys: string
@@ -60,9 +62,20 @@ export const PROBES: readonly Probe[] = [
     program: 'recv_copies',
     point: 'skb/skb_copy_datagram_iovec',
     protocol: 'tcp',
+    beside: 'send_copies',
     required: false,
     stages: ['dispatch'],
     buys: 'when recv begins to copy',
+  },
+  {
+    program: 'recv_ends',
+    point: 'sock/sock_recv_length',
+    protocol: 'tcp',
+    beside: 'send_copies',
+    required: false,
+    stages: [],
+    buys: 'which pieces of a large request one call has read',
+    since: '6.3',
   },
   {
     program: 'send_copies',
@@ -79,7 +92,7 @@ export const PROBES: readonly Probe[] = [
     standsInFor: 'send_copies',
     required: false,
     stages: ['send'],
-    buys: 'the same on older kernels and of UDP, a moment earlier: when the service enters a system call',
+    buys: 'when recv and send begin on older kernels and of UDP: the entries of system calls',
   },
   {
     program: 'cpu_idle',
@@ -273,8 +286,11 @@ export const choosePrograms = (
   if (missing !== null) {
     throw new UnsupportedError(`this kernel lacks ${describePoint(missing.probe)}: ${missing.reason}`)
   }
-  const isNeeded = ({ program, standsInFor }: Probe): boolean =>
-    !useless.includes(program) && !taken.some(other => other.program === standsInFor)
+  const isTaken = (program: string): boolean => taken.some(other => other.program === program)
+  const isNeeded = ({ program, standsInFor, beside }: Probe): boolean =>
+    !useless.includes(program) &&
+    (standsInFor === undefined || !isTaken(standsInFor)) &&
+    (beside === undefined || isTaken(beside))
   const chosen = taken.filter(isNeeded).map(({ program }) => object.program(program))
   for (const program of object.programs.values()) program.autoload = chosen.includes(program)
   return chosen

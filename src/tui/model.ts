@@ -2,7 +2,7 @@ import type { MeasureDocument, Target } from '../latency/document.js'
 
 /** A listening service as the live screen lists it; rates are null where they can not be told. */
 export type LiveService = Target & {
-  packetsPerSecond: number | null
+  readsPerSecond: number | null
   /** Whether this is the service being traced. */
   chosen: boolean
 }

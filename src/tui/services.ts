@@ -37,7 +37,7 @@ export const composeServices = (
     alignLeft(`service${place}`, nameWidth),
     alignRight('port', PORT),
     hasPid ? alignRight('pid', PID) : '',
-    alignRight('packets/s', RATE),
+    alignRight('reads/s', RATE),
   ].join('')
 
   const lines = shown.map((service, row) => {
@@ -47,7 +47,7 @@ export const composeServices = (
       alignLeft(nameOf(service), nameWidth),
       alignRight(`${service.protocol} ${service.port}`, PORT),
       hasPid ? alignRight(service.pid === null ? '-' : `${service.pid}`, PID) : '',
-      alignRight(formatShort(service.packetsPerSecond), RATE),
+      alignRight(formatShort(service.readsPerSecond), RATE),
     ].join('')
     return service.chosen ? style.bold(line) : line
   })

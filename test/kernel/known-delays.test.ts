@@ -120,6 +120,14 @@ kernelTest('shows 2 ms of work between epoll_wait and recv in dispatch', t =>
   assertDelay(t, dispatching, 'dispatch'),
 )
 
+kernelTest('shows 2 ms in another read between epoll_wait and recv in dispatch', t =>
+  assertDelay(t, dispatching, 'blocked-dispatch'),
+)
+
+kernelTest('shows 2 ms of work between two recvs into one buffer in body', t =>
+  assertDelay(t, ({ ownUs }) => ({ body: ownUs }), 'body'),
+)
+
 kernelTest('shows 2 ms of computing by the thread that answers for another that reads', t =>
   assertDelay(t, computing, 'app_cpu', '--model', 'handoff'),
 )

@@ -127,17 +127,19 @@ const WAKE_UP_US = 40
 /** Of the waits: those that a thread has to bear on its way from one request to the next, or in the kernel. */
 const IN_OTHER_STAGES = 0.05
 
+type Competition = { delayUs: number; nice: number; requests: number; clientCpu?: number }
+
 /** Compares waits for a CPU for which a neighbour competes, with those that the scheduler adds up itself. */
 const compareWithScheduler = async (
   t: Context,
-  { delayUs, nice, requests }: { delayUs: number; nice: number; requests: number },
+  { delayUs, nice, requests, clientCpu = otherCpu }: Competition,
 ): Promise<void> => {
   const service = await startServiceAt(t, { cpu: serviceCpu }, '--place', 'app_cpu', '--delay-us', delayUs)
   await startNeighbour(t, nice)
-  // On the service's CPU it would get in its way. Its first request, which waits together with the connection, is over.
+  // Its first request, which waits together with the connection, is over.
   const program = rootPath('dist/test/kernel/fixtures/ask-in-turn.js')
   const args = [program, service.host, service.port, requests]
-  const client = await startProcess(t, process.execPath, args, { cpu: otherCpu })
+  const client = await startProcess(t, process.execPath, args, { cpu: clientCpu })
   await waitForOutput(client, /ready\n/)
   const measurement = await startMeasuring(t, '--port', service.port)
   await pinProcess(measurement.pid, otherCpu)
@@ -177,9 +179,14 @@ const startNeighbour = async (t: Context, nice: number): Promise<void> => {
   })
 }
 
-const COMPETITIONS = {
+const COMPETITIONS: Record<string, Competition> = {
   'runqueue, beside an equal neighbour': { delayUs: 1000, nice: 0, requests: 500 },
   'runqueue, beside a neighbour of higher priority': { delayUs: 1000, nice: -10, requests: 200 },
+  // The next request comes before the service that was preempted by its client could go to sleep.
+  'runqueue, when the client runs on its CPU as well': {
+    ...{ delayUs: 1000, nice: -10, requests: 200 },
+    clientCpu: serviceCpu,
+  },
   'runqueue and app_wait, when it is preempted as well': { delayUs: 10_000, nice: 0, requests: 200 },
 }
 

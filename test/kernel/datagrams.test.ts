@@ -1,0 +1,129 @@
+import { isInTotal, STAGES, type StageName } from '../../src/latency/stages.js'
+import { assertExact, spreadMean } from './support/assertions.js'
+import {
+  MESSAGES,
+  prepareQuestions,
+  type Questions,
+  startEcho,
+  startUdpMemcached,
+  startUnbound,
+  type UdpService,
+} from './support/datagrams.js'
+import { type Context, kernelTest } from './support/kernel-test.js'
+import { createNetns, createNetnsPair } from './support/netns.js'
+import { readStat } from './support/services.js'
+import { runTaut, startMeasuring } from './support/taut.js'
+
+const REQUESTS = 20_000
+
+const measure = async (t: Context, service: UdpService, questions: Questions, client = service.netns) => {
+  const ask = await prepareQuestions(t, service, questions, client)
+  const where = service.netns === undefined ? [] : ['--netns', service.netns]
+  const measurement = await startMeasuring(t, '--port', `${service.port}/udp`, ...where)
+  const { mean_us } = await ask()
+  const document = await measurement.stop()
+  // That a peer waits for several answers is what pipelining means here.
+  const pipelined = questions.window === undefined || questions.window === 1 ? document.pipelined : 0
+  assertExact(t, { ...document, pipelined }, questions.requests)
+  t.is(document.target.protocol, 'udp')
+  t.true((document.total.mean_us ?? 0) < mean_us, 'no longer than the client waited')
+  return document
+}
+
+for (const [route, host, window] of [
+  ['loopback over IPv4', '127.0.0.1', 1],
+  ['loopback over IPv6', '::1', 1],
+  ['loopback, several of each peer unanswered', '127.0.0.1', 4],
+] as const) {
+  kernelTest(
+    `counts each datagram that was answered: ${route}`,
+    async t => {
+      const netns = await createNetns(t)
+      const service = await startEcho(t, { host, netns })
+      await measure(t, service, { message: MESSAGES.echo, requests: REQUESTS, window })
+      t.is((await service.finish()).requests, REQUESTS)
+    },
+    'ip',
+  )
+}
+
+for (const family of ['ipv4', 'ipv6'] as const) {
+  kernelTest(
+    `counts each datagram that was answered: a veth pair over ${family}, many peers`,
+    async t => {
+      const pair = await createNetnsPair(t)
+      const service = await startEcho(t, { host: pair[family], netns: pair.server })
+      const questions = { message: MESSAGES.echo, requests: REQUESTS, peers: 100 }
+      await measure(t, service, questions, pair.client)
+      t.is((await service.finish()).requests, REQUESTS)
+    },
+    'ip',
+  )
+}
+
+const DELAY_US = 2000
+
+for (const place of ['app_cpu', 'app_wait'] as const) {
+  kernelTest(
+    `finds in ${place} what a service of datagrams does there`,
+    async t => {
+      const questions = { message: MESSAGES.echo, requests: 300, rate: 200, peers: 2 }
+      const run = async (delayUs: number) => {
+        const service = await startEcho(t, { place, delayUs })
+        const document = await measure(t, service, questions)
+        return { document, own: (await service.finish()).delayed_ns / questions.requests / 1000 }
+      }
+      const base = await run(0)
+      const delayed = await run(DELAY_US)
+      const own = delayed.own - base.own
+      const moved = (name: StageName): number =>
+        spreadMean(delayed.document, name) - spreadMean(base.document, name)
+      const inApp = moved('app_cpu') + moved('app_wait')
+      const said = JSON.stringify(STAGES.map(name => [name, moved(name)]))
+      // Who computes may be made to wait by others; who sleeps does not compute.
+      t.true(Math.abs(inApp - own) <= 0.03 * own, said)
+      t.true(moved(place) > 0.9 * own, said)
+      for (const name of STAGES.filter(stage => isInTotal(stage) && !stage.startsWith('app_'))) {
+        t.true(Math.abs(moved(name)) <= 0.05 * own, `${name} in ${said}`)
+      }
+    },
+    'ip',
+  )
+}
+
+kernelTest(
+  'counts what memcached itself counts of its datagrams',
+  async t => {
+    const service = await startUdpMemcached(t)
+    await measure(t, service, { message: MESSAGES.memcached, requests: REQUESTS })
+    t.is(await readStat({ ...service, port: service.tcpPort }, 'cmd_get'), REQUESTS)
+  },
+  'memcached',
+)
+
+kernelTest(
+  "counts what unbound's log says that it answered",
+  async t => {
+    const service = await startUnbound(t)
+    const document = await measure(t, service, { message: MESSAGES.dns, requests: 2000, peers: 50 })
+    t.is(await service.countReplies(), 2000)
+    t.true(document.stages.some(({ name }) => name === 'app_cpu'))
+  },
+  'unbound',
+)
+
+kernelTest(
+  'takes a port that only UDP has without being told so, and says what is not there',
+  async t => {
+    const service = await startEcho(t, {})
+    const { code, stdout } = await runTaut(t, ['measure', '--port', service.port, '--for', '10ms', '--json'])
+    t.is(code, 0)
+    t.is(JSON.parse(stdout).target.protocol, 'udp')
+    const missing = await runTaut(t, ['measure', '--port', `${service.port}/tcp`, '--for', '10ms'])
+    t.is(missing.code, 1)
+    t.regex(missing.stderr, /nothing listens on/)
+    const wrong = await runTaut(t, ['measure', '--port', `${service.port}/sctp`])
+    t.is(wrong.code, 2)
+  },
+  'ip',
+)

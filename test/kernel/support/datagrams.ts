@@ -1,0 +1,132 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DATAGRAMS } from './fixtures.js'
+import { createFolder } from './folder.js'
+import type { Context } from './kernel-test.js'
+import { endProcess, type Running, startProcess, waitForOutput } from './processes.js'
+import { waitFor, waitForFile } from './wait.js'
+
+/** A service of UDP. */
+export type UdpService = Running & { host: string; port: number; netns?: string | undefined }
+
+/** What the echo did by its own clock. */
+export type EchoAccount = { requests: number; delayed_ns: number }
+
+/** What is sent, the first two bytes aside, in hexadecimal. */
+export const MESSAGES = {
+  echo: '0000aabbccdd',
+  /** A frame header (number, part, parts, reserved) and a command. */
+  memcached: `0000000000010000${Buffer.from('get x\r\n').toString('hex')}`,
+  /** Recursion is desired, one question: the address of taut.test. */
+  dns: '000001000001000000000000047461757404746573740000010001',
+}
+
+/** Starts the service that answers every datagram with itself after a delay; `finish` ends it and gives what it says. */
+export const startEcho = async (
+  t: Context,
+  {
+    host = '127.0.0.1',
+    netns,
+    place = 'app_cpu',
+    delayUs = 0,
+  }: { host?: string; netns?: string; place?: string; delayUs?: number },
+): Promise<UdpService & { finish: () => Promise<EchoAccount> }> => {
+  const running = await startProcess(t, DATAGRAMS, ['serve', host, place, delayUs], { netns })
+  const [, port] = await waitForOutput(running, /^port (\d+)\n/)
+  const finish = async (): Promise<EchoAccount> => {
+    const { stdout } = await endProcess(running)
+    return JSON.parse(stdout.slice(stdout.indexOf('{')))
+  }
+  return { ...running, host, netns, port: Number(port), finish }
+}
+
+/** Starts memcached on a UDP port of its own choice; `port` is that, and `tcpPort` where it tells its counters. */
+export const startUdpMemcached = async (t: Context): Promise<UdpService & { tcpPort: number }> => {
+  const portFile = join(await createFolder(t), 'port')
+  const host = '127.0.0.1'
+  const args = ['-u', 'nobody', '-l', host, '-p', -1, '-U', -1]
+  const running = await startProcess(t, 'memcached', args, { env: { MEMCACHED_PORT_FILENAME: portFile } })
+  const content = await waitForFile(portFile, running)
+  const read = (kind: string): number => Number(new RegExp(`${kind} INET: (\\d+)`).exec(content)?.[1])
+  return { ...running, host, port: read('UDP'), tcpPort: read('TCP') }
+}
+
+/** Starts unbound, which knows one name and forwards nothing; `countReplies` counts them in its log. */
+export const startUnbound = async (
+  t: Context,
+): Promise<UdpService & { countReplies: () => Promise<number> }> => {
+  const folder = await createFolder(t)
+  const [host, port] = ['127.0.0.1', await findFreeUdpPort()]
+  const config = join(folder, 'unbound.conf')
+  await mkdir(join(folder, 'run'))
+  await writeFile(
+    config,
+    `server:
+  interface: ${host}@${port}
+  do-tcp: no
+  do-daemonize: no
+  use-syslog: no
+  logfile: "${folder}/log"
+  log-replies: yes
+  username: ""
+  chroot: ""
+  directory: "${folder}/run"
+  pidfile: ""
+  num-threads: 1
+  local-zone: "test." static
+  local-data: "taut.test. A 192.0.2.1"
+remote-control:
+  control-enable: no
+`,
+  )
+  const running = await startProcess(t, 'unbound', ['-d', '-c', config])
+  const readLog = (): Promise<string> => readFile(join(folder, 'log'), 'utf8').catch(() => '')
+  await waitFor('unbound to start', async () => {
+    if (running.child.exitCode !== null) throw new Error((await running.ended).stderr)
+    return (await readLog()).includes('start of service') || null
+  })
+  const countReplies = async (): Promise<number> =>
+    (await readLog()).split('\n').filter(line => line.includes(' taut.test. A IN NOERROR ')).length
+  return { ...running, host, port, countReplies }
+}
+
+/** What the client is to send: exactly so many requests. */
+export type Questions = {
+  message: string
+  requests: number
+  peers?: number
+  /** Unanswered ones of a peer. */
+  window?: number
+  rate?: number
+}
+
+/** Opens the client's sockets, and gives the function that sends and gives the client's own count and clock. */
+export const prepareQuestions = async (
+  t: Context,
+  { host, port }: UdpService,
+  { message, requests, peers = 8, window = 1, rate = 0 }: Questions,
+  netns?: string,
+): Promise<() => Promise<{ requests: number; mean_us: number }>> => {
+  const args = ['ask', host, port, requests, peers, window, rate, message]
+  const client = await startProcess(t, DATAGRAMS, args, { netns })
+  await waitForOutput(client, /^ready\n/)
+  return async () => {
+    client.child.stdin?.write('\n')
+    const { code, stdout, stderr } = await client.ended
+    if (code !== 0) throw new Error(`the client failed: ${stderr}`)
+    const result = JSON.parse(stdout.slice('ready\n'.length))
+    t.is(result.requests, requests)
+    return result
+  }
+}
+
+const findFreeUdpPort = async (): Promise<number> => {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  socket.close()
+  await once(socket, 'close')
+  return port
+}
