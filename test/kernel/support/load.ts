@@ -18,6 +18,8 @@ export type Load = {
   'value-bytes'?: number
   /** A connection for every request. */
   reconnect?: true
+  /** Gives up after so many seconds, 120 by default. */
+  timeout?: number
 }
 
 /** What the client counted itself. */
