@@ -1,0 +1,64 @@
+import test from 'ava'
+import { assertExact } from '../kernel/support/assertions.js'
+import { type Context, kernelTest } from '../kernel/support/kernel-test.js'
+import { runLoad } from '../kernel/support/load.js'
+import { createNetns, setNamespaceSysctl } from '../kernel/support/netns.js'
+import { startProcess } from '../kernel/support/processes.js'
+import { readStat, startMemcached } from '../kernel/support/services.js'
+import { startMeasuring } from '../kernel/support/taut.js'
+import { buildPrograms } from './support/programs.js'
+import { createStateCounter, waitForState } from './support/state.js'
+
+/** What a socket may hold besides its packets, of which what BPF keeps with it is a part. */
+const SETTING = 'net.core.optmem_max'
+const [NONE, ENOUGH] = ['0', '131072']
+const STEADY = { connections: 8, requests: 40_000, rate: 4000 }
+const LOST = { connections: 4, requests: 10_000 }
+const FOUND = { connections: 4, requests: 5000 }
+/** Of a request that cannot be kept: its payload arrives, and is read. Its reply is looked up, and nothing is there. */
+const EVENTS_A_REQUEST = 2
+
+test.before('builds the programs', buildPrograms)
+
+kernelTest(
+  'what sockets have no memory to keep is counted as lost, each event, and all else is exact',
+  async t => {
+    const netns = await createNetns(t)
+    if (!(await isNamespaced(t, netns))) {
+      t.log(`not tested: ${SETTING} is the whole machine's before Linux 6.8`)
+      t.pass()
+      return
+    }
+    const service = await startMemcached(t, [], { netns })
+    const { port } = service
+    const getsBefore = await readStat(service, 'cmd_get')
+    const measurement = await startMeasuring(t, '--netns', netns, '--port', port)
+    const countState = await createStateCounter(t, measurement.pid)
+
+    const steady = runLoad(t, { port, ...STEADY }, netns)
+    await waitForState(countState, STEADY.connections)
+    await setNamespaceSysctl(netns, SETTING, NONE)
+    await runLoad(t, { port, ...LOST }, netns)
+    await setNamespaceSysctl(netns, SETTING, ENOUGH)
+    await runLoad(t, { port, ...FOUND }, netns)
+    await steady
+    await waitForState(countState, 0)
+
+    const { lost, ...document } = await measurement.stop()
+    t.deepEqual(lost, {
+      ringbuf_full: 0,
+      map_full: EVENTS_A_REQUEST * LOST.requests,
+      clock: 0,
+      recursion: 0,
+    })
+    assertExact(t, { ...document, lost: { ...lost, map_full: 0 } }, STEADY.requests + FOUND.requests)
+    const sent = STEADY.requests + LOST.requests + FOUND.requests
+    t.is((await readStat(service, 'cmd_get')) - getsBefore, sent)
+  },
+  'memcached',
+  'ip',
+  'sysctl',
+)
+
+const isNamespaced = async (t: Context, netns: string): Promise<boolean> =>
+  (await (await startProcess(t, 'sysctl', ['-n', SETTING], { netns })).ended).code === 0
