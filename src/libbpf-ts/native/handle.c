@@ -70,17 +70,27 @@ struct handle *read_handle(napi_env env, napi_value value, const char *argument,
 	return handle;
 }
 
-/* closeHandle(handle): any handle, any number of times. */
-static napi_value close_handle(napi_env env, napi_callback_info info)
+/* Begins a call whose only argument is a handle, closed or not. */
+static struct handle *begin_handle_call(napi_env env, napi_callback_info info)
 {
-	napi_value argv[1];
 	struct handle *handle;
+	napi_value argv[1];
 
 	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
 		return NULL;
 	handle = read_any_handle(env, argv[0]);
 	if (!handle)
-		return throw_type(env, "handle", "a handle");
+		throw_type(env, "handle", "a handle");
+	return handle;
+}
+
+/* closeHandle(handle): any handle, any number of times. */
+static napi_value close_handle(napi_env env, napi_callback_info info)
+{
+	struct handle *handle = begin_handle_call(env, info);
+
+	if (!handle)
+		return NULL;
 	release(handle);
 	return undefined(env);
 }
@@ -88,15 +98,9 @@ static napi_value close_handle(napi_env env, napi_callback_info info)
 /* isClosed(handle): whether it was closed. */
 static napi_value is_closed(napi_env env, napi_callback_info info)
 {
-	napi_value argv[1];
-	struct handle *handle;
+	struct handle *handle = begin_handle_call(env, info);
 
-	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
-		return NULL;
-	handle = read_any_handle(env, argv[0]);
-	if (!handle)
-		return throw_type(env, "handle", "a handle");
-	return boolean(env, handle->released);
+	return handle ? boolean(env, handle->released) : NULL;
 }
 
 void register_handle(napi_env env, napi_value exports)

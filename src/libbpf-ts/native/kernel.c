@@ -8,18 +8,25 @@
 
 #include "addon.h"
 
+/* Has the kernel fill info, and gives an empty object to describe it in. */
+static napi_value begin_description(napi_env env, int fd, void *info, uint32_t size)
+{
+	napi_value result = NULL;
+	int error = bpf_obj_get_info_by_fd(fd, info, &size);
+
+	if (error)
+		return throw_errno(env, error, "info", NULL);
+	napi_create_object(env, &result);
+	return result;
+}
+
 static napi_value describe_program(napi_env env, int fd)
 {
 	struct bpf_prog_info info = {};
-	uint32_t size = sizeof(info);
+	napi_value result = begin_description(env, fd, &info, sizeof(info));
 	char tag[BPF_TAG_SIZE * 2 + 1];
-	napi_value result;
-	int error;
 
-	error = bpf_obj_get_info_by_fd(fd, &info, &size);
-	if (error)
-		return throw_errno(env, error, "info", NULL);
-	if (napi_create_object(env, &result) != napi_ok)
+	if (!result)
 		return NULL;
 	for (int i = 0; i < BPF_TAG_SIZE; i++)
 		snprintf(tag + 2 * i, 3, "%02x", info.tag[i]);
@@ -38,14 +45,9 @@ static napi_value describe_program(napi_env env, int fd)
 static napi_value describe_map(napi_env env, int fd)
 {
 	struct bpf_map_info info = {};
-	uint32_t size = sizeof(info);
-	napi_value result;
-	int error;
+	napi_value result = begin_description(env, fd, &info, sizeof(info));
 
-	error = bpf_obj_get_info_by_fd(fd, &info, &size);
-	if (error)
-		return throw_errno(env, error, "info", NULL);
-	if (napi_create_object(env, &result) != napi_ok)
+	if (!result)
 		return NULL;
 	set_property(env, result, "id", number(env, info.id));
 	set_property(env, result, "name", string(env, info.name));
@@ -60,14 +62,9 @@ static napi_value describe_map(napi_env env, int fd)
 napi_value describe_link(napi_env env, int fd)
 {
 	struct bpf_link_info info = {};
-	uint32_t size = sizeof(info);
-	napi_value result;
-	int error;
+	napi_value result = begin_description(env, fd, &info, sizeof(info));
 
-	error = bpf_obj_get_info_by_fd(fd, &info, &size);
-	if (error)
-		return throw_errno(env, error, "info", NULL);
-	if (napi_create_object(env, &result) != napi_ok)
+	if (!result)
 		return NULL;
 	set_property(env, result, "id", number(env, info.id));
 	set_property(env, result, "type", string(env, libbpf_bpf_link_type_str(info.type)));

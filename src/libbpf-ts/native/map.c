@@ -60,15 +60,19 @@ size_t value_stride(const struct bpf_map *map)
 	}
 }
 
+/* Begins a call whose arguments start with (object, map), loaded or not. */
+static struct bpf_map *begin_map_call(napi_env env, napi_callback_info info, napi_value *argv, size_t count)
+{
+	return begin_call(env, info, argv, count) ? read_map(env, argv[0], argv[1]) : NULL;
+}
+
 /* mapDescribe(object, map) */
 static napi_value map_describe(napi_env env, napi_callback_info info)
 {
 	napi_value argv[2], result;
 	struct bpf_map *map;
 
-	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
-		return NULL;
-	map = read_map(env, argv[0], argv[1]);
+	map = begin_map_call(env, info, argv, ARRAY_SIZE(argv));
 	if (!map || napi_create_object(env, &result) != napi_ok)
 		return NULL;
 	set_property(env, result, "name", string(env, bpf_map__name(map)));
@@ -94,13 +98,23 @@ static napi_value map_set_max_entries(napi_env env, napi_callback_info info)
 	napi_value argv[3];
 	int error;
 
-	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
-		return NULL;
-	map = read_map(env, argv[0], argv[1]);
+	map = begin_map_call(env, info, argv, ARRAY_SIZE(argv));
 	if (!map || !read_u32(env, argv[2], "maxEntries", &max_entries))
 		return NULL;
 	error = bpf_map__set_max_entries(map, max_entries);
 	return error ? throw_errno(env, error, "set max entries", bpf_map__name(map)) : undefined(env);
+}
+
+/* Begins a call for one element, whose arguments start with (object, map, key). */
+static struct bpf_map *begin_element_call(napi_env env, napi_callback_info info, napi_value *argv, size_t count,
+					  struct bytes *key)
+{
+	struct bpf_map *map;
+
+	if (!begin_call(env, info, argv, count))
+		return NULL;
+	map = read_loaded_map(env, argv[0], argv[1]);
+	return map && read_exact_bytes(env, argv[2], "key", bpf_map__key_size(map), key) ? map : NULL;
 }
 
 /* mapGet(object, map, key: Uint8Array, value: Uint8Array): whether the key is there, value filled */
@@ -111,12 +125,8 @@ static napi_value map_get(napi_env env, napi_callback_info info)
 	napi_value argv[4];
 	int error;
 
-	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
-		return NULL;
-	map = read_loaded_map(env, argv[0], argv[1]);
-	if (!map || !read_exact_bytes(env, argv[2], "key", bpf_map__key_size(map), &key) ||
-	    !read_exact_bytes(env, argv[3], "value", value_stride(map),
-			      &value))
+	map = begin_element_call(env, info, argv, ARRAY_SIZE(argv), &key);
+	if (!map || !read_exact_bytes(env, argv[3], "value", value_stride(map), &value))
 		return NULL;
 	error = bpf_map_lookup_elem(bpf_map__fd(map), key.data, value.data);
 	if (!error || error == -ENOENT)
@@ -133,12 +143,8 @@ static napi_value map_set(napi_env env, napi_callback_info info)
 	uint32_t flags;
 	int error;
 
-	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
-		return NULL;
-	map = read_loaded_map(env, argv[0], argv[1]);
-	if (!map || !read_exact_bytes(env, argv[2], "key", bpf_map__key_size(map), &key) ||
-	    !read_exact_bytes(env, argv[3], "value", value_stride(map),
-			      &value) ||
+	map = begin_element_call(env, info, argv, ARRAY_SIZE(argv), &key);
+	if (!map || !read_exact_bytes(env, argv[3], "value", value_stride(map), &value) ||
 	    !read_u32(env, argv[4], "flags", &flags))
 		return NULL;
 	error = bpf_map_update_elem(bpf_map__fd(map), key.data, value.data, flags);
@@ -153,10 +159,8 @@ static napi_value map_delete(napi_env env, napi_callback_info info)
 	struct bytes key;
 	int error;
 
-	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
-		return NULL;
-	map = read_loaded_map(env, argv[0], argv[1]);
-	if (!map || !read_exact_bytes(env, argv[2], "key", bpf_map__key_size(map), &key))
+	map = begin_element_call(env, info, argv, ARRAY_SIZE(argv), &key);
+	if (!map)
 		return NULL;
 	error = bpf_map_delete_elem(bpf_map__fd(map), key.data);
 	if (!error || error == -ENOENT)
@@ -172,9 +176,7 @@ static napi_value map_initial_value(napi_env env, napi_callback_info info)
 	napi_value argv[2];
 	size_t size = 0;
 
-	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
-		return NULL;
-	map = read_map(env, argv[0], argv[1]);
+	map = begin_map_call(env, info, argv, ARRAY_SIZE(argv));
 	if (!map)
 		return NULL;
 	data = bpf_map__initial_value(map, &size);

@@ -270,15 +270,19 @@ static napi_value ring_open(napi_env env, napi_callback_info info)
 	return wrap_handle(env, &owner->handle, &ring_class);
 }
 
+/* Begins a call whose only argument is a ring. */
+static struct watch *begin_ring_call(napi_env env, napi_callback_info info)
+{
+	napi_value argv[1];
+
+	return begin_call(env, info, argv, ARRAY_SIZE(argv)) ? read_watch(env, argv[0]) : NULL;
+}
+
 /* ringStart(ring): calls back from now on, in every turn of the loop that finds something to drain */
 static napi_value ring_start(napi_env env, napi_callback_info info)
 {
-	struct watch *watch;
-	napi_value argv[1];
+	struct watch *watch = begin_ring_call(env, info);
 
-	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
-		return NULL;
-	watch = read_watch(env, argv[0]);
 	if (!watch)
 		return NULL;
 	if (uv_poll_start(watch->poll, UV_READABLE, on_readable))
@@ -289,12 +293,8 @@ static napi_value ring_start(napi_env env, napi_callback_info info)
 /* ringStop(ring): calls back no more */
 static napi_value ring_stop(napi_env env, napi_callback_info info)
 {
-	struct watch *watch;
-	napi_value argv[1];
+	struct watch *watch = begin_ring_call(env, info);
 
-	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
-		return NULL;
-	watch = read_watch(env, argv[0]);
 	if (!watch)
 		return NULL;
 	uv_poll_stop(watch->poll);
