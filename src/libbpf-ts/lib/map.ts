@@ -84,7 +84,10 @@ export class BpfMap<Key = Value, V = Value> {
     return this.#value.typeName
   }
 
-  /** Sets the room before the load: elements, or bytes for a ring buffer; throws a RangeError or BpfError. */
+  /**
+   * Sets the room before the load: elements, or bytes for a ring buffer. Throws a RangeError or BpfError, and a
+   * TypeError for global data.
+   */
   setMaxEntries(maxEntries: number): void {
     native.mapSetMaxEntries(this.#object, this.#index, maxEntries)
     // libbpf rounds the size of a ring buffer.

@@ -143,7 +143,7 @@ export interface Native {
   mapDescribe(object: ObjectHandle, map: number): MapDescription
   mapInfo(object: ObjectHandle, map: number): MapInfo
   mapSetMaxEntries(object: ObjectHandle, map: number, maxEntries: number): void
-  mapGet(object: ObjectHandle, map: number, key: Uint8Array, value: Uint8Array): boolean
+  mapGet(object: ObjectHandle, map: number, key: Uint8Array, into: Uint8Array): boolean
   mapSet(object: ObjectHandle, map: number, key: Uint8Array, value: Uint8Array, flags: number): void
   mapDelete(object: ObjectHandle, map: number, key: Uint8Array): boolean
   mapInitialValue(object: ObjectHandle, map: number): Uint8Array | undefined
@@ -168,7 +168,7 @@ export interface Native {
   probeProgramType(type: number): boolean
   probeMapType(type: number): boolean
   probeHelper(type: number, helper: number): boolean
-  probeTracepoint(name: string, typed: boolean): number
+  probeTracepoint(tracepoint: string, typed: boolean): number
   programTypes(): string[]
   mapTypes(): string[]
   helpers(): string[]

@@ -191,20 +191,21 @@ static int try_attach(int program_fd, const char *name)
 	return 0;
 }
 
-/* probeTracepoint(name: string, typed: boolean): 0, or the errno it is refused with */
+/* probeTracepoint(tracepoint: string, typed: boolean): 0, or the errno it is refused with */
 static napi_value probe_tracepoint(napi_env env, napi_callback_info info)
 {
-	char name[NAME_MAX_LENGTH];
+	char tracepoint[NAME_MAX_LENGTH];
 	napi_value argv[2];
 	bool typed;
 	int fd;
 
 	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)) ||
-	    !read_string(env, argv[0], "name", name, sizeof(name)) || !read_bool(env, argv[1], "typed", &typed))
+	    !read_string(env, argv[0], "tracepoint", tracepoint, sizeof(tracepoint)) ||
+	    !read_bool(env, argv[1], "typed", &typed))
 		return NULL;
-	fd = try_load(typed ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_RAW_TRACEPOINT, name, return_zero,
+	fd = try_load(typed ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_RAW_TRACEPOINT, tracepoint, return_zero,
 		      ARRAY_SIZE(return_zero), NULL, 0);
-	return number(env, -try_attach(fd, typed ? NULL : name));
+	return number(env, -try_attach(fd, typed ? NULL : tracepoint));
 }
 
 void register_feature(napi_env env, napi_value exports)

@@ -93,6 +93,7 @@ static napi_value map_describe(napi_env env, napi_callback_info info)
 /* mapSetMaxEntries(object, map, maxEntries) */
 static napi_value map_set_max_entries(napi_env env, napi_callback_info info)
 {
+	char text[NAME_MAX_LENGTH];
 	uint32_t max_entries;
 	struct bpf_map *map;
 	napi_value argv[3];
@@ -101,6 +102,12 @@ static napi_value map_set_max_entries(napi_env env, napi_callback_info info)
 	map = begin_map_call(env, info, argv, ARRAY_SIZE(argv));
 	if (!map || !read_u32(env, argv[2], "maxEntries", &max_entries))
 		return NULL;
+	/* libbpf has mapped it already, and unmaps or maps over as much as the new count says: memory of others. */
+	if (bpf_map__is_internal(map)) {
+		snprintf(text, sizeof(text), "The map %s holds global data: its room is fixed", bpf_map__name(map));
+		napi_throw_type_error(env, NULL, text);
+		return NULL;
+	}
 	error = bpf_map__set_max_entries(map, max_entries);
 	return error ? throw_errno(env, error, "set max entries", bpf_map__name(map)) : undefined(env);
 }
@@ -117,18 +124,18 @@ static struct bpf_map *begin_element_call(napi_env env, napi_callback_info info,
 	return map && read_exact_bytes(env, argv[2], "key", bpf_map__key_size(map), key) ? map : NULL;
 }
 
-/* mapGet(object, map, key: Uint8Array, value: Uint8Array): whether the key is there, value filled */
+/* mapGet(object, map, key: Uint8Array, into: Uint8Array): whether the key is there, its value put into `into` */
 static napi_value map_get(napi_env env, napi_callback_info info)
 {
-	struct bytes key, value;
+	struct bytes key, into;
 	struct bpf_map *map;
 	napi_value argv[4];
 	int error;
 
 	map = begin_element_call(env, info, argv, ARRAY_SIZE(argv), &key);
-	if (!map || !read_exact_bytes(env, argv[3], "value", value_stride(map), &value))
+	if (!map || !read_exact_bytes(env, argv[3], "into", value_stride(map), &into))
 		return NULL;
-	error = bpf_map_lookup_elem(bpf_map__fd(map), key.data, value.data);
+	error = bpf_map_lookup_elem(bpf_map__fd(map), key.data, into.data);
 	if (!error || error == -ENOENT)
 		return boolean(env, !error);
 	return throw_errno(env, error, "get", bpf_map__name(map));

@@ -25,7 +25,7 @@ test('unknown names are answered with the known ones', t => {
   t.throws(() => probeHelper('xdp', 'nope'), { instanceOf: RangeError, message: /helper "nope"/ })
   t.throws(() => probeHelper('xdp', 5 as never), { instanceOf: TypeError, message: /helper/ })
   t.throws(() => probeAttach('sched_switch', 'kprobe' as never), { instanceOf: TypeError, message: /kind/ })
-  t.throws(() => probeAttach(5 as never), { instanceOf: TypeError, message: /name/ })
+  t.throws(() => probeAttach(5 as never), { instanceOf: TypeError, message: /^tracepoint/ })
 })
 
 kernelTest('types of programs and maps are tried', t => {

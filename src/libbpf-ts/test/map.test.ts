@@ -5,6 +5,7 @@ import test from 'ava'
 import { readEntries } from '../lib/entries.js'
 import { BpfError, BpfObject, possibleCpus } from '../lib/index.js'
 import { findPlace } from '../lib/place.js'
+import { runChild } from './helpers/child.js'
 import { kernelTest } from './helpers/kernel.js'
 import { compileObject } from './helpers/objects.js'
 
@@ -41,6 +42,24 @@ test('the room of a map is set before the load', t => {
   t.throws(() => object.map('hash').setMaxEntries('5' as never), { instanceOf: TypeError })
 })
 
+test('the room of global data is not to be set', async t => {
+  // In a process of its own: libbpf would take memory away from it.
+  const code = `
+    const object = BpfObject.open(process.argv[2])
+    try {
+      object.map('counter.bss').setMaxEntries(2 ** 32 - 1)
+    } catch (error) {
+      console.log(error.name, error.message)
+    }
+    object.close()
+    console.log('closed')`
+  t.like(await runChild(code, [compileObject('counter')]), {
+    code: 0,
+    signal: null,
+    stdout: 'TypeError The map counter.bss holds global data: its room is fixed\nclosed\n',
+  })
+})
+
 kernelTest('a hash keeps decoded values by decoded keys', t => {
   using object = load()
   const hash = object.map<Key, Value>('hash')
@@ -71,6 +90,7 @@ kernelTest('raw bytes go past the decoding', t => {
   t.deepEqual(hash.get(key), hash.get({ port: 80, protocol: 6, padding: 0 }))
   t.true(hash.deleteBytes(key))
   t.throws(() => hash.getBytes(new Uint8Array(3)), { instanceOf: RangeError, message: /^key/ })
+  t.throws(() => hash.getBytes(key, new Uint8Array(15)), { instanceOf: RangeError, message: /^into/ })
   t.throws(() => hash.setBytes(key, new Uint8Array(17)), { instanceOf: RangeError, message: /^value/ })
   t.throws(() => hash.set(key, value, 'sometimes' as never), { instanceOf: TypeError, message: /mode/ })
   t.throws(() => hash.set({ port: 80 }, value), { instanceOf: TypeError, message: /^key/ })
