@@ -31,7 +31,10 @@ export class Link implements Disposable {
     return native.linkPinPath(this.handle)
   }
 
-  /** Closes the link, which detaches the program unless the link is pinned; harmless when done again. */
+  /**
+   * Closes the link, which detaches the program unless the link is pinned; harmless when done again. Throws a
+   * BpfError when the kernel refuses to remove a tc filter: the link then stays open, to be closed later.
+   */
   close(): void {
     native.closeHandle(this.handle)
     this.#owner.links.delete(this)

@@ -116,10 +116,23 @@ export class BpfObject implements Disposable {
     return this
   }
 
-  /** Closes the links and frees programs and maps; harmless when done again. */
+  /**
+   * Closes the links and frees programs and maps; harmless when done again. Throws a BpfError when a link doesn't
+   * close: that link and the object then stay open, to be closed later.
+   */
   close(): void {
+    const errors: unknown[] = []
     for (const link of this.#links) {
-      link.close()
+      try {
+        link.close()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+
+    // Only now: one link that stays must not keep the others attached.
+    if (errors.length > 0) {
+      throw errors[0]
     }
 
     native.closeHandle(this.#handle)

@@ -36,6 +36,7 @@ struct handle {
 
 struct handle_class {
 	const char *name;
+	int (*detach)(struct handle *handle); /* where closing can be refused: tried before, a negative errno if so */
 	void (*release)(struct handle *handle); /* gives back the resources, once */
 };
 

@@ -84,13 +84,18 @@ static struct handle *begin_handle_call(napi_env env, napi_callback_info info)
 	return handle;
 }
 
-/* closeHandle(handle): any handle, any number of times. */
+/* closeHandle(handle): any handle, any number of times; one that the kernel refuses to detach stays open. */
 static napi_value close_handle(napi_env env, napi_callback_info info)
 {
 	struct handle *handle = begin_handle_call(env, info);
+	int error = 0;
 
 	if (!handle)
 		return NULL;
+	if (!handle->released && handle->class->detach)
+		error = handle->class->detach(handle);
+	if (error)
+		return throw_errno(env, error, "detach", NULL);
 	release(handle);
 	return undefined(env);
 }

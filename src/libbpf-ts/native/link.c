@@ -26,7 +26,15 @@ static void release_link(struct handle *handle)
 	link->filter = NULL;
 }
 
-const struct handle_class link_class = { .name = "link", .release = release_link };
+/* libbpf frees its links whether they detach or not; a filter can be tried again. */
+static int detach_filter(struct handle *handle)
+{
+	struct link *link = (struct link *)handle;
+
+	return link->filter ? tc_detach(link->filter) : 0;
+}
+
+const struct handle_class link_class = { .name = "link", .detach = detach_filter, .release = release_link };
 
 static napi_value wrap(napi_env env, struct bpf_link *bpf, struct tc_filter *filter)
 {

@@ -126,7 +126,6 @@ int tc_detach(struct tc_filter *filter)
 
 	if (filter->detached)
 		return 0;
-	filter->detached = true;
 	filter->options.prog_fd = 0;
 	filter->options.prog_id = 0;
 	filter->options.flags = 0;
@@ -135,7 +134,8 @@ int tc_detach(struct tc_filter *filter)
 	remove_unused_qdisc(filter->hook.ifindex);
 	pthread_mutex_unlock(&lock);
 	/* Somebody else removed the filter, the qdisc or the interface: detached it is. */
-	return error == -ENOENT || error == -ENODEV || error == -EINVAL ? 0 : error;
+	filter->detached = !error || error == -ENOENT || error == -ENODEV || error == -EINVAL;
+	return filter->detached ? 0 : error;
 }
 
 void tc_free(struct tc_filter *filter)

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
-import { BpfError, BpfObject, listLinks, listPrograms } from '../lib/index.js'
+import { BpfError, BpfObject, type Link, listLinks, listPrograms } from '../lib/index.js'
 import { callGetuid, kernelTest, openCounter, waitUntil, withBpfFs, withInterface } from './helpers/kernel.js'
 import { compileObject } from './helpers/objects.js'
 
@@ -186,6 +186,49 @@ kernelTest('tc filters come and go, with the qdisc that was made for them', asyn
       instanceOf: TypeError,
       message: /direction/,
     })
+  })
+})
+
+kernelTest('a tc filter that could not be removed stays open, until it is', async t => {
+  await withInterface(name => {
+    const object = load()
+    const program = object.program('on_tc')
+    const [first, second] = [7, 8].map(priority =>
+      program.attachTc({ interface: name, direction: 'egress', priority }),
+    ) as [Link, Link]
+    const other = object.program('on_raw_tracepoint').attachRawTracepoint('sys_enter')
+    // Without root's capabilities for the while, the kernel refuses.
+    const removeAsNobody = (remove: () => void) => {
+      process.seteuid?.(65534)
+      try {
+        remove()
+      } finally {
+        process.seteuid?.(0)
+      }
+    }
+
+    const refusal = { instanceOf: BpfError, code: 'EPERM' }
+    t.throws(() => removeAsNobody(() => first.detach()), refusal)
+    t.throws(() => removeAsNobody(() => first.detach()), refusal)
+    t.throws(() => removeAsNobody(() => first.close()), refusal)
+    t.false(first.closed)
+    t.true(object.links.has(first))
+    first.detach()
+    first.detach()
+    first.close()
+    first.close()
+    t.true(first.closed)
+    t.notRegex(filtersOf(name, 'egress'), /pref 7 /)
+
+    t.throws(() => removeAsNobody(() => object.close()), refusal)
+    t.true(other.closed)
+    t.deepEqual([object.closed, second.closed], [false, false])
+    t.regex(filtersOf(name, 'egress'), /pref 8 /)
+    object.close()
+    object.close()
+    t.deepEqual([object.closed, second.closed], [true, true])
+    t.is(filtersOf(name, 'egress'), '')
+    t.notRegex(qdiscsOf(name), /clsact/)
   })
 })
 
