@@ -1,4 +1,8 @@
+import { constants, setPriority } from 'node:os'
 import { parseArgs } from 'node:util'
+import { Session } from '../src/probes/session.js'
+import { listServices } from '../src/system/services.js'
+import { resolveTarget } from '../src/system/target.js'
 import { createUsageMeter, type Usage } from '../src/system/usage.js'
 import { type ProbeCost, prepareEmptyProbes, timeProbes } from './attached.js'
 import { type Load, type RunningTaut, runLoad, startMemcached, startTaut, stopTauts } from './processes.js'
@@ -6,20 +10,22 @@ import { estimateRatio, type Interval } from './ratio.js'
 
 const { values } = parseArgs({
   options: {
-    pairs: { type: 'string', default: '40' },
+    pairs: { type: 'string', default: '100' },
     connections: { type: 'string', default: '8' },
     json: { type: 'boolean', default: false },
   },
 })
 
 const LOAD = ['--connections', values.connections]
-const SLICE = ['--seconds', '1']
+/** Short, and close to what they are compared with: a machine's disturbances last for seconds. */
+const SLICE = ['--seconds', '0.5']
 const AGENT_SECONDS = 20
 /**
- * JavaScript that has just started compiles itself, and probes on demand settle: a measurement that runs is compared. The
- * load runs as long before every slice, with and without: a machine that has rested is faster than one at work.
+ * Probes on demand settle: a measurement that runs is compared. The load runs as long before every slice, with and
+ * without: a machine that has rested is faster than one at work.
  */
-const SETTLE_SECONDS = 3
+const SETTLE_SECONDS = 0.5
+const REFRESH_MS = 1000
 
 type Pair = { on: number; off: number }
 
@@ -29,8 +35,36 @@ const settle = (): Promise<Load> => runLoad(memcached.port, ...LOAD, '--seconds'
 
 const startSettledTaut = async (): Promise<RunningTaut & { requests: number }> => {
   const taut = await startTaut(memcached.port)
-  const { requests } = await settle()
+  // JavaScript that has just started compiles itself.
+  const { requests } = await runLoad(memcached.port, ...LOAD, '--seconds', '3')
   return { ...taut, requests }
+}
+
+/**
+ * Measures as `taut measure` does, in this process, where it starts at once. `stop` gives how many requests it has
+ * counted since.
+ */
+const startSession = async (): Promise<{ stop: () => Promise<number> }> => {
+  const [target] = resolveTarget({ port: memcached.port }, await listServices())
+  if (target === undefined) throw new Error('memcached is not there')
+  const session = await Session.start(target)
+  // The load client inherits it, and is to compete as it does without taut.
+  setPriority(constants.priority.PRIORITY_NORMAL)
+  const { requests } = await settle()
+  // What this service does not need is let go here.
+  await session.refresh()
+  let refresh = Promise.resolve()
+  const timer = setInterval(() => {
+    refresh = refresh.then(() => session.refresh())
+  }, REFRESH_MS)
+  const stop = async (): Promise<number> => {
+    clearInterval(timer)
+    await refresh
+    const document = await session.stop()
+    session.close()
+    return document.requests - requests
+  }
+  return { stop }
 }
 
 /** One block of off, on, on, off, so that a drift of the machine falls on both alike, and what the load says of it. */
@@ -56,9 +90,9 @@ const runBlock = async (
 const runTautBlock = async (slice: string[]): Promise<{ on: Load; off: Load }[]> => {
   let counted = 0
   const pairs = await runBlock(async () => {
-    const taut = await startSettledTaut()
+    const session = await startSession()
     return async () => {
-      counted = (await taut.stop()).requests - taut.requests
+      counted = await session.stop()
     }
   }, slice)
   // A ratio of unlike work would prove nothing: taut must have seen all of it.
