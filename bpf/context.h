@@ -107,6 +107,13 @@ static __always_inline struct cpu_state *this_cpu(void)
 	return &cpus[bpf_get_smp_processor_id() & (MAX_CPUS - 1)];
 }
 
+/* From here on the CPU is known not to be in a softirq. */
+static __always_inline void leave_softirq(struct cpu_state *cpu)
+{
+	cpu->softirq_ns = 0;
+	cpu->softirq_irq_ns = 0;
+}
+
 static __always_inline bool is_service_port(__u16 port)
 {
 	bool listed = false;

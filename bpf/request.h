@@ -55,6 +55,7 @@ struct metrics {
 	__u64 pieces;		/* of requests, that were read after the first */
 	__u64 backlogged;	/* arrived while a thread held the socket */
 	__u64 steered;		/* packets, whosoever, of devices with RPS */
+	__u64 outside;		/* packets, whosoever, outside of softirqs */
 	__u64 same_cpu;		/* softirq, recv and send on one CPU */
 	__u64 from_cpu[MATRIX_CPUS];	/* read on this CPU: by the CPU of its softirq */
 	__u64 idle_exits[IDLE_STATES];	/* idle_exit by how deep the CPU slept, and its nanoseconds */

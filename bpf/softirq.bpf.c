@@ -40,14 +40,15 @@ int BPF_PROG(softirq_entry, unsigned int vec)
 	return 0;
 }
 
-/* Busy polling, threaded NAPI and tun deliver packets outside any softirq, and must not take an earlier one's time. */
+/*
+ * Busy polling, threaded NAPI and tun deliver packets outside any softirq, and must not take an earlier one's time. Where
+ * nothing does so it is let go: context switches and calls to send and receive tell as well that a softirq is over, so
+ * that enough of such packets would be noticed.
+ */
 SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_exit, unsigned int vec)
 {
-	struct cpu_state *cpu = this_cpu();
-
-	cpu->softirq_ns = 0;
-	cpu->softirq_irq_ns = 0;
+	leave_softirq(this_cpu());
 	return 0;
 }
 
@@ -104,6 +105,16 @@ int BPF_PROG(netif_rx, struct sk_buff *skb)
 	return is_steered(skb->dev) ? hand_over(skb) : 0;
 }
 
+static __always_inline void count_packet(bool steered, bool outside)
+{
+	struct metrics *m = this_metrics();
+
+	if (!m)
+		return;
+	m->steered += steered;
+	m->outside += outside;
+}
+
 SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 {
@@ -111,12 +122,8 @@ int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 	struct net_device *dev = skb->dev;
 	bool steered = is_steered(dev), hardware = is_hardware(dev);
 
-	if (steered) {
-		struct metrics *m = this_metrics();
-
-		if (m)
-			m->steered++;
-	}
+	if (steered || !cpu->softirq_ns)
+		count_packet(steered, !cpu->softirq_ns);
 	/* The look-up is for those only whose driver hands over, as on loopback it would cost more than it tells. */
 	if (!((steered || hardware) && take_handed(skb, &cpu->packet))) {
 		cpu->packet.irq_ns = hardware ? cpu->softirq_irq_ns : 0;

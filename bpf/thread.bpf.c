@@ -69,6 +69,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	struct cpu_state *cpu = this_cpu();
 	__u64 now;
 
+	leave_softirq(cpu);
 	if (cpu->tid)
 		from = bpf_task_storage_get(&threads, prev, NULL, 0);
 	to = bpf_task_storage_get(&threads, next, NULL, 0);
@@ -133,8 +134,11 @@ int know_threads(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-static __always_inline int begin_call(struct thread_run *run, __u64 ns)
+static __always_inline int begin_call(struct cpu_state *cpu, __u64 ns)
 {
+	struct thread_run *run = &cpu->run;
+
+	leave_softirq(cpu);
 	run->call_ns = ns;
 	run->call_off_ns = run->off_ns;
 	run->wait_receives = false;
@@ -149,7 +153,7 @@ int BPF_PROG(recv_copies)
 
 	if (!cpu->tid)
 		return 0;
-	return begin_call(&cpu->run, is_waiting_call(&cpu->run) ? cpu->run.wait_on_ns : bpf_ktime_get_ns());
+	return begin_call(cpu, is_waiting_call(&cpu->run) ? cpu->run.wait_on_ns : bpf_ktime_get_ns());
 }
 
 /* Needed where a request is read in several pieces: do they belong to one call? */
@@ -177,7 +181,7 @@ int BPF_PROG(send_copies, struct sock *sk, struct msghdr *msg)
 	if (end == cpu->run.send_end)
 		return 0;
 	cpu->run.send_end = end;
-	return begin_call(&cpu->run, bpf_ktime_get_ns());
+	return begin_call(cpu, bpf_ktime_get_ns());
 }
 
 /*
@@ -193,7 +197,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 			  !in_bits(receive_syscalls, number, MAX_SYSCALLS)))
 		return 0;
 	cpu->run.recvs++;
-	return begin_call(&cpu->run, bpf_ktime_get_ns());
+	return begin_call(cpu, bpf_ktime_get_ns());
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

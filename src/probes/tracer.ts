@@ -36,6 +36,7 @@ const PROBES_ON_DEMAND: ReadonlyMap<string, readonly CountName[]> = new Map([
   ['reply_is_queued', ['held_back', 'unsplit']],
   ['recv_ends', ['pieces']],
   ['netif_rx', ['steered']],
+  ['softirq_exit', ['outside']],
 ])
 
 /** What one run of all probes took: nanoseconds of BPF programs, and the complete requests meanwhile. */
