@@ -70,6 +70,7 @@ static __always_inline struct syscall_use *syscall_use(struct overheads *o, __u3
 {
 	if (number >= MAX_SYSCALLS)
 		number = MAX_SYSCALLS - 1;
+	barrier_var(number);	/* or the compiler drops the mask, which older verifiers need */
 	return &o->syscalls[number & (MAX_SYSCALLS - 1)];
 }
 

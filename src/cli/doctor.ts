@@ -35,7 +35,7 @@ const doctor = ({ json }: { json?: boolean }): void => {
 
 const chooseExitCode = (checks: readonly Check[], support: readonly Support[] | null): number => {
   if (!checks[0]?.ok) return EXIT.forbidden
-  const isMissing = support === null || findMissing(support) !== null
+  const isMissing = support === null || findMissing(support, 'tcp') !== null
   // Without the JIT it is slower, and works.
   const isHindered = checks.some(({ ok, name }) => !ok && name !== 'jit')
   return isMissing || isHindered ? EXIT.unsupported : EXIT.done

@@ -1,5 +1,6 @@
 import { constants, setPriority } from 'node:os'
 import { performance } from 'node:perf_hooks'
+import { BpfError } from 'libbpf-ts'
 import { type Counts, countInFlight, emptyCounts, subtractCounts } from '../latency/counts.js'
 import { type Exemplar, type MeasureDocument, measureDocument } from '../latency/document.js'
 import { BUCKETS, countValues, findQuantile } from '../latency/histogram.js'
@@ -23,7 +24,7 @@ type Interval = { counts: Counts; cumulative: Counts; startedAt: Date; seconds: 
 export class Session implements Disposable {
   readonly target: Target
   readonly #tracer: Tracer
-  readonly #overheads: OverheadSampler
+  readonly #overheads: OverheadSampler | null
   readonly #intervalUsage = createUsageMeter()
   readonly #wholeUsage = createUsageMeter()
   readonly #host = describeHost()
@@ -36,7 +37,7 @@ export class Session implements Disposable {
   /** The slowest of the session. */
   #exemplars: Exemplar[] = []
 
-  private constructor(target: Target, tracer: Tracer, overheads: OverheadSampler) {
+  private constructor(target: Target, tracer: Tracer, overheads: OverheadSampler | null) {
     this.target = target
     this.#tracer = tracer
     this.#overheads = overheads
@@ -65,7 +66,7 @@ export class Session implements Disposable {
       const { bpfNs, requests } = await this.#tracer.measureCost()
       this.#cost.bpfNs += bpfNs
       this.#cost.requests += requests
-      await this.#overheads.sample(signal)
+      await this.#overheads?.sample(signal)
     }
     this.#tracer.adapt()
     this.#keepExemplars()
@@ -107,7 +108,7 @@ export class Session implements Disposable {
 
   /** Detaches the probes; harmless when done again. */
   close(): void {
-    this.#overheads.close()
+    this.#overheads?.close()
     this.#tracer.close()
   }
 
@@ -137,7 +138,7 @@ export class Session implements Disposable {
       seconds,
       inFlight: countInFlight(cumulative),
       counts,
-      overheads: this.#overheads.read(),
+      overheads: this.#overheads?.read() ?? null,
       cost: {
         bpf_ns_per_request: this.#cost.requests === 0 ? null : this.#cost.bpfNs / this.#cost.requests,
         agent_cpu_percent: agent?.cpuPercent ?? null,
@@ -148,10 +149,12 @@ export class Session implements Disposable {
   }
 }
 
-const loadOverheads = (target: Target, tracer: Tracer): OverheadSampler => {
+/** Null where the kernel refuses them: a breakdown without overheads is better than none. */
+const loadOverheads = (target: Target, tracer: Tracer): OverheadSampler | null => {
   try {
     return new OverheadSampler(target, () => tracer.countRequests())
   } catch (error) {
+    if (error instanceof BpfError) return null
     tracer.close()
     throw error
   }

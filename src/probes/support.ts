@@ -265,10 +265,18 @@ export const probeSupport = (): Support[] =>
 export const findStandIn = ({ program }: Probe, support: readonly Support[]): Probe | null =>
   support.find(({ probe, reason }) => probe.standsInFor === program && reason === null)?.probe ?? null
 
-/** Gives a probe without which there is no measuring, and which this kernel takes neither itself nor a stand-in for. */
-export const findMissing = (support: readonly Support[]): Support | null =>
-  support.find(({ probe, reason }) => probe.required && reason !== null && !findStandIn(probe, support)) ??
-  null
+/**
+ * Gives a probe without which there is no measuring of services of a protocol, and which this kernel takes neither itself
+ * nor a stand-in for; null when there is none.
+ */
+export const findMissing = (support: readonly Support[], protocol: Protocol): Support | null =>
+  support.find(
+    ({ probe, reason }) =>
+      probe.required &&
+      (probe.protocol ?? protocol) === protocol &&
+      reason !== null &&
+      !findStandIn(probe, support),
+  ) ?? null
 
 /**
  * Gives the object's programs that a service of this protocol needs and this kernel takes, without those named as of no
@@ -282,7 +290,7 @@ export const choosePrograms = (
 ): Program[] => {
   const support = probeSupport().filter(({ probe }) => (probe.protocol ?? protocol) === protocol)
   const taken = support.filter(({ reason }) => reason === null).map(({ probe }) => probe)
-  const missing = findMissing(support)
+  const missing = findMissing(support, protocol)
   if (missing !== null) {
     throw new UnsupportedError(`this kernel lacks ${describePoint(missing.probe)}: ${missing.reason}`)
   }

@@ -2,7 +2,7 @@ import test from 'ava'
 import { type Context, kernelTest } from '../kernel/support/kernel-test.js'
 import { type Attribution, attribute, compareRuns } from './compare.js'
 import { idleExit, runqueue, steer } from './cpu-delays.js'
-import type { Injection } from './injection.js'
+import { type Injection, REQUESTS } from './injection.js'
 import { ack, body, driver, protocol, send } from './packet-delays.js'
 import { buildPrograms } from './programs.js'
 import { qdisc } from './queue-delay.js'
@@ -18,6 +18,8 @@ const INJECTIONS = [
 const FOUND_THERE = 0.95
 const FOUND_ELSEWHERE = 0.05
 const ROUNDS = 2
+/** Of the requests of all runs, a hundredth. */
+const MOST_OVERLAPPING = (ROUNDS * 4 * REQUESTS) / 100
 const ATTEMPTS = 3
 
 const rows: Row[] = []
@@ -27,7 +29,7 @@ const findFaults = ({ there, elsewhere, most, overlapping }: Attribution): strin
   ...(there < FOUND_THERE || there > 2 - FOUND_THERE ? ['there'] : []),
   ...(Math.abs(elsewhere) > FOUND_ELSEWHERE ? ['elsewhere'] : []),
   ...(Math.abs(most.share) > FOUND_ELSEWHERE ? [most.stage] : []),
-  ...(overlapping > 0 ? ['overlapping'] : []),
+  ...(overlapping > MOST_OVERLAPPING ? ['overlapping'] : []),
 ]
 
 /**
@@ -36,14 +38,15 @@ const findFaults = ({ there, elsewhere, most, overlapping }: Attribution): strin
  *
  * Other programs and other machines on the same hardware take CPUs away, in any stage. The scheduler's statistics tell.
  * And threads of other containers can be hidden from tracing: a packet that is sent on top of one is not seen, and its
- * request overlaps with the next. Only a comparison that was disturbed in one of these ways is made again.
+ * request overlaps with the next, which only the queueing discipline's timer does to a few in a thousand. Only a
+ * comparison that was disturbed is made again.
  */
 const assertAttribution = async (t: Context, injection: Injection): Promise<void> => {
   const world = await createWorld(t)
   for (let attempt = 1; ; attempt++) {
     const attribution = attribute(injection.stage, await compareRuns(world, injection, ROUNDS))
     const faults = findFaults(attribution)
-    const isDisturbed = attribution.disturbance > FOUND_ELSEWHERE / 2 || attribution.overlapping > 0
+    const isDisturbed = attribution.disturbance > FOUND_ELSEWHERE / 2
     if (faults.length === 0 || !isDisturbed || attempt === ATTEMPTS) {
       rows.push({ ...injection, ...attribution, attempt })
       t.deepEqual(faults, [], JSON.stringify(attribution))

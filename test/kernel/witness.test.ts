@@ -133,7 +133,7 @@ type Competition = {
   requests: number
   clientCpu?: number
   /** The service also waits for a CPU between two requests, which the scheduler counts and taut does not. */
-  waitsBetween?: true
+  waitsBetween?: boolean
 }
 
 /** Compares waits for a CPU for which a neighbour competes, with those that the scheduler adds up itself. */
