@@ -28,8 +28,7 @@ export const addMeasure = (program: Command): void => {
 const measure = async (options: MeasureOptions): Promise<void> => {
   requirePermission()
   const interrupt = listenForInterrupt()
-  // Who waits for the file must not find that of an earlier run.
-  if (options.readyFile !== undefined) rmSync(options.readyFile, { force: true })
+  if (options.readyFile !== undefined) removeReadyFile(options.readyFile)
   using session = await Session.start(await chooseTarget(pickTarget(options)))
   if (options.readyFile !== undefined) writeReadyFile(options.readyFile)
   await refreshUntil(session, options.for * 1000, interrupt.signal)
@@ -44,6 +43,16 @@ export const refreshUntil = async (session: Session, ms: number, signal: AbortSi
   for (let left = ms; left > 0 && !signal.aborted; left = end - performance.now()) {
     await sleep(Math.min(step, left), signal)
     if (end - performance.now() > step / 2) await session.refresh(signal)
+  }
+}
+
+/** Who waits for the file must not find that of an earlier run. What can't be removed can't be written either. */
+const removeReadyFile = (path: string): void => {
+  try {
+    rmSync(path, { force: true })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Failure(`cannot write the ready file: ${reason} (try a path in a folder that exists)`)
   }
 }
 
