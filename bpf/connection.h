@@ -75,7 +75,7 @@ static __always_inline void advance_oldest(struct connection *conn, __u32 state)
 	__u32 phase = conn->phase;
 
 	if (oldest_state(phase) == IDLE)
-		count_begin();
+		COUNT(begun);
 	conn->phase = make_phase(oldest_turn(phase), state, next_state(phase));
 }
 
@@ -122,7 +122,7 @@ static __always_inline void leave_oldest(struct connection *conn, __u32 turn)
 		}
 		if (exchange_phase(conn, phase, make_phase(!turn, next, IDLE))) {
 			if (next != IDLE)
-				count_begin();
+				COUNT(begun);
 			return;
 		}
 	}

@@ -13,7 +13,6 @@
 #include <bpf/bpf_tracing.h>
 
 #define MAX_CPUS 512
-#define MAX_PORTS 4
 
 /* All times are bpf_ktime_get_ns(): CLOCK_MONOTONIC, nanoseconds. */
 struct thread_run {
@@ -76,9 +75,6 @@ struct cpu_state {
 
 extern struct cpu_state cpus[MAX_CPUS];
 
-/* The target: ports, 0 where there are fewer, in one network namespace. */
-extern const volatile __u16 ports[MAX_PORTS];
-extern const volatile __u32 netns;
 extern const volatile bool is_udp;
 
 /* System calls are followed, on kernels where nothing else tells of a send. */
@@ -114,15 +110,6 @@ static __always_inline void leave_softirq(struct cpu_state *cpu)
 	cpu->softirq_irq_ns = 0;
 }
 
-static __always_inline bool is_service_port(__u16 port)
-{
-	bool listed = false;
-
-	for (int i = 0; i < MAX_PORTS; i++)
-		listed |= ports[i] && port == ports[i];
-	return listed;
-}
-
 /* Does the call in which the thread waited last go on, to read what it waited for? */
 static __always_inline bool is_waiting_call(const struct thread_run *run)
 {
@@ -140,5 +127,13 @@ static __always_inline struct metrics *this_metrics(void)
 
 	return bpf_map_lookup_elem(&metrics, &cpu);
 }
+
+/* Adds one to a counter of this CPU's, whatever interrupts. */
+#define COUNT(counter)                                               \
+	do {                                                         \
+		struct metrics *counting = this_metrics();           \
+		if (counting)                                        \
+			__sync_fetch_and_add(&counting->counter, 1); \
+	} while (0)
 
 #endif

@@ -67,12 +67,16 @@ static __always_inline struct datagrams *find_datagrams(struct peer *peer)
 	return bpf_map_lookup_elem(&peers, peer);
 }
 
+/* False if somebody else was faster. */
+static __always_inline bool pop(struct datagrams *datagrams, __u32 number)
+{
+	return __sync_val_compare_and_swap(&datagrams->popped, number, number + 1) == number;
+}
+
 static __always_inline void give_up_oldest(struct datagrams *datagrams, __u32 number)
 {
-	struct metrics *m = this_metrics();
-
-	if (__sync_val_compare_and_swap(&datagrams->popped, number, number + 1) == number && m)
-		__sync_fetch_and_add(&m->unanswered, 1);
+	if (pop(datagrams, number))
+		COUNT(unanswered);
 }
 
 /* Gives the number of the oldest that is worth waiting for; `pushed` when there is none. */
@@ -123,7 +127,6 @@ static __always_inline bool match_read(struct turn *turn, struct reads *reads, _
 	read_first(turn, &read->run, read->ns);
 	read_last(turn, &read->run, read->tid, read->ns);
 	turn->recv_cpu = read->cpu;
-	turn->app_wait_ns = 0;
 	return true;
 }
 

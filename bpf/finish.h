@@ -50,22 +50,6 @@ static __always_inline void arrive_unseen(struct arrival *arrival, __u64 now)
 	arrival->cpu = bpf_get_smp_processor_id();
 }
 
-static __always_inline void count_begin(void)
-{
-	struct metrics *m = this_metrics();
-
-	if (m)
-		__sync_fetch_and_add(&m->begun, 1);
-}
-
-static __always_inline void count_full_map(void)
-{
-	struct metrics *m = this_metrics();
-
-	if (m)
-		__sync_fetch_and_add(&m->lost_map_full, 1);
-}
-
 /* A thread that reads requests is the service's, whatever process it belongs to. */
 static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 {
@@ -130,17 +114,20 @@ static __always_inline __u64 sum_waits_of_both(struct turn *turn, struct cpu_sta
 	return wait;
 }
 
+/* Has a thread of the service, which runs here, begun a call since that may send the reply? */
+static __always_inline bool may_be_sending(const struct turn *turn, const struct cpu_state *cpu)
+{
+	return !turn->send_entry_ns && cpu->tid && cpu->run.call_ns >= turn->last_ns;
+}
+
 /* The service has entered the call that sends its reply: how much of the time since recv was it off the CPU? */
 static __always_inline void leave_app(struct turn *turn, struct cpu_state *cpu)
 {
 	if (cpu->tid == turn->reader) {
 		turn->app_wait_ns = cpu->run.call_off_ns - turn->recv_off_ns;
 	} else {
-		struct metrics *m = this_metrics();
-
 		turn->app_wait_ns = sum_waits_of_both(turn, cpu);
-		if (m)
-			m->handed_over++;
+		COUNT(handed_over);
 	}
 	/* Last: whoever sees it may finish the request. */
 	turn->send_entry_ns = cpu->run.call_ns;

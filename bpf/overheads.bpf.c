@@ -6,10 +6,10 @@
  */
 #include "overheads.h"
 #include "kernel_compat.h"
+#include "target.h"
 
 __u32 window = 0;
 
-#define MAX_PORTS 4
 const volatile __u16 ports[MAX_PORTS] = {};
 const volatile __u32 netns = 0;
 /* One bit a number: those that wait for several sockets. */
@@ -165,15 +165,6 @@ int BPF_PROG(sched_waking, struct task_struct *p)
 	return 0;
 }
 
-static __always_inline bool is_target(struct sock *sk)
-{
-	bool listed = false;
-
-	for (int i = 0; i < MAX_PORTS; i++)
-		listed |= ports[i] && sk->__sk_common.skc_num == ports[i];
-	return listed && sk->__sk_common.skc_net.net->ns.inum == netns;
-}
-
 /* A process that reads from the target's port is the service's, if it was not known before: from its next call on. */
 static __always_inline void adopt_reader(struct task_struct *task, const struct sk_buff *skb)
 {
@@ -181,7 +172,7 @@ static __always_inline void adopt_reader(struct task_struct *task, const struct 
 	__u32 tgid = task->tgid;
 	__u8 known = 1;
 
-	if (sk && is_target(sk))
+	if (sk && is_service_socket(sk))
 		bpf_map_update_elem(&service_pids, &tgid, &known, BPF_ANY);
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /* What packets cost the machine, whosoever they are, in the windows of overheads.bpf.c. */
+#include "cards.h"
 #include "overheads.h"
 
-/* One bit an interrupt number: those of network cards. */
-#define MAX_IRQS 4096
 const volatile __u64 nic_irqs[MAX_IRQS / 64] = {};
 
 /* The NET_RX softirq that runs on a CPU. Counted when it ends, so that its packets and its time belong together. */
@@ -123,7 +122,7 @@ int BPF_PROG(napi_poll, struct napi_struct *napi, int work)
 	o->polls++;
 	o->polled_packets += work;
 	dev = napi->dev;
-	if (dev && dev->dev.parent)
+	if (dev && is_hardware(dev))
 		o->card_packets += work;
 	return 0;
 }
@@ -133,7 +132,7 @@ int BPF_PROG(irq_handler_entry, int irq)
 {
 	struct overheads *o;
 
-	if (!window || !in_bits(nic_irqs, irq, MAX_IRQS))
+	if (!window || !is_card_irq(irq))
 		return 0;
 	o = this_overheads();
 	if (o)

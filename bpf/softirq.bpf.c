@@ -3,7 +3,7 @@
  * Receive context: a NIC's interrupt, the NET_RX softirq it leads to, the driver's hand-over of a packet, and the point
  * where protocols take that up, on the same CPU or, by RPS, on another.
  */
-#include "bits.h"
+#include "cards.h"
 #include "context.h"
 #include "packets.h"
 #include <bpf/bpf_core_read.h>
@@ -13,14 +13,12 @@ struct kept_packet received[MAX_PACKETS];
 __u32 epoch = 0;
 __u32 keeps_backlog = 0;
 
-/* One bit an interrupt number: those of NICs. */
-#define MAX_IRQS 4096
 const volatile __u64 nic_irqs[MAX_IRQS / 64] = {};
 
 SEC("tp_btf/irq_handler_entry")
 int BPF_PROG(irq_handler_entry, int irq)
 {
-	if (in_bits(nic_irqs, irq, MAX_IRQS))
+	if (is_card_irq(irq))
 		this_cpu()->irq_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -52,12 +50,6 @@ int BPF_PROG(softirq_exit, unsigned int vec)
 	return 0;
 }
 
-/* What loopback, veth and their like put into a softirq came by no interrupt, even if that softirq did. */
-static __always_inline bool is_hardware(struct net_device *dev)
-{
-	return dev->dev.parent;
-}
-
 /* Does RPS choose the CPU for the device's packets? Its first queue speaks for all. */
 static __always_inline bool is_steered(struct net_device *dev)
 {
@@ -68,6 +60,7 @@ static __always_inline int hand_over(struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct packet_path path = {
+		/* What loopback, veth and their like put into a softirq came by no interrupt, even if that softirq did. */
 		.irq_ns = is_hardware(skb->dev) ? cpu->softirq_irq_ns : 0,
 		.softirq_ns = cpu->softirq_ns,
 		.handed_ns = bpf_ktime_get_ns(),
@@ -105,16 +98,6 @@ int BPF_PROG(netif_rx, struct sk_buff *skb)
 	return is_steered(skb->dev) ? hand_over(skb) : 0;
 }
 
-static __always_inline void count_packet(bool steered, bool outside)
-{
-	struct metrics *m = this_metrics();
-
-	if (!m)
-		return;
-	m->steered += steered;
-	m->outside += outside;
-}
-
 SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 {
@@ -122,8 +105,10 @@ int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 	struct net_device *dev = skb->dev;
 	bool steered = is_steered(dev), hardware = is_hardware(dev);
 
-	if (steered || !cpu->softirq_ns)
-		count_packet(steered, !cpu->softirq_ns);
+	if (steered)
+		COUNT(steered);
+	if (!cpu->softirq_ns)
+		COUNT(outside);
 	/* The look-up is for those only whose driver hands over, as on loopback it would cost more than it tells. */
 	if (!((steered || hardware) && take_handed(skb, &cpu->packet))) {
 		cpu->packet.irq_ns = hardware ? cpu->softirq_irq_ns : 0;

@@ -7,6 +7,7 @@
 #include "context.h"
 #include "connection.h"
 #include "packets.h"
+#include "target.h"
 #include <bpf/bpf_endian.h>
 
 const volatile __u16 ports[MAX_PORTS] = {};
@@ -16,11 +17,11 @@ const volatile bool is_udp = false;
 static __always_inline bool is_target(struct sock *sk)
 {
 	/* Only these states belong to a full socket with a stream in it: no listener, no request socket. */
-	return is_service_port(sk->__sk_common.skc_num) &&
+	return is_service_socket(sk) &&
 	       (1u << sk->__sk_common.skc_state &
 		(1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSE_WAIT |
 		 1u << TCP_LAST_ACK | 1u << TCP_CLOSING)) &&
-	       sk->sk_protocol == IPPROTO_TCP && sk->__sk_common.skc_net.net->ns.inum == netns;
+	       sk->sk_protocol == IPPROTO_TCP;
 }
 
 /* Bytes that arrived in order and were not read. A FIN takes one sequence number and is no payload. */
@@ -63,10 +64,7 @@ static __always_inline bool read_header(struct sk_buff *skb, struct tcp_header *
 /* Out of the backlog: the way of the packet is known if somebody kept it. */
 static __always_inline bool take_backlogged(struct sk_buff *skb, struct packet_path *path)
 {
-	struct metrics *m = this_metrics();
-
-	if (m)
-		m->backlogged++;
+	COUNT(backlogged);
 	return keeps_backlog && take_received(skb, path);
 }
 
@@ -80,14 +78,6 @@ static __always_inline void arrive(struct arrival *arrival, struct sock *sk, str
 	arrival->cpu = bpf_get_smp_processor_id();
 }
 
-static __always_inline void count_held_back(void)
-{
-	struct metrics *m = this_metrics();
-
-	if (m)
-		m->held_back++;
-}
-
 static __always_inline void begin(struct sock *sk, struct sk_buff *skb)
 {
 	struct connection *conn;
@@ -95,7 +85,7 @@ static __always_inline void begin(struct sock *sk, struct sk_buff *skb)
 
 	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!conn) {
-		count_full_map();
+		COUNT(lost_map_full);
 		return;
 	}
 	phase = conn->phase;
@@ -139,14 +129,6 @@ int BPF_PROG(payload_arrives, struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-static __always_inline void count_piece(void)
-{
-	struct metrics *m = this_metrics();
-
-	if (m)
-		m->pieces++;
-}
-
 static __always_inline void begin_read(struct turn *turn, struct tcp_sock *tp, const struct thread_run *run, __u32 tid,
 				       __u64 now)
 {
@@ -160,7 +142,7 @@ static __always_inline void read_more(struct turn *turn, const struct thread_run
 {
 	bool may_tell = follows_syscalls || counts_recvs;
 
-	count_piece();
+	COUNT(pieces);
 	if (may_tell && turn->recvs == run->recvs && turn->recv_off_ns == run->off_ns && turn->reader == tid &&
 	    turn->last_ns == turn->first_ns)
 		turn->first_ns = now;
@@ -191,7 +173,7 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	if (!tp)
 		return 0;
 	if (!conn) {
-		count_full_map();
+		COUNT(lost_map_full);
 		return 0;
 	}
 	if (conn->awaits_ack)
@@ -258,7 +240,7 @@ static __always_inline bool find_payload(struct sk_buff *skb, struct sock *sk, _
 /* Is this the service's own call that sends the reply, or had the reply to wait, for an ACK or for the qdisc? */
 static __always_inline bool is_sending(struct turn *turn, struct sock *sk, struct cpu_state *cpu)
 {
-	return !turn->send_entry_ns && is_locked(sk) && cpu->tid && cpu->run.call_ns >= turn->last_ns;
+	return is_locked(sk) && may_be_sending(turn, cpu);
 }
 
 /* One packet can carry the replies of both turns. */
@@ -351,10 +333,9 @@ int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
 		struct turn *turn = &conn->turns[i];
 		__u32 state = i == oldest_turn(phase) ? oldest_state(phase) : next_state(phase);
 
-		if (state == READ && !turn->send_entry_ns && tp->write_seq != turn->reply_seq &&
-		    cpu->run.call_ns >= turn->last_ns) {
+		if (state == READ && tp->write_seq != turn->reply_seq && may_be_sending(turn, cpu)) {
 			leave_app(turn, cpu);
-			count_held_back();
+			COUNT(held_back);
 		}
 	}
 	return 0;
@@ -365,7 +346,6 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(connection_changes, struct sock *sk, int oldstate, int newstate)
 {
 	struct connection *conn;
-	struct metrics *m;
 	__u32 state;
 
 	if (newstate != TCP_CLOSE || sk->sk_protocol != IPPROTO_TCP || oldstate == TCP_LISTEN)
@@ -376,9 +356,7 @@ int BPF_PROG(connection_changes, struct sock *sk, int oldstate, int newstate)
 	state = oldest_state(__sync_lock_test_and_set(&conn->phase, 0));
 	if (state == IDLE || state == LEAVING)
 		return 0;
-	m = this_metrics();
-	if (m)
-		__sync_fetch_and_add(&m->unanswered, 1);
+	COUNT(unanswered);
 	return 0;
 }
 

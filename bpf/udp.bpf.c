@@ -7,11 +7,11 @@
 #include "context.h"
 #include "datagrams.h"
 #include "finish.h"
+#include "target.h"
 
 static __always_inline bool is_target(struct sock *sk)
 {
-	return is_service_port(sk->__sk_common.skc_num) && sk->sk_protocol == IPPROTO_UDP &&
-	       sk->__sk_common.skc_net.net->ns.inum == netns;
+	return is_service_socket(sk) && sk->sk_protocol == IPPROTO_UDP;
 }
 
 /*
@@ -35,7 +35,7 @@ static __always_inline void answer_early(struct datagrams *datagrams, struct tur
 
 	if (early <= turn->arrival.path.receive_ns || !match_read(turn, reads, early, 0))
 		return;
-	if (__sync_val_compare_and_swap(&datagrams->popped, number, number + 1) == number)
+	if (pop(datagrams, number))
 		finish(turn, early, false);
 }
 
@@ -55,7 +55,7 @@ int BPF_PROG(datagram_is_ready, struct sock *sk)
 	if (reads && find_sender(sk, cpu, &peer))
 		datagrams = find_datagrams(&peer);
 	if (!datagrams || !reads) {
-		count_full_map();
+		COUNT(lost_map_full);
 		return 0;
 	}
 	if (datagrams->pushed - datagrams->popped >= MAX_DATAGRAMS)
@@ -68,10 +68,10 @@ int BPF_PROG(datagram_is_ready, struct sock *sk)
 	turn->arrival.ready_ns = bpf_ktime_get_ns();
 	/* Datagrams of one peer come one after the other: steering goes by addresses and ports. */
 	if (__sync_val_compare_and_swap(&datagrams->pushed, number, number + 1) != number) {
-		count_full_map();
+		COUNT(lost_map_full);
 		return 0;
 	}
-	count_begin();
+	COUNT(begun);
 	answer_early(datagrams, turn, reads, number);
 	return 0;
 }
@@ -103,12 +103,6 @@ int BPF_PROG(datagram_is_read, struct sock *sk, int ret, int flags)
 	return 0;
 }
 
-/* Is this the service's own call that sends? Not so when the qdisc lets it go later, on top of whichever thread. */
-static __always_inline bool is_sending(struct turn *turn, struct cpu_state *cpu)
-{
-	return !turn->send_entry_ns && !turn->queued_ns && cpu->tid && cpu->run.call_ns >= turn->last_ns;
-}
-
 /* The service answers a datagram that it has read. False if it has not: then this is something else. */
 static __always_inline bool leave_service(struct turn *turn, struct sock *sk, __u64 now)
 {
@@ -117,7 +111,7 @@ static __always_inline bool leave_service(struct turn *turn, struct sock *sk, __
 
 	if (!reads || !match_read(turn, reads, now, cpu->tid))
 		return false;
-	if (is_sending(turn, cpu))
+	if (may_be_sending(turn, cpu))
 		leave_app(turn, cpu);
 	return true;
 }
@@ -127,7 +121,7 @@ static __always_inline struct datagrams *find_asked(struct sk_buff *skb, struct 
 	struct headers headers;
 	struct peer peer;
 
-	if (!is_target(sk))
+	if (!sk || !is_target(sk))
 		return NULL;
 	headers = find_headers(skb);
 	return find_peer(&headers, false, &peer) ? find_datagrams(&peer) : NULL;
@@ -136,15 +130,12 @@ static __always_inline struct datagrams *find_asked(struct sk_buff *skb, struct 
 SEC("tp_btf/net_dev_start_xmit")
 int BPF_PROG(datagram_is_sent, struct sk_buff *skb)
 {
-	struct datagrams *datagrams;
 	struct sock *sk = skb->sk;
+	struct datagrams *datagrams = find_asked(skb, sk);
 	struct turn *turn;
 	__u32 number;
 	__u64 now;
 
-	if (!sk)
-		return 0;
-	datagrams = find_asked(skb, sk);
 	if (!datagrams)
 		return 0;
 	now = bpf_ktime_get_ns();
@@ -154,7 +145,7 @@ int BPF_PROG(datagram_is_sent, struct sk_buff *skb)
 		datagrams->early_ns = now;
 		return 0;
 	}
-	if (__sync_val_compare_and_swap(&datagrams->popped, number, number + 1) == number)
+	if (pop(datagrams, number))
 		finish(turn, now, datagrams->pushed != number + 1);
 	return 0;
 }
@@ -162,14 +153,11 @@ int BPF_PROG(datagram_is_sent, struct sk_buff *skb)
 SEC("tp_btf/qdisc_enqueue")
 int BPF_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
 {
-	struct datagrams *datagrams;
 	struct sock *sk = skb->sk;
+	struct datagrams *datagrams = find_asked(skb, sk);
 	__u32 number;
 	__u64 now;
 
-	if (!sk)
-		return 0;
-	datagrams = find_asked(skb, sk);
 	if (!datagrams)
 		return 0;
 	now = bpf_ktime_get_ns();

@@ -51,8 +51,7 @@ const removeReadyFile = (path: string): void => {
   try {
     rmSync(path, { force: true })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new Failure(`cannot write the ready file: ${reason} (try a path in a folder that exists)`)
+    throw describeUnwritable(error)
   }
 }
 
@@ -64,9 +63,13 @@ const writeReadyFile = (path: string): void => {
     renameSync(draft, path)
   } catch (error) {
     rmSync(draft, { force: true })
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new Failure(`cannot write the ready file: ${reason} (try a path in a folder that exists)`)
+    throw describeUnwritable(error)
   }
+}
+
+const describeUnwritable = (error: unknown): Failure => {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new Failure(`cannot write the ready file: ${reason} (try a path in a folder that exists)`)
 }
 
 /** Prints a measurement to stdout: as JSON in one line, or for people. */

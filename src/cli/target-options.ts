@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { Protocol } from '../system/services.js'
+import type { Protocol } from '../system/sockets.js'
 import type { TargetOptions } from '../system/target.js'
 
 type NamedPort = { port: number; protocol?: Protocol }

@@ -1,8 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { BpfObject, type Link, type Program } from 'libbpf-ts'
 import { OVERHEAD_SUMS, type OverheadSample } from '../latency/overheads.js'
-import { listNicIrqs } from '../system/nic-irqs.js'
-import { MAX_PORTS, type Target } from '../system/target.js'
+import type { Target } from '../system/target.js'
 import { toBits } from './bits.js'
 import {
   OVERHEADS_OFFSETS,
@@ -11,14 +10,13 @@ import {
   SYSCALL_USE_OFFSETS,
   SYSCALL_USE_SIZE,
 } from './generated/overheads.js'
+import { countMissedRuns, loadOnly, setNicIrqs, setTarget } from './specialise.js'
 import { findObstacle, type Probe } from './support.js'
 import { listSyscallNames } from './syscall-names.js'
 import { listWaitSyscalls } from './syscalls.js'
 
 const OBJECT = fileURLToPath(new URL('../../bpf/overheads.bpf.o', import.meta.url))
 
-/** As many as the probes have a bit for, in bpf/overheads_packets.bpf.c. */
-const MAX_IRQS = 4096
 /** As many system calls as the probes tell apart, MAX_SYSCALLS in bpf/overheads.h; the last slot is for all others. */
 const MAX_SYSCALLS = OVERHEADS_OFFSETS.voluntary / SYSCALL_USE_SIZE
 const WORD = 8
@@ -114,24 +112,20 @@ export class OverheadProbes implements Disposable {
   }
 
   /** Loads those that this kernel takes; throws libbpf-ts's BpfError. */
-  static load({ ports, netns, pids }: Target): OverheadProbes {
+  static load(target: Target): OverheadProbes {
     const object = BpfObject.open(OBJECT)
     try {
-      object.variable('ports').set(Array.from({ length: MAX_PORTS }, (_, index) => ports[index] ?? 0))
-      object.variable('netns').set(netns)
+      setTarget(object, target)
       object
         .variable('multiplex_syscalls')
         .set(listWaitSyscalls(process.arch)?.multiplex ?? toBits([], MAX_SYSCALLS))
-      const irqs = listNicIrqs().filter(irq => irq < MAX_IRQS)
-      object.variable('nic_irqs').set(toBits(irqs, MAX_IRQS))
+      const hasCards = setNicIrqs(object)
       const programs = OVERHEAD_PROBES.filter(
-        ({ program, point }) =>
-          (program !== 'irq_handler_entry' || irqs.length > 0) && findObstacle(point) === null,
+        ({ program, point }) => (program !== 'irq_handler_entry' || hasCards) && findObstacle(point) === null,
       ).map(({ program }) => object.program(program))
-      for (const program of object.programs.values()) program.autoload = programs.includes(program)
-      object.load()
+      loadOnly(object, programs)
       const servicePids = object.map<number, number>('service_pids')
-      for (const pid of pids.slice(0, servicePids.maxEntries)) servicePids.set(pid, 1)
+      for (const pid of target.pids.slice(0, servicePids.maxEntries)) servicePids.set(pid, 1)
       return new OverheadProbes(object, programs)
     } catch (error) {
       object.close()
@@ -175,14 +169,9 @@ export class OverheadProbes implements Disposable {
     return words
   }
 
-  /** Gives what the kernel's timing, while somebody has it on, has added up for the probes, in nanoseconds. */
-  readRunTime(): number {
-    return this.#programs.reduce((sum, program) => sum + Number(program.info().runTimeNs), 0)
-  }
-
   /** Gives how many runs of the probes the kernel has left out, because they came on top of one another. */
   countMissedRuns(): number {
-    return this.#programs.reduce((sum, program) => sum + Number(program.info().recursionMisses), 0)
+    return countMissedRuns(this.#programs)
   }
 
   /** Detaches and frees everything; harmless when done again. */

@@ -1,6 +1,6 @@
 import { type BpfObject, type Program, probeAttach } from 'libbpf-ts'
 import type { StageName } from '../latency/stages.js'
-import type { Protocol } from '../system/services.js'
+import type { Protocol } from '../system/sockets.js'
 
 /** This kernel or machine lacks what tracing needs; the message says what. */
 export class UnsupportedError extends Error {
@@ -280,7 +280,7 @@ export const findMissing = (support: readonly Support[], protocol: Protocol): Su
 
 /**
  * Gives the object's programs that a service of this protocol needs and this kernel takes, without those named as of no
- * use here and stand-ins for what is there, in the order in which to attach them; the others are left out of the load.
+ * use here and stand-ins for what is there, in the order in which to attach them.
  * Throws UnsupportedError when it takes neither a required one nor its stand-in.
  */
 export const choosePrograms = (
@@ -299,9 +299,7 @@ export const choosePrograms = (
     !useless.includes(program) &&
     (standsInFor === undefined || !isTaken(standsInFor)) &&
     (beside === undefined || isTaken(beside))
-  const chosen = taken.filter(isNeeded).map(({ program }) => object.program(program))
-  for (const program of object.programs.values()) program.autoload = chosen.includes(program)
-  return chosen
+  return taken.filter(isNeeded).map(({ program }) => object.program(program))
 }
 
 /** Names a probe's point, with the first kernel that has it where it is a young one. */

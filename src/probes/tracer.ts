@@ -5,13 +5,12 @@ import type { Counts } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
 import { STAGES } from '../latency/stages.js'
-import { listNicIrqs } from '../system/nic-irqs.js'
-import type { Protocol } from '../system/services.js'
+import type { Protocol } from '../system/sockets.js'
 import type { Target } from '../system/target.js'
-import { toBits } from './bits.js'
 import { OnDemand } from './demand.js'
 import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
 import { type CountName, Metrics } from './metrics.js'
+import { countMissedRuns, fill, loadOnly, setNicIrqs, setTarget } from './specialise.js'
 import { choosePrograms, UnsupportedError } from './support.js'
 import { listWaitSyscalls } from './syscalls.js'
 
@@ -21,8 +20,6 @@ const OBJECT = fileURLToPath(new URL('../../bpf/taut.bpf.o', import.meta.url))
 const MAX_CPUS = 512
 /** As many processes as the probes know from the start; the others' threads are known from their first request on. */
 const MAX_PIDS = 64
-/** As many as the probes have a bit for, in bpf/softirq.bpf.c. */
-const MAX_IRQS = 4096
 /** Bounds the ring buffer's traffic between two drains: 152 bytes each, 1 core's share fits 256 KiB four times. */
 const EXEMPLARS_A_CPU = 64
 
@@ -62,26 +59,26 @@ export class Tracer implements Disposable {
   }
 
   /** Loads and attaches; throws UnsupportedError when the kernel lacks what is needed, or libbpf-ts's BpfError. */
-  static start({ ports, netns, pids, service: { protocol } }: Target): Tracer {
+  static start(target: Target): Tracer {
+    const { pids, service } = target
+    const { protocol } = service
     const syscalls = listWaitSyscalls(process.arch)
     if (syscalls === null) throw new UnsupportedError(`the system calls of ${process.arch} are not known`)
     const cpus = possibleCpus()
     if (cpus > MAX_CPUS) throw new UnsupportedError(`${cpus} CPUs are more than the probes' ${MAX_CPUS}`)
     const object = BpfObject.open(OBJECT)
     try {
-      object.variable('ports').set(fill(ports, 4))
-      object.variable('netns').set(netns)
+      setTarget(object, target)
       object.variable('is_udp').set(protocol === 'udp')
       object.variable('wait_syscalls').set(syscalls.wait)
       object.variable('receive_syscalls').set(syscalls.receive)
-      const irqs = listNicIrqs().filter(irq => irq < MAX_IRQS)
-      object.variable('nic_irqs').set(toBits(irqs, MAX_IRQS))
+      const hasCards = setNicIrqs(object)
       object.variable('service_pids').set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)
       if (protocol === 'tcp') object.map('peers').setMaxEntries(1)
-      const programs = choosePrograms(object, protocol, irqs.length === 0 ? ['irq_handler_entry'] : [])
+      const programs = choosePrograms(object, protocol, hasCards ? [] : ['irq_handler_entry'])
       object.variable('follows_syscalls').set(programs.some(({ name }) => name === 'sys_enter'))
-      object.load()
+      loadOnly(object, programs)
       const tracer = new Tracer(object, programs, cpus)
       tracer.#attach(protocol)
       return tracer
@@ -224,9 +221,7 @@ export class Tracer implements Disposable {
 
   /** A missed end of a connection is not among them: its request, if it had one, stays in flight, and shows so. */
   #countMissedRuns(): number {
-    return this.#programs
-      .filter(({ name }) => name !== 'connection_changes')
-      .reduce((sum, program) => sum + Number(program.info().recursionMisses), 0)
+    return countMissedRuns(this.#programs.filter(({ name }) => name !== 'connection_changes'))
   }
 
   #sumRunTime(): number {
@@ -243,9 +238,6 @@ const allowTiming = (): Disposable | null => {
     throw error
   }
 }
-
-const fill = (numbers: readonly number[], length: number): number[] =>
-  Array.from({ length }, (_, index) => numbers[index] ?? 0)
 
 const readExemplar = (record: Uint8Array): Exemplar => {
   const exemplar = decodeExemplar(new DataView(record.buffer, record.byteOffset, record.length))

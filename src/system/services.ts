@@ -1,9 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { printable } from '../text/printable.js'
-import { type ListeningSocket, readListeningSockets } from './sockets.js'
-
-export type Protocol = 'tcp' | 'udp'
+import { type ListeningSocket, type Protocol, readListeningSockets } from './sockets.js'
 
 /**
  * A program that listens on a port in one network namespace. `netns` is the namespace's inode.

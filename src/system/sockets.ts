@@ -1,11 +1,13 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { endianness } from 'node:os'
 
+export type Protocol = 'tcp' | 'udp'
+
 /** A listening socket as the kernel shows it: where it listens, and its inode. */
 export type ListeningSocket = { address: string; port: number; inode: number }
 
 /** What the state of a socket that listens looks like: LISTEN of TCP; of UDP unconnected, which is CLOSE. */
-const LISTENING = { tcp: '0A', udp: '07' }
+const LISTENING: Record<Protocol, string> = { tcp: '0A', udp: '07' }
 const CHUNK_BYTES = 16_384
 
 /**
@@ -14,7 +16,7 @@ const CHUNK_BYTES = 16_384
  * The kernel lists those of TCP before all other sockets, so reading stops there: on a machine with many connections
  * the rest of the file is long.
  */
-export const readListeningSockets = (path: string, protocol: 'tcp' | 'udp'): ListeningSocket[] => {
+export const readListeningSockets = (path: string, protocol: Protocol): ListeningSocket[] => {
   const sockets: ListeningSocket[] = []
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
   const fd = openSync(path, 'r')
@@ -42,7 +44,7 @@ export const readListeningSockets = (path: string, protocol: 'tcp' | 'udp'): Lis
 }
 
 /** Gives the socket of one line of `/proc/net/tcp` or `udp`, or null when that one does not listen. */
-export const parseListeningSocket = (line: string, protocol: 'tcp' | 'udp'): ListeningSocket | null => {
+export const parseListeningSocket = (line: string, protocol: Protocol): ListeningSocket | null => {
   const fields = line.trim().split(/\s+/)
   const [, local, , state] = fields
   const [hexAddress, hexPort] = local?.split(':') ?? []

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { isAbsolute, join, normalize } from 'node:path'
 import { printable } from '../text/printable.js'
-import { type Protocol, readNetns, type Service } from './services.js'
+import { readNetns, type Service } from './services.js'
+import type { Protocol } from './sockets.js'
 
 /** What was asked for on the command line; every one given must hold. */
 export type TargetOptions = {

@@ -23,21 +23,20 @@ export const composeFooter = (
 }
 
 const composeLosses = ({ lost, unanswered }: MeasureDocument, columns: number, style: Style): string => {
-  const isLossless = Object.values(lost).every(count => count === 0)
-  const reasons = [
-    `ringbuf ${formatCount(lost.ringbuf_full)}`,
-    `map ${formatCount(lost.map_full)}`,
-    `clock ${formatCount(lost.clock)}`,
-    `recursion ${formatCount(lost.recursion)}`,
-  ]
   const isNarrow = columns < 60
-  // Where there is no room for zeros, what is not zero comes first.
-  const counts = Object.values(lost)
-  const shown = isNarrow ? reasons.filter((_, index) => counts[index] !== 0) : reasons
-  const open = `unanswered ${formatCount(unanswered)}`
-  const label =
-    isLossless && isNarrow ? 'lost: nothing' : `${isLossless ? 'lost' : 'LOST'}: ${shown.join(', ')}`
-  const line = cut(` ${label}${isNarrow ? ', ' : '   '}${open}`, columns)
+  const reasons = [
+    ['ringbuf', lost.ringbuf_full],
+    ['map', lost.map_full],
+    ['clock', lost.clock],
+    ['recursion', lost.recursion],
+  ] as const
+  const isLossless = reasons.every(([, count]) => count === 0)
+  // There is no room for zeros on a narrow screen.
+  const shown = reasons
+    .filter(([, count]) => !isNarrow || count !== 0)
+    .map(([name, count]) => `${name} ${formatCount(count)}`)
+  const losses = `${isLossless ? 'lost' : 'LOST'}: ${shown.join(', ') || 'nothing'}`
+  const line = cut(` ${losses}${isNarrow ? ', ' : '   '}unanswered ${formatCount(unanswered)}`, columns)
   return isLossless ? line : style.red(line)
 }
 

@@ -1,9 +1,10 @@
 import { isInTotal, STAGES, type StageName } from '../../src/latency/stages.js'
 import { assertExact, spreadMean } from '../kernel/support/assertions.js'
 import { connectFirst } from '../kernel/support/load.js'
+import { readRunDelay, readStolen } from '../kernel/support/scheduler.js'
 import { startMeasuring } from '../kernel/support/taut.js'
 import { DELAY_US, type Injection, RATE, REQUESTS } from './injection.js'
-import { readRunDelay, readStolen, type World } from './world.js'
+import type { World } from './world.js'
 
 /** How requests that were delayed differ from those that were not, in microseconds a request. */
 export type Comparison = {

@@ -1,28 +1,16 @@
-import { execFile } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
-import { promisify } from 'node:util'
-import { rootPath } from '../kernel/support/fixtures.js'
+import { compile, compileProbes, rootPath } from '../kernel/support/fixtures.js'
 import { endProcess, type Running, startProcess, waitForOutput } from '../kernel/support/processes.js'
 import type { Attachment } from './programs/attach.js'
 import type { World } from './world.js'
 
-const run = promisify(execFile)
 const SOURCES = rootPath('test/attribution/programs')
 const BUILT = rootPath('dist/test/attribution/programs')
 const DELAY = `${BUILT}/delay.bpf.o`
 
 /** Compiles the programs that delay. */
 export const buildPrograms = async (): Promise<void> => {
-  await mkdir(BUILT, { recursive: true })
-  for (const name of ['burst', 'hold']) {
-    const warnings = ['-Wall', '-Wextra', '-Werror']
-    await run('cc', [
-      ...['-O2', '-std=gnu17', '-pthread', ...warnings],
-      ...['-o', `${BUILT}/${name}`, `${SOURCES}/${name}.c`],
-    ])
-  }
-  const wrapper = rootPath('node_modules/.bin/bpf-linker-wrapper')
-  await run(process.execPath, [wrapper, '--out', DELAY, `${SOURCES}/delay.bpf.c`])
+  for (const name of ['burst', 'hold']) await compile(`${SOURCES}/${name}.c`, `${BUILT}/${name}`)
+  await compileProbes(`${SOURCES}/delay.bpf.c`, DELAY)
 }
 
 /** What delays: `end` ends it, and gives what it added up by its own clock. */

@@ -1,7 +1,8 @@
 import { SERVICE } from '../kernel/support/fixtures.js'
 import { endProcess, startProcess, waitForOutput } from '../kernel/support/processes.js'
+import { pinProcess } from '../kernel/support/scheduler.js'
 import { type Account, startMemcached } from '../kernel/support/services.js'
-import { pinProcess, type World } from './world.js'
+import type { World } from './world.js'
 
 /** A service in the server's namespace. */
 export type Service = { pid: number; port: number; end: () => Promise<void> }

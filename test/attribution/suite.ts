@@ -1,5 +1,6 @@
 import test from 'ava'
 import { type Context, kernelTest } from '../kernel/support/kernel-test.js'
+import { listCpus } from '../kernel/support/scheduler.js'
 import { type Attribution, attribute, compareRuns } from './compare.js'
 import { idleExit, runqueue, steer } from './cpu-delays.js'
 import { type Injection, REQUESTS } from './injection.js'
@@ -8,7 +9,7 @@ import { buildPrograms } from './programs.js'
 import { qdisc } from './queue-delay.js'
 import { appCpu, appWait, dispatch, recv } from './service-delays.js'
 import { formatTable, type Row } from './table.js'
-import { createWorld, listCpus } from './world.js'
+import { createWorld } from './world.js'
 
 /** In the order of the stages. */
 const INJECTIONS = [

@@ -1,11 +1,8 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { Context } from '../kernel/support/kernel-test.js'
 import { createNetnsPair } from '../kernel/support/netns.js'
 import { listCpus, pinProcess } from '../kernel/support/scheduler.js'
-
-export { listCpus, pinProcess, readRunDelay } from '../kernel/support/scheduler.js'
 
 const run = promisify(execFile)
 
@@ -47,10 +44,4 @@ export const steerTo = async (netns: string, cpu: number): Promise<void> => {
   // In groups of 32 bits.
   const mask = (1n << BigInt(cpu)).toString(16).replace(/\B(?=(.{8})+$)/g, ',')
   await runIn(netns, 'sh', '-c', `echo ${mask} > /sys/class/net/${WIRE}/queues/rx-0/rps_cpus`)
-}
-
-/** Gives what the hypervisor took from the machine's CPUs, in nanoseconds; the kernel counts it in hundredths of a second. */
-export const readStolen = async (): Promise<number> => {
-  const [line = ''] = (await readFile('/proc/stat', 'utf8')).split('\n', 1)
-  return Number(line.trim().split(/\s+/)[8]) * 1e7
 }

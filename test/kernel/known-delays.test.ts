@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import type { MeasureDocument } from '../../src/latency/document.js'
 import { isInTotal, STAGES, type StageName } from '../../src/latency/stages.js'
 import { assertExact, spreadMean } from './support/assertions.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
+import { readStolen } from './support/scheduler.js'
 import { type Account, startService } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
 
@@ -45,7 +45,7 @@ type Comparison = {
 }
 
 const compareRuns = async (t: Context, place: string, model: string[]): Promise<Comparison> => {
-  const stolenBefore = await readStolenUs()
+  const stolenBefore = await readStolen()
   const base = await measureService(t, ...model, '--place', place)
   const delayed = await measureService(t, ...model, '--place', place, '--delay-us', DELAY_US)
   const difference = (read: (account: Account) => number): number =>
@@ -60,14 +60,10 @@ const compareRuns = async (t: Context, place: string, model: string[]): Promise<
     ownUs: difference(account => account.delayed_ns),
     preemptedUs: difference(account => account.preempted_ns),
     handedUs: difference(account => account.handed_ns),
-    stolenUs: ((await readStolenUs()) - stolenBefore) / LOAD.requests,
+    stolenUs: ((await readStolen()) - stolenBefore) / LOAD.requests / 1000,
     competitionUs: difference(account => account.other_run_delay_ns),
   }
 }
-/** The kernel counts it in hundredths of a second. */
-const readStolenUs = async (): Promise<number> =>
-  Number((await readFile('/proc/stat', 'utf8')).split('\n', 1)[0]?.trim().split(/\s+/)[8]) * 10_000
-
 const ATTEMPTS = 3
 
 /**

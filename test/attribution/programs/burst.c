@@ -17,25 +17,12 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
+#include "../../kernel/fixtures/clock.h"
 
 static int packets;
 static long burst_ns;
 static int cpu;
 static unsigned long sum_ns, times;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static long now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000L + t.tv_nsec;
-}
 
 /* Packets with the port as their destination and with PSH: the last, or only, one of a request. */
 static void listen_for_requests(const char *interface, int port)

@@ -10,12 +10,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
+#include "../../kernel/fixtures/clock.h"
 
 int main(int argc, char **argv)
 {

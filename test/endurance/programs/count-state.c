@@ -5,12 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
+#include "../../kernel/fixtures/clock.h"
 
 int main(int argc, char **argv)
 {

@@ -1,11 +1,9 @@
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { rootPath } from '../../kernel/support/fixtures.js'
-import { createFolder } from '../../kernel/support/folder.js'
 import type { Context } from '../../kernel/support/kernel-test.js'
-import { startProcess } from '../../kernel/support/processes.js'
+import { runNginx } from '../../kernel/support/nginx.js'
 import { waitForFile } from '../../kernel/support/wait.js'
 
 /** nginx in a network namespace of its own. */
@@ -25,27 +23,13 @@ export const startNginx = async (
   processes: number,
   connections: number,
 ): Promise<Nginx> => {
-  const folder = await createFolder(t)
-  const config = join(folder, 'nginx.conf')
-  await writeFile(
-    config,
-    `daemon off; pid ${folder}/pid; error_log stderr; worker_processes ${processes};
-events { worker_connections ${connections}; }
-http {
-  access_log off;
-  keepalive_requests 1000000; keepalive_timeout 1h;
-  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/${name};`).join(' ')}
-  server {
-    listen 127.0.0.1:${PORT} reuseport;
+  const server = `listen 127.0.0.1:${PORT} reuseport;
     location = / { return 200 "hello"; }
-    location = /status { stub_status; }
-  }
-}
-`,
-  )
-  const running = await startProcess(t, 'nginx', ['-p', folder, '-c', config], { netns })
+    location = /status { stub_status; }`
+  const options = { processes, connections, keepalive: 'keepalive_timeout 1h;', server }
+  const running = await runNginx(t, options, netns)
   // It listens by then.
-  await waitForFile(join(folder, 'pid'), running)
+  await waitForFile(join(running.folder, 'pid'), running)
   return { port: PORT, countRequests: () => askRequests(netns) }
 }
 

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { mkdir, rename, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -23,12 +24,24 @@ export const buildFixtures = async (): Promise<void> => {
   await compile(rootPath('test/kernel/fixtures/no-bpf.c'), NO_BPF)
 }
 
-const compile = async (source: string, output: string): Promise<void> => {
+/** What programs in C may include, beside their own source. */
+const HEADER = rootPath('test/kernel/fixtures/clock.h')
+
+/** Compiles a program in C where it is older than its source; flags go behind the source, as libraries have to. */
+export const compile = async (source: string, output: string, ...flags: string[]): Promise<void> => {
   const built = await stat(output).catch(() => null)
-  if (built !== null && built.mtimeMs >= (await stat(source)).mtimeMs) return
-  await mkdir(new URL('dist/test/kernel/fixtures/', ROOT), { recursive: true })
+  const sources = await Promise.all([source, HEADER].map(file => stat(file)))
+  if (built !== null && sources.every(({ mtimeMs }) => built.mtimeMs >= mtimeMs)) return
+  await mkdir(dirname(output), { recursive: true })
   // Renamed into place: a half-written program must not look newer than its source.
   const unfinished = `${output}.${process.pid}`
-  await run('cc', ['-O2', '-std=gnu17', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', unfinished, source])
+  const warnings = ['-Wall', '-Wextra', '-Werror']
+  await run('cc', ['-O2', '-std=gnu17', ...warnings, '-pthread', '-o', unfinished, source, ...flags])
   await rename(unfinished, output)
+}
+
+/** Compiles and links BPF programs, as taut's own are. */
+export const compileProbes = async (source: string, output: string): Promise<void> => {
+  const wrapper = rootPath('node_modules/.bin/bpf-linker-wrapper')
+  await run(process.execPath, [wrapper, '--out', output, source])
 }

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { rootPath, SERVICE } from './fixtures.js'
 import { createFolder } from './folder.js'
 import type { Context } from './kernel-test.js'
+import { runNginx } from './nginx.js'
 import { endProcess, type Running, startProcess, waitForOutput } from './processes.js'
 import { waitFor, waitForFile } from './wait.js'
 
@@ -54,22 +54,9 @@ export const startRedis = async (t: Context): Promise<Service> => {
 
 /** Starts nginx, which gives every request the same answer. */
 export const startNginx = async (t: Context): Promise<Service> => {
-  const folder = await createFolder(t)
   const place = { host: '127.0.0.1', port: await findFreePort() }
-  const config = join(folder, 'nginx.conf')
-  await writeFile(
-    config,
-    `daemon off; pid ${folder}/pid; error_log stderr; worker_processes 2;
-events { worker_connections 1024; }
-http {
-  access_log off;
-  keepalive_requests 1000000;
-  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/${name};`).join(' ')}
-  server { listen ${place.host}:${place.port}; return 200 "hello"; }
-}
-`,
-  )
-  const running = await startProcess(t, 'nginx', ['-p', folder, '-c', config])
+  const server = `listen ${place.host}:${place.port}; return 200 "hello";`
+  const running = await runNginx(t, { processes: 2, connections: 1024, server })
   return waitUntilListening({ ...running, ...place })
 }
 

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* The service that is measured: its ports, 0 where there are fewer, in one network namespace. */
+#ifndef TAUT_TARGET_H
+#define TAUT_TARGET_H
+
+#include "kernel_types.h"
+
+#define MAX_PORTS 4
+
+extern const volatile __u16 ports[MAX_PORTS];
+extern const volatile __u32 netns;
+
+/* Of any socket, also one that is no full socket. */
+static __always_inline bool is_service_socket(struct sock *sk)
+{
+	__u16 port = sk->__sk_common.skc_num;
+	bool listed = false;
+
+	for (int i = 0; i < MAX_PORTS; i++)
+		listed |= ports[i] && port == ports[i];
+	return listed && sk->__sk_common.skc_net.net->ns.inum == netns;
+}
+
+#endif
