@@ -12,29 +12,30 @@ const WINDOW_STEPS = 100
 /** Samples the overheads of the socket API: in windows, because counting every system call would cost too much. */
 export class OverheadSampler implements Disposable {
   readonly #probes: OverheadProbes
-  readonly #countRequests: () => number
   #requests = 0
   #seconds = 0
 
-  /** Loads the probes for a target; takes what counts its complete requests. Throws libbpf-ts's BpfError. */
-  constructor(target: Target, countRequests: () => number) {
+  /** Loads the probes for a target, which takes a tenth of a second or two; throws libbpf-ts's BpfError. */
+  constructor(target: Target) {
     this.#probes = OverheadProbes.load(target)
-    this.#countRequests = countRequests
   }
 
-  /** Looks at 500 requests, or for half a second, or until the signal. Throws libbpf-ts's BpfError. */
-  async sample(signal?: AbortSignal): Promise<void> {
+  /**
+   * Looks at 500 requests, or for half a second, or until the signal; takes what counts complete requests. Throws
+   * libbpf-ts's BpfError.
+   */
+  async sample(countRequests: () => number, signal?: AbortSignal): Promise<void> {
     this.#probes.attach()
     // Counting takes a while, in which requests go on: so it comes after the window's begin as it does after its end.
     this.#probes.openWindow()
-    const begin = { requests: this.#countRequests(), ms: performance.now() }
+    const begin = { requests: countRequests(), ms: performance.now() }
     for (let steps = 0; steps < WINDOW_STEPS; steps++) {
       await setTimeout(STEP_MS)
       if (this.#probes.closed) return
-      if (signal?.aborted || this.#countRequests() - begin.requests >= WINDOW_REQUESTS) break
+      if (signal?.aborted || countRequests() - begin.requests >= WINDOW_REQUESTS) break
     }
     this.#probes.closeWindow()
-    this.#requests += this.#countRequests() - begin.requests
+    this.#requests += countRequests() - begin.requests
     this.#seconds += (performance.now() - begin.ms) / 1000
     this.#probes.detach()
   }

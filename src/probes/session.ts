@@ -46,8 +46,9 @@ export class Session implements Disposable {
 
   /** Attaches the probes; every request that begins from here on is measured. Throws as Tracer.start does. */
   static async start(target: Target): Promise<Session> {
-    const tracer = Tracer.start(target)
-    const session = new Session(target, tracer, loadOverheads(target, tracer))
+    // Before the tracer counts: what it counted meanwhile would lie before the session's first second.
+    const overheads = loadOverheads(target)
+    const session = new Session(target, startTracer(target, overheads), overheads)
     // Nothing is lost when reading comes late, but the service would be late if it had to wait for the reader.
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
     session.#tracer.chooseExemplars(Number.MAX_SAFE_INTEGER, 1)
@@ -66,7 +67,7 @@ export class Session implements Disposable {
       const { bpfNs, requests } = await this.#tracer.measureCost()
       this.#cost.bpfNs += bpfNs
       this.#cost.requests += requests
-      await this.#overheads?.sample(signal)
+      await this.#overheads?.sample(() => this.#tracer.countRequests(), signal)
     }
     this.#tracer.adapt()
     this.#keepExemplars()
@@ -150,12 +151,20 @@ export class Session implements Disposable {
 }
 
 /** Null where the kernel refuses them: a breakdown without overheads is better than none. */
-const loadOverheads = (target: Target, tracer: Tracer): OverheadSampler | null => {
+const loadOverheads = (target: Target): OverheadSampler | null => {
   try {
-    return new OverheadSampler(target, () => tracer.countRequests())
+    return new OverheadSampler(target)
   } catch (error) {
     if (error instanceof BpfError) return null
-    tracer.close()
+    throw error
+  }
+}
+
+const startTracer = (target: Target, overheads: OverheadSampler | null): Tracer => {
+  try {
+    return Tracer.start(target)
+  } catch (error) {
+    overheads?.close()
     throw error
   }
 }

@@ -6,7 +6,7 @@ import { createFolder } from './support/folder.js'
 import type { Context } from './support/kernel-test.js'
 import { kernelTest } from './support/kernel-test.js'
 import { listStrays } from './support/leftovers.js'
-import { runLoad } from './support/load.js'
+import { connectFirst, runLoad } from './support/load.js'
 import { type Ending, startProcess } from './support/processes.js'
 import { findFreePort, startMemcached, startService } from './support/services.js'
 import { runTaut, startMeasuring, TAUT } from './support/taut.js'
@@ -104,6 +104,22 @@ kernelTest('doctor --json: the same for programs', async t => {
     PROBES.map(({ program }) => [program, true]),
   )
 })
+
+kernelTest(
+  'measure: as many requests a second as the client keeps sending by the clock',
+  async t => {
+    const service = await startMemcached(t)
+    const rate = 2000
+    const send = await connectFirst(t, { port: service.port, requests: 6 * rate, rate })
+    const sending = send()
+    const { stdout } = await runTaut(t, ['measure', '--port', service.port, '--for', '3s', '--json'])
+    const { requests, seconds } = JSON.parse(stdout)
+    // What the client could not send on time, it sends as soon as it can: a tenth of a second's at most.
+    t.true(Math.abs(requests - rate * seconds) <= rate / 10, `${requests} in ${seconds} s`)
+    await sending
+  },
+  'memcached',
+)
 
 kernelTest('measure: text for people where no --json is given', async t => {
   const service = await startService(t)
