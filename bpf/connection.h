@@ -7,6 +7,7 @@
 #define TAUT_CONNECTION_H
 
 #include "finish.h"
+#include "stream.h"
 
 /* A turn goes round: nothing yet, payload has arrived, the service has read some, the reply leaves. */
 enum turn_state { IDLE, ARRIVED, READ, LEAVING };
@@ -34,12 +35,6 @@ struct {
 	__type(key, int);
 	__type(value, struct connection);
 } connections SEC(".maps");
-
-/* Sequence numbers go round. */
-static __always_inline bool is_after(__u32 a, __u32 b)
-{
-	return (__s32)(a - b) > 0;
-}
 
 /* An exchange fails only if the other side was faster, which it can be twice: LEAVING, then away. */
 #define EXCHANGES 4

@@ -163,8 +163,17 @@ static __always_inline __u64 scramble(__u64 ns)
 	return ns * 0x9e3779b97f4a7c15ULL >> 32;
 }
 
-static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, struct stages *stages, __u64 total,
-					  __u64 now, bool pipelined)
+/* What there is to count of a request whose stages are known. */
+struct whole {
+	__u64 end_ns;
+	__u64 total_ns;
+	__u32 send_cpu;
+	bool pipelined;
+	bool interrupted;	/* another request can be counted on top of this one, on the same CPU */
+};
+
+static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, struct stages *stages,
+					  const struct whole *whole)
 {
 	struct exemplar *e = bpf_ringbuf_reserve(&exemplars, sizeof(*e), 0);
 
@@ -172,16 +181,16 @@ static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, 
 		__sync_fetch_and_add(&m->lost_ringbuf_full, 1);
 		return;
 	}
-	e->end_ns = now;
-	e->total_ns = total;
+	e->end_ns = whole->end_ns;
+	e->total_ns = whole->total_ns;
 	for (int stage = 0; stage < N_STAGES; stage++)
 		e->stage_ns[stage] = stages->mask >> stage & 1 ? stages->ns[stage] : 0;
 	e->stage_mask = stages->mask;
 	e->tid = turn->reader;
 	e->softirq_cpu = turn->arrival.cpu;
 	e->recv_cpu = turn->recv_cpu;
-	e->send_cpu = bpf_get_smp_processor_id();
-	e->pipelined = pipelined;
+	e->send_cpu = whole->send_cpu;
+	e->pipelined = whole->pipelined;
 	e->idle_state = turn->awake_ns ? (__s32)turn->idle_state : -1;
 	/* User space drains the ring at every refresh: waking it for each record would cost more than it tells. */
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
@@ -198,46 +207,56 @@ static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, 
 		cursor = at_ns;                                 \
 	} while (0)
 
-static __always_inline void count_places(struct metrics *m, struct turn *turn, __u32 cpu)
+/* What nothing interrupts is added to without a lock of the bus. */
+#define ADD(counter, n)                                          \
+	do {                                                     \
+		if (whole->interrupted)                          \
+			__sync_fetch_and_add(&(counter), n);     \
+		else                                             \
+			(counter) += (n);                        \
+	} while (0)
+
+static __always_inline void count_places(struct metrics *m, struct turn *turn, const struct whole *whole)
 {
 	__u32 from = turn->arrival.cpu, to = turn->recv_cpu;
 
-	if (from == cpu && to == cpu)
-		m->same_cpu++;
+	if (from == whole->send_cpu && to == whole->send_cpu)
+		ADD(m->same_cpu, 1);
 	if (from >= MATRIX_CPUS)
 		return;
 	/* Another CPU's slot; a request that changes CPUs between is the exception. */
-	if (to != cpu)
+	if (to != bpf_get_smp_processor_id())
 		m = bpf_map_lookup_elem(&metrics, &to);
 	if (m)
 		__sync_fetch_and_add(&m->from_cpu[from], 1);
 }
 
-static __always_inline void count_idle_exit(struct metrics *m, struct turn *turn, __u64 ns)
+static __always_inline void count_idle_exit(struct metrics *m, struct turn *turn, __u64 ns, const struct whole *whole)
 {
 	__u32 state = turn->idle_state;
 
 	if (state < IDLE_STATES) {
-		m->idle_exits[state]++;
-		m->idle_exit_ns[state] += ns;
+		ADD(m->idle_exits[state], 1);
+		ADD(m->idle_exit_ns[state], ns);
 	}
 }
 
-/* Gives the row of the tail table that has counted the request, N_BUCKETS if none has. */
-static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined)
+/* The begin of a packet's way, as far as that is known. */
+static __always_inline __u64 begin_of(const struct arrival *arrival)
 {
-	struct metrics *m = this_metrics();
-	struct stages *stages = &this_cpu()->stages;
-	struct tail_row *row;
-	const struct packet_path *path = &turn->arrival.path;
-	__u64 start, cursor, total;
-	__u32 bucket, cpu = bpf_get_smp_processor_id();
+	const struct packet_path *path = &arrival->path;
 
-	if (!m)
-		return N_BUCKETS;
-	start = path->irq_ns ?: path->softirq_ns ?: path->handed_ns ?: path->receive_ns ?: turn->arrival.ready_ns;
-	cursor = start;
-	stages->mask = 0;
+	return path->irq_ns ?: path->softirq_ns ?: path->handed_ns ?: path->receive_ns ?: arrival->ready_ns;
+}
+
+/*
+ * The stages from a packet's begin, where the cursor stands, to what a thread has read last. Gives where the cursor stands
+ * then, 0 when an interval is negative.
+ */
+static __always_inline __u64 end_reading(struct turn *turn, struct stages *stages, __u64 cursor)
+{
+	const struct packet_path *path = &turn->arrival.path;
+
 	if (path->irq_ns && path->softirq_ns)
 		END_STAGE(STAGE_IRQ, path->softirq_ns);
 	if (path->softirq_ns && path->receive_ns)
@@ -256,6 +275,64 @@ static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined
 	END_STAGE(STAGE_RECV, turn->first_ns);
 	if (turn->last_ns != turn->first_ns)
 		END_STAGE(STAGE_BODY, turn->last_ns);
+	return cursor;
+negative:
+	return 0;
+}
+
+/*
+ * Counts a request by its total and its stages, and sends it as an exemplar if it is chosen. Gives the row of the tail table
+ * that has counted it.
+ */
+static __always_inline __u32 count_request(struct metrics *m, struct turn *turn, struct stages *stages,
+					   const struct whole *whole)
+{
+	__u64 total = whole->total_ns;
+	__u32 bucket = bucket_of(total);
+	struct tail_row *row = &m->tail[bucket];
+
+	ADD(row->requests, 1);
+	for (int stage = 0; stage < N_STAGES; stage++) {
+		/* Read each time: the verifier must not learn the bits, or it follows every combination. */
+		if (*(volatile __u32 *)&stages->mask >> stage & 1) {
+			ADD(m->stage_requests[stage][bucket_of(stages->ns[stage])], 1);
+			ADD(row->stage_ns[stage], stages->ns[stage]);
+		}
+	}
+	if (total > m->max_ns)
+		m->max_ns = total;
+	if (whole->pipelined)
+		ADD(m->pipelined, 1);
+	if (turn->awake_ns)
+		count_idle_exit(m, turn, stages->ns[STAGE_IDLE_EXIT], whole);
+	count_places(m, turn, whole);
+	if (m->exemplars_left &&
+	    (total >= exemplar_threshold_ns || !(scramble(whole->end_ns) & exemplar_sample_mask))) {
+		m->exemplars_left--;
+		send_exemplar(m, turn, stages, whole);
+	}
+	return bucket;
+}
+
+/* Gives the row of the tail table that has counted the request, N_BUCKETS if none has. */
+static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined)
+{
+	struct metrics *m = this_metrics();
+	struct stages *stages = &this_cpu()->stages;
+	struct whole whole = {
+		.end_ns = now,
+		.send_cpu = bpf_get_smp_processor_id(),
+		.pipelined = pipelined,
+	};
+	__u64 start, cursor;
+
+	if (!m)
+		return N_BUCKETS;
+	start = begin_of(&turn->arrival);
+	stages->mask = 0;
+	cursor = end_reading(turn, stages, start);
+	if (!cursor)
+		goto negative;
 	/* The application's span ends where its send call begins; if that is not known, at the next point that is. */
 	__u64 sent = turn->queued_ns ?: now;
 	__u64 span = (turn->send_entry_ns ?: sent) - cursor;
@@ -270,32 +347,10 @@ static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined
 		END_STAGE(STAGE_SEND, sent);
 	if (turn->queued_ns)
 		END_STAGE(STAGE_QDISC, now);
-	total = now - start;
-
-	bucket = bucket_of(total);
-	row = &m->tail[bucket];
-	row->requests++;
-	for (int stage = 0; stage < N_STAGES; stage++) {
-		/* Read each time: the verifier must not learn the bits, or it follows every combination. */
-		if (*(volatile __u32 *)&stages->mask >> stage & 1) {
-			m->stage_requests[stage][bucket_of(stages->ns[stage])]++;
-			row->stage_ns[stage] += stages->ns[stage];
-		}
-	}
-	if (total > m->max_ns)
-		m->max_ns = total;
 	if (!turn->send_entry_ns)
 		m->unsplit++;
-	if (pipelined)
-		m->pipelined++;
-	if (turn->awake_ns)
-		count_idle_exit(m, turn, stages->ns[STAGE_IDLE_EXIT]);
-	count_places(m, turn, cpu);
-	if (m->exemplars_left && (total >= exemplar_threshold_ns || !(scramble(now) & exemplar_sample_mask))) {
-		m->exemplars_left--;
-		send_exemplar(m, turn, stages, total, now, pipelined);
-	}
-	return bucket;
+	whole.total_ns = now - start;
+	return count_request(m, turn, stages, &whole);
 negative:
 	m->lost_clock++;
 	return N_BUCKETS;

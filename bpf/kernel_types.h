@@ -82,6 +82,7 @@ typedef struct {
 struct sk_buff;
 
 struct sock_common {
+	__be16 skc_dport;
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
@@ -163,6 +164,10 @@ struct task_struct {
 
 struct bpf_iter__task {
 	struct task_struct *task;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct sock *sk;
 };
 
 struct Qdisc;

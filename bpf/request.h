@@ -5,7 +5,10 @@
 
 #include "kernel_types.h"
 
-/* In the order in which a request passes them. STAGE_ACK lies outside the total. */
+/*
+ * In the order in which a request passes them. STAGE_ACK lies outside the total. Of a client's requests, which are sent
+ * first, STAGE_PEER is the time from the request's departure to the reply's arrival.
+ */
 enum stage {
 	STAGE_IRQ,
 	STAGE_DRIVER,
@@ -21,6 +24,7 @@ enum stage {
 	STAGE_SEND,
 	STAGE_QDISC,
 	STAGE_ACK,
+	STAGE_PEER,
 	N_STAGES,
 };
 

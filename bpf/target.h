@@ -11,14 +11,18 @@ extern const volatile __u16 ports[MAX_PORTS];
 extern const volatile __u32 netns;
 
 /* Of any socket, also one that is no full socket. */
-static __always_inline bool is_service_socket(struct sock *sk)
+static __always_inline bool has_target_port(struct sock *sk, __u16 port)
 {
-	__u16 port = sk->__sk_common.skc_num;
 	bool listed = false;
 
 	for (int i = 0; i < MAX_PORTS; i++)
 		listed |= ports[i] && port == ports[i];
 	return listed && sk->__sk_common.skc_net.net->ns.inum == netns;
+}
+
+static __always_inline bool is_service_socket(struct sock *sk)
+{
+	return has_target_port(sk, sk->__sk_common.skc_num);
 }
 
 #endif

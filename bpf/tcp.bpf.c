@@ -4,11 +4,9 @@
  * driver. A packet belongs to a reply by its sequence numbers. The handlers run under the socket's lock, but for
  * reply_is_queued, which says how it copes, and for packet_is_sent when a qdisc held the packet.
  */
-#include "context.h"
 #include "connection.h"
-#include "packets.h"
+#include "stream.h"
 #include "target.h"
-#include <bpf/bpf_endian.h>
 
 const volatile __u16 ports[MAX_PORTS] = {};
 const volatile __u32 netns = 0;
@@ -16,66 +14,7 @@ const volatile bool is_udp = false;
 
 static __always_inline bool is_target(struct sock *sk)
 {
-	/* Only these states belong to a full socket with a stream in it: no listener, no request socket. */
-	return is_service_socket(sk) &&
-	       (1u << sk->__sk_common.skc_state &
-		(1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSE_WAIT |
-		 1u << TCP_LAST_ACK | 1u << TCP_CLOSING)) &&
-	       sk->sk_protocol == IPPROTO_TCP;
-}
-
-/* Bytes that arrived in order and were not read. A FIN takes one sequence number and is no payload. */
-static __always_inline __u32 unread(struct sock *sk, struct tcp_sock *tp)
-{
-	__u32 bytes = tp->rcv_nxt - tp->copied_seq;
-
-	return bytes && sk->sk_shutdown & RCV_SHUTDOWN ? bytes - 1 : bytes;
-}
-
-/*
- * A socket that a thread has locked is in that thread's hands: no softirq takes in its packets or sends them
- * (sock_owned_by_user in include/net/sock.h); the thread does, working off the backlog when it lets go.
- */
-static __always_inline bool is_locked(struct sock *sk)
-{
-	return sk->sk_lock.owned;
-}
-
-/* The first bytes of a TCP header, as they are on the wire. */
-struct tcp_header {
-	__be16 source;
-	__be16 dest;
-	__be32 seq;
-	__be32 ack_seq;
-	__u8 data_offset;	/* in its upper half, in words of four bytes */
-};
-
-/* Gives the length of the payload too, which ACKs, window probes and a bare FIN do not have. */
-static __always_inline bool read_header(struct sk_buff *skb, struct tcp_header *tcp, __u32 *payload)
-{
-	__u64 start = (__u64)skb->head + skb->transport_header;
-
-	if (bpf_probe_read_kernel(tcp, sizeof(*tcp), (void *)start))
-		return false;
-	*payload = skb->len - (__u32)(start - (__u64)skb->data) - (tcp->data_offset >> 4) * 4;
-	return true;
-}
-
-/* Out of the backlog: the way of the packet is known if somebody kept it. */
-static __always_inline bool take_backlogged(struct sk_buff *skb, struct packet_path *path)
-{
-	COUNT(backlogged);
-	return keeps_backlog && take_received(skb, path);
-}
-
-static __always_inline void arrive(struct arrival *arrival, struct sock *sk, struct sk_buff *skb)
-{
-	if (!is_locked(sk))
-		arrival->path = this_cpu()->packet;
-	else if (!take_backlogged(skb, &arrival->path))
-		arrival->path = (struct packet_path){};
-	arrival->ready_ns = bpf_ktime_get_ns();
-	arrival->cpu = bpf_get_smp_processor_id();
+	return is_service_socket(sk) && is_stream(sk);
 }
 
 static __always_inline void begin(struct sock *sk, struct sk_buff *skb)
@@ -108,7 +47,7 @@ int BPF_PROG(payload_is_ready, struct sock *sk)
 	if (!is_target(sk))
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (tp && !(sk->sk_shutdown & RCV_SHUTDOWN && !unread(sk, tp)))
+	if (tp && !is_bare_end(sk, tp))
 		begin(sk, sk->sk_receive_queue.prev);
 	return 0;
 }
@@ -117,14 +56,12 @@ int BPF_PROG(payload_is_ready, struct sock *sk)
 SEC("tp_btf/tcp_probe")
 int BPF_PROG(payload_arrives, struct sock *sk, struct sk_buff *skb)
 {
-	struct tcp_header tcp;
 	struct tcp_sock *tp;
-	__u32 payload;
 
-	if (!is_target(sk) || !read_header(skb, &tcp, &payload) || !payload)
+	if (!is_target(sk))
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (tp && !is_after(bpf_ntohl(tcp.seq), tp->rcv_nxt) && is_after(bpf_ntohl(tcp.seq) + payload, tp->rcv_nxt))
+	if (tp && brings_payload(skb, tp))
 		begin(sk, skb);
 	return 0;
 }
@@ -137,21 +74,6 @@ static __always_inline void begin_read(struct turn *turn, struct tcp_sock *tp, c
 	turn->reply_seq = tp->write_seq;
 }
 
-/* A call copies packet by packet: the first recv ends with the last of its packets. */
-static __always_inline void read_more(struct turn *turn, const struct thread_run *run, __u32 tid, __u64 now)
-{
-	bool may_tell = follows_syscalls || counts_recvs;
-
-	COUNT(pieces);
-	if (may_tell && turn->recvs == run->recvs && turn->recv_off_ns == run->off_ns && turn->reader == tid &&
-	    turn->last_ns == turn->first_ns)
-		turn->first_ns = now;
-	read_last(turn, run, tid, now);
-}
-
-/* A softirq that reads on behalf of a thread (kTLS, sockmap): nothing is known of when it was called. */
-static const struct thread_run no_thread;
-
 /*
  * Called after each stretch of payload that recv, read, splice and their like have taken off the queue. What is read
  * after the service has written belongs to the next request, also while the reply still waits to be sent.
@@ -159,8 +81,8 @@ static const struct thread_run no_thread;
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(payload_was_copied, struct sock *sk)
 {
-	const struct thread_run *run = &no_thread;
-	__u32 phase, next, tid = 0;
+	const struct thread_run *run;
+	__u32 phase, next, tid;
 	struct connection *conn;
 	struct tcp_sock *tp;
 	struct turn *turn;
@@ -179,14 +101,7 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	if (conn->awaits_ack)
 		count_ack(conn, tp);
 	now = bpf_ktime_get_ns();
-	if (is_locked(sk)) {
-		struct cpu_state *cpu = this_cpu();
-
-		if (!cpu->tid)
-			adopt_current(cpu, now);
-		run = &cpu->run;
-		tid = cpu->tid;
-	}
+	run = find_thread(sk, now, &tid);
 	conn->more = unread(sk, tp) != 0;
 	phase = conn->phase;
 	next = !oldest_turn(phase);
@@ -223,18 +138,6 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 			read_more(turn, run, tid, now);
 	}
 	return 0;
-}
-
-/* In a tunnel's packet the header in hand is another. */
-static __always_inline bool find_payload(struct sk_buff *skb, struct sock *sk, __u32 *end)
-{
-	struct tcp_header tcp;
-	__u32 payload;
-
-	if (!read_header(skb, &tcp, &payload))
-		return false;
-	*end = bpf_ntohl(tcp.seq) + payload;
-	return payload && bpf_ntohs(tcp.source) == sk->__sk_common.skc_num;
 }
 
 /* Is this the service's own call that sends the reply, or had the reply to wait, for an ACK or for the qdisc? */

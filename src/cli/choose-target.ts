@@ -1,6 +1,12 @@
 import { TrafficMeter } from '../probes/traffic.js'
 import { listServices } from '../system/services.js'
-import { resolveTarget, type Target, TargetError, type TargetOptions } from '../system/target.js'
+import {
+  createClientTarget,
+  resolveTarget,
+  type Target,
+  TargetError,
+  type TargetOptions,
+} from '../system/target.js'
 import { Failure } from './failure.js'
 
 const RANKING_MS = 500
@@ -42,6 +48,16 @@ export const findTargets = async (options: TargetOptions): Promise<Target[]> => 
     // A service that only UDP knows by that name needs no more words.
     const udp = options.protocol === undefined && isNamed(options) ? await findUdpTargets(options) : null
     if (udp !== null) return udp
+    if (error instanceof TargetError) throw new Failure(error.message, undefined, { cause: error })
+    throw error
+  }
+}
+
+/** Gives the target of the requests that are sent to a port; throws a Failure when there is no such network namespace. */
+export const findClientTarget = (port: number, netns?: string): Target => {
+  try {
+    return createClientTarget(port, netns)
+  } catch (error) {
     if (error instanceof TargetError) throw new Failure(error.message, undefined, { cause: error })
     throw error
   }

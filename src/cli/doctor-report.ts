@@ -45,7 +45,7 @@ const formatSupport = ({ probe, reason }: Support, standIn: Probe | null, width:
   const first = formatRow(formatHead(reason === null, probe.point, POINT_WIDTH), probe.buys, width)
   if (reason === null) return first
   const cost = probe.required
-    ? `taut can not measure ${probe.protocol === 'udp' ? 'UDP ' : ''}without it`
+    ? `taut can not measure ${probe.role === 'client' ? 'clients ' : probe.protocol === 'udp' ? 'UDP ' : ''}without it`
     : `without it: ${probe.stages.join(', ') || 'less is told apart'}`
   const indent = ' '.repeat(MARK_WIDTH)
   if (standIn !== null) {

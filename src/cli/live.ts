@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { MeasureDocument, Target as NamedTarget } from '../latency/document.js'
+import type { MeasureDocument, NamedService } from '../latency/document.js'
 import { Session } from '../probes/session.js'
 import { TrafficMeter } from '../probes/traffic.js'
 import { listServices, type Service } from '../system/services.js'
@@ -167,7 +167,7 @@ class LiveView {
   }
 }
 
-const nameOf = ({ port, protocol, comm, pid }: Service): NamedTarget => ({ port, protocol, comm, pid })
+const nameOf = ({ port, protocol, comm, pid }: Service): NamedService => ({ port, protocol, comm, pid })
 
 const isSame = (chosen: LiveService, service: Service): boolean =>
   chosen.port === service.port && chosen.pid === service.pid

@@ -2,22 +2,22 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { MeasureDocument } from '../latency/document.js'
 import { Session } from '../probes/session.js'
-import { chooseTarget } from './choose-target.js'
+import { chooseTarget, findClientTarget } from './choose-target.js'
 import { createDurationOption } from './duration.js'
 import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt, sleep } from './interrupt.js'
 import { requirePermission } from './permission.js'
 import { formatReport } from './report.js'
-import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
+import { addClientOption, addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { hasColor, terminalColumns } from './terminal.js'
 
-type MeasureOptions = TargetArguments & { for: number; json?: boolean; readyFile?: string }
+type MeasureOptions = TargetArguments & { to?: number; for: number; json?: boolean; readyFile?: string }
 
 const REFRESH_MS = 1000
 
 /** Adds `taut measure`: measures a service for a while and prints where its requests spent their time. */
 export const addMeasure = (program: Command): void => {
-  addTargetOptions(program.command('measure'))
+  addClientOption(addTargetOptions(program.command('measure')))
     .description('measure a service for a while, print the breakdown')
     .addOption(createDurationOption('how long'))
     .option('--json', 'print one JSON document')
@@ -29,7 +29,11 @@ const measure = async (options: MeasureOptions): Promise<void> => {
   requirePermission()
   const interrupt = listenForInterrupt()
   if (options.readyFile !== undefined) removeReadyFile(options.readyFile)
-  using session = await Session.start(await chooseTarget(pickTarget(options)))
+  const target =
+    options.to === undefined
+      ? await chooseTarget(pickTarget(options))
+      : findClientTarget(options.to, options.netns)
+  using session = await Session.start(target)
   if (options.readyFile !== undefined) writeReadyFile(options.readyFile)
   await refreshUntil(session, options.for * 1000, interrupt.signal)
   printMeasurement(await session.stop(), options)

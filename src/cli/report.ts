@@ -1,5 +1,5 @@
 import type { MeasureDocument, StageDocument } from '../latency/document.js'
-import { isInTotal, STAGE_MEANINGS } from '../latency/stages.js'
+import { describeStage, isInTotal } from '../latency/stages.js'
 import { formatBar } from '../text/bar.js'
 import { printable } from '../text/printable.js'
 import { createStyle, type Style } from '../text/style.js'
@@ -43,11 +43,15 @@ const formatHeadline = (
   width: number,
   style: Style,
 ): string[] => {
-  const name = target.comm === null ? 'unknown service' : printable(target.comm)
-  const pid = target.pid === null ? '' : `, pid ${target.pid}`
   const rate = seconds > 0 ? ` (${formatCount(requests / seconds)}/s)` : ''
-  const text = `${name}${pid}, ${target.protocol} port ${target.port}: ${formatCount(requests)} requests in ${formatDuration(seconds * 1e6)}${rate}`
+  const text = `${nameTarget(target)}: ${formatCount(requests)} requests in ${formatDuration(seconds * 1e6)}${rate}`
   return wrap(text, width).map(line => style.bold(line))
+}
+
+const nameTarget = ({ role, comm, pid, protocol, port }: MeasureDocument['target']): string => {
+  if (role === 'client') return `requests sent to ${protocol} port ${port}`
+  const name = comm === null ? 'unknown service' : printable(comm)
+  return `${name}${pid === null ? '' : `, pid ${pid}`}, ${protocol} port ${port}`
 }
 
 const formatPercentiles = ({ total }: MeasureDocument, width: number): string[] => {
@@ -121,7 +125,7 @@ const formatDominant = (document: MeasureDocument, width: number, style: Style):
       rank === 0
         ? `the slowest 1 % (${requests} requests, mean ${formatDuration(tail?.mean_us ?? null)})`
         : 'it'
-    const text = `${formatShare(row.ofTail ?? 0)} of ${of} is ${row.name}: ${STAGE_MEANINGS[row.name]}.`
+    const text = `${formatShare(row.ofTail ?? 0)} of ${of} is ${row.name}: ${describeStage(row.name, document.target.role)}.`
     return wrap(text, width).map(line => style.yellow(line))
   })
 }

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Protocol } from '../system/sockets.js'
 import type { TargetOptions } from '../system/target.js'
 
@@ -31,6 +31,20 @@ export const pickTarget = (options: TargetArguments): TargetOptions => {
     ...(netns !== undefined && { netns }),
   }
 }
+
+/** Adds the option that names what clients send to, instead of a service. */
+export const addClientOption = (command: Command): Command =>
+  command.addOption(
+    new Option(
+      '--to <port>',
+      'not a service, but the requests sent to this TCP port, from here or from --netns',
+    )
+      .argParser(parseTcpPort)
+      .conflicts(['port', 'pid', 'comm', 'cgroup', 'unit']),
+  )
+
+const parseTcpPort = (text: string): number =>
+  parseWhole(text, 65535, 'A port is a whole number from 1 to 65535; only TCP is followed to other services.')
 
 const parsePort = (text: string): NamedPort => {
   const [, number = '', protocol] = /^(.*?)(?:\/(tcp|udp))?$/.exec(text) ?? []

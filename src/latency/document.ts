@@ -2,18 +2,21 @@ import { type Breakdown, breakdown, type TotalTimes } from './breakdown.js'
 import { type Counts, type Lost, MATRIX_CPUS } from './counts.js'
 import { describeOverheads, type OverheadSample, type Overheads } from './overheads.js'
 import { round, roundKnown } from './round.js'
-import type { StageName } from './stages.js'
+import { type Role, STAGES_OF, type StageName } from './stages.js'
 
 /** A value that JSON can hold. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [name: string]: JsonValue }
 
-/** The service that was measured; the process is null when none could be found for its socket. */
-export type Target = {
+/** A service by its port; the process is null when none could be found for its socket. */
+export type NamedService = {
   port: number
   protocol: 'tcp' | 'udp'
   comm: string | null
   pid: number | null
 }
+
+/** Whose requests were measured: a service's, or those that clients sent to a port, whose processes are not named. */
+export type Target = NamedService & { role: Role }
 
 /** How many requests came through the softirq of one CPU and were read on another, or the same. */
 export type LocalityDocument = { softirq_cpu: number; recv_cpu: number; requests: number }
@@ -117,6 +120,7 @@ export type Measurement = {
 export const measureDocument = (measurement: Measurement): MeasureDocument => {
   const { counts, overheads, cost } = measurement
   const { requests, total, stages, tail } = breakdown(counts)
+  const order = STAGES_OF[measurement.target.role]
   return {
     schema: 1,
     taut: measurement.version,
@@ -132,14 +136,14 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     unsplit: counts.unsplit,
     lost: { ...counts.lost },
     total: totalDocument(total),
-    stages: stages.map(stage => ({
+    stages: sortStages(stages, order).map(stage => ({
       name: stage.name,
       requests: stage.requests,
       mean_us: microseconds(stage.mean),
       p50_us: microseconds(stage.p50),
       p99_us: microseconds(stage.p99),
     })),
-    tail: tail.map(row => tailDocument(row)),
+    tail: tail.map(row => tailDocument({ ...row, stages: sortStages(row.stages, order) })),
     overheads: describeOverheads(counts, overheads),
     locality: listLocality(counts),
     idle_exits: listIdleExits(counts),
@@ -151,6 +155,11 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     exemplars: measurement.exemplars.map(exemplar => exemplarDocument(exemplar)),
   }
 }
+
+const sortStages = <Stage extends { name: StageName }>(
+  stages: readonly Stage[],
+  order: readonly StageName[],
+): Stage[] => stages.toSorted((a, b) => order.indexOf(a.name) - order.indexOf(b.name))
 
 const listLocality = ({ locality }: Counts): LocalityDocument[] =>
   [...locality.entries()].flatMap(([cell, requests]) =>

@@ -47,7 +47,8 @@ export class Session implements Disposable {
   /** Attaches the probes; every request that begins from here on is measured. Throws as Tracer.start does. */
   static async start(target: Target): Promise<Session> {
     // Before the tracer counts: what it counted meanwhile would lie before the session's first second.
-    const overheads = loadOverheads(target)
+    // They are about what a service does.
+    const overheads = target.role === 'client' ? null : loadOverheads(target)
     const session = new Session(target, startTracer(target, overheads), overheads)
     // Nothing is lost when reading comes late, but the service would be late if it had to wait for the reader.
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
@@ -124,12 +125,13 @@ export class Session implements Disposable {
   }
 
   #document({ counts, cumulative, startedAt, seconds }: Interval, agent: Usage | null): MeasureDocument {
-    const { ports, service } = this.target
+    const { role, ports, service } = this.target
     return measureDocument({
       version: VERSION,
       host: this.#host,
       kernel: this.#host.kernel,
       target: {
+        role,
         port: ports[0] ?? service.port,
         protocol: service.protocol,
         comm: service.comm,

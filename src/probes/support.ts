@@ -1,6 +1,7 @@
 import { type BpfObject, type Program, probeAttach } from 'libbpf-ts'
-import type { StageName } from '../latency/stages.js'
+import type { Role, StageName } from '../latency/stages.js'
 import type { Protocol } from '../system/sockets.js'
+import type { Target } from '../system/target.js'
 
 /** This kernel or machine lacks what tracing needs; the message says what. */
 export class UnsupportedError extends Error {
@@ -19,6 +20,8 @@ export type Probe = {
   standsInFor?: string
   /** The only kind of service that needs it. */
   protocol?: Protocol
+  /** Whose requests alone need it. */
+  role?: Role
   /** The probe without which it is of no use. */
   beside?: string
   /** Stages that are absent without it. */
@@ -40,6 +43,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'sched_waking',
     point: 'sched/sched_waking',
+    role: 'server',
     required: false,
     stages: [],
     buys: 'hand-over of a request from one thread of the service to another',
@@ -160,6 +164,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'connection_changes',
     point: 'sock/inet_sock_set_state',
+    role: 'server',
     protocol: 'tcp',
     required: true,
     stages: [],
@@ -168,6 +173,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'packet_is_enqueued',
     point: 'qdisc/qdisc_enqueue',
+    role: 'server',
     protocol: 'tcp',
     required: false,
     stages: ['qdisc'],
@@ -177,6 +183,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'packet_is_sent',
     point: 'net/net_dev_start_xmit',
+    role: 'server',
     protocol: 'tcp',
     required: true,
     stages: ['send'],
@@ -185,6 +192,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'reply_is_queued',
     point: 'sock/sock_send_length',
+    role: 'server',
     protocol: 'tcp',
     required: false,
     stages: [],
@@ -194,6 +202,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'payload_was_copied',
     point: 'tcp/tcp_rcv_space_adjust',
+    role: 'server',
     protocol: 'tcp',
     required: true,
     stages: ['recv', 'body', 'app_cpu'],
@@ -202,6 +211,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'payload_is_ready',
     point: 'sock/sk_data_ready',
+    role: 'server',
     protocol: 'tcp',
     required: true,
     stages: ['protocol'],
@@ -211,6 +221,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'payload_arrives',
     point: 'tcp/tcp_probe',
+    role: 'server',
     standsInFor: 'payload_is_ready',
     protocol: 'tcp',
     required: false,
@@ -218,8 +229,85 @@ export const PROBES: readonly Probe[] = [
     buys: 'the same on older kernels, a moment earlier',
   },
   {
+    program: 'exchange_ends',
+    point: 'sock/inet_sock_set_state',
+    role: 'client',
+    protocol: 'tcp',
+    required: true,
+    stages: [],
+    buys: "clients' requests that end with their connection",
+  },
+  {
+    program: 'finish_open',
+    point: 'iter/bpf_sk_storage_map',
+    role: 'client',
+    protocol: 'tcp',
+    required: true,
+    stages: [],
+    buys: "clients' replies that were read last, on connections that stay open",
+  },
+  {
+    program: 'reply_was_copied',
+    point: 'tcp/tcp_rcv_space_adjust',
+    role: 'client',
+    protocol: 'tcp',
+    required: true,
+    stages: ['recv', 'body'],
+    buys: 'when a client has read the reply',
+  },
+  {
+    program: 'reply_is_ready',
+    point: 'sock/sk_data_ready',
+    role: 'client',
+    protocol: 'tcp',
+    required: true,
+    stages: ['protocol'],
+    buys: "when the reply is on the client's socket",
+    since: '6.3',
+  },
+  {
+    program: 'reply_arrives',
+    point: 'tcp/tcp_probe',
+    role: 'client',
+    standsInFor: 'reply_is_ready',
+    protocol: 'tcp',
+    required: false,
+    stages: ['protocol'],
+    buys: 'the same on older kernels, a moment earlier',
+  },
+  {
+    program: 'request_is_sent',
+    point: 'net/net_dev_start_xmit',
+    role: 'client',
+    protocol: 'tcp',
+    required: true,
+    stages: ['send', 'peer'],
+    buys: "when a client's request is handed to the driver",
+  },
+  {
+    program: 'request_is_enqueued',
+    point: 'qdisc/qdisc_enqueue',
+    role: 'client',
+    protocol: 'tcp',
+    required: false,
+    stages: ['qdisc'],
+    buys: 'when it enters the queue of its interface',
+    since: '5.15',
+  },
+  {
+    program: 'request_is_written',
+    point: 'tcp/tcp_sendmsg_locked',
+    role: 'client',
+    protocol: 'tcp',
+    required: false,
+    stages: ['send'],
+    buys: 'when a client sends; on older kernels its packet and the system call tell',
+    since: '6.16',
+  },
+  {
     program: 'datagram_is_enqueued',
     point: 'qdisc/qdisc_enqueue',
+    role: 'server',
     protocol: 'udp',
     required: false,
     stages: ['qdisc'],
@@ -229,6 +317,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'datagram_is_sent',
     point: 'net/net_dev_start_xmit',
+    role: 'server',
     protocol: 'udp',
     required: true,
     stages: ['send'],
@@ -237,6 +326,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'datagram_is_read',
     point: 'sock/sock_recv_length',
+    role: 'server',
     protocol: 'udp',
     required: true,
     stages: ['recv', 'app_cpu'],
@@ -246,6 +336,7 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'datagram_is_ready',
     point: 'sock/sk_data_ready',
+    role: 'server',
     protocol: 'udp',
     required: true,
     stages: ['protocol'],
@@ -269,28 +360,32 @@ export const findStandIn = ({ program }: Probe, support: readonly Support[]): Pr
  * Gives a probe without which there is no measuring of services of a protocol, and which this kernel takes neither itself
  * nor a stand-in for; null when there is none.
  */
-export const findMissing = (support: readonly Support[], protocol: Protocol): Support | null =>
+export const findMissing = (
+  support: readonly Support[],
+  protocol: Protocol,
+  role: Role = 'server',
+): Support | null =>
   support.find(
     ({ probe, reason }) =>
-      probe.required &&
-      (probe.protocol ?? protocol) === protocol &&
-      reason !== null &&
-      !findStandIn(probe, support),
+      probe.required && isFor(probe, protocol, role) && reason !== null && !findStandIn(probe, support),
   ) ?? null
 
+const isFor = (probe: Probe, protocol: Protocol, role: Role): boolean =>
+  (probe.protocol ?? protocol) === protocol && (probe.role ?? role) === role
+
 /**
- * Gives the object's programs that a service of this protocol needs and this kernel takes, without those named as of no
+ * Gives the object's programs that the requests of this role and protocol need and this kernel takes, without those named as of no
  * use here and stand-ins for what is there, in the order in which to attach them.
  * Throws UnsupportedError when it takes neither a required one nor its stand-in.
  */
 export const choosePrograms = (
   object: BpfObject,
-  protocol: Protocol,
+  { role, service: { protocol } }: Target,
   useless: readonly string[],
 ): Program[] => {
-  const support = probeSupport().filter(({ probe }) => (probe.protocol ?? protocol) === protocol)
+  const support = probeSupport().filter(({ probe }) => isFor(probe, protocol, role))
   const taken = support.filter(({ reason }) => reason === null).map(({ probe }) => probe)
-  const missing = findMissing(support, protocol)
+  const missing = findMissing(support, protocol, role)
   if (missing !== null) {
     throw new UnsupportedError(`this kernel lacks ${describePoint(missing.probe)}: ${missing.reason}`)
   }

@@ -20,7 +20,7 @@ const OBJECT = fileURLToPath(new URL('../../bpf/taut.bpf.o', import.meta.url))
 const MAX_CPUS = 512
 /** As many processes as the probes know from the start; the others' threads are known from their first request on. */
 const MAX_PIDS = 64
-/** Bounds the ring buffer's traffic between two drains: 152 bytes each, 1 core's share fits 256 KiB four times. */
+/** Bounds the ring buffer's traffic between two drains: 160 bytes each, 1 core's share fits 256 KiB four times. */
 const EXEMPLARS_A_CPU = 64
 
 const COST_REQUESTS = 200
@@ -49,6 +49,8 @@ export class Tracer implements Disposable {
   readonly #programs: Program[]
   readonly #metrics: Metrics
   readonly #ring: RingBuffer
+  /** Counts the requests of clients whose reply was read, and that nothing else has ended. */
+  #finishOpen: (() => void) | null = null
   readonly #onDemand: { switch: OnDemand; counts: readonly CountName[] }[] = []
 
   private constructor(object: BpfObject, programs: Program[], cpus: number) {
@@ -76,7 +78,7 @@ export class Tracer implements Disposable {
       object.variable('service_pids').set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)
       if (protocol === 'tcp') object.map('peers').setMaxEntries(1)
-      const programs = choosePrograms(object, protocol, hasCards ? [] : ['irq_handler_entry'])
+      const programs = choosePrograms(object, target, hasCards ? [] : ['irq_handler_entry'])
       object.variable('follows_syscalls').set(programs.some(({ name }) => name === 'sys_enter'))
       loadOnly(object, programs)
       const tracer = new Tracer(object, programs, cpus)
@@ -158,6 +160,7 @@ export class Tracer implements Disposable {
   stop(): Counts {
     // What begins a request goes first, so that the others see the ends of those that have begun.
     for (const link of [...this.#object.links].reverse()) link.close()
+    this.#finishOpen?.()
     return this.read()
   }
 
@@ -182,6 +185,13 @@ export class Tracer implements Disposable {
     // Only TCP has backlogs.
     if (protocol === 'tcp') this.#onDemand.push({ switch: new OnDemand(keepBacklog), counts: ['backlogged'] })
     for (const program of this.#programs) {
+      if (program.name === 'finish_open') {
+        this.#finishOpen = () => {
+          using exchanges = program.attachIter(this.#object.map('exchanges'))
+          exchanges.read()
+        }
+        continue
+      }
       if (program.sectionName.startsWith('iter/')) {
         using threads = program.attachIter()
         threads.read()
@@ -221,7 +231,9 @@ export class Tracer implements Disposable {
 
   /** A missed end of a connection is not among them: its request, if it had one, stays in flight, and shows so. */
   #countMissedRuns(): number {
-    return countMissedRuns(this.#programs.filter(({ name }) => name !== 'connection_changes'))
+    return countMissedRuns(
+      this.#programs.filter(({ name }) => name !== 'connection_changes' && name !== 'exchange_ends'),
+    )
   }
 
   #sumRunTime(): number {

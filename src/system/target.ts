@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { isAbsolute, join, normalize } from 'node:path'
+import type { Role } from '../latency/stages.js'
 import { printable } from '../text/printable.js'
 import { readNetns, type Service } from './services.js'
 import type { Protocol } from './sockets.js'
@@ -18,9 +19,10 @@ export type TargetOptions = {
 
 /**
  * What to measure: these ports of this network namespace. `pids` are all processes that hold a listening socket of
- * one of them, whatever their names; `service` is the one to name.
+ * one of them, whatever their names; `service` is the one to name. Of clients the ports are those of the other side, and
+ * nothing is known of the processes.
  */
-export type Target = { ports: number[]; netns: number; pids: number[]; service: Service }
+export type Target = { role: Role; ports: number[]; netns: number; pids: number[]; service: Service }
 
 /** The options name nothing that listens, or too much; the message says what, why and what to do. */
 export class TargetError extends Error {
@@ -88,7 +90,17 @@ export const createTarget = (
   const { netns } = service
   const sharers = services.filter(other => other.netns === netns && ports.includes(other.port))
   const pids = [...new Set([service, ...sharers].flatMap(({ pids }) => pids))]
-  return { ports, netns, pids, service }
+  return { role: 'server', ports, netns, pids, service }
+}
+
+/**
+ * Gives the target of all requests that are sent to a TCP port, of whichever machine, out of a network namespace, our own when
+ * none is named. Throws TargetError when there is none of the name.
+ */
+export const createClientTarget = (port: number, netnsName?: string): Target => {
+  const netns = netnsName === undefined ? (readNetns('self') ?? 0) : readNamedNetns(netnsName)
+  const service = { port, protocol: 'tcp' as const, addresses: [], netns, pids: [], pid: null, comm: null }
+  return { role: 'client', ports: [port], netns, pids: [], service }
 }
 
 type Filter = (service: Service) => boolean

@@ -1,4 +1,4 @@
-import { STAGE_MEANINGS } from '../latency/stages.js'
+import { describeStage, STAGES_OF } from '../latency/stages.js'
 import { wrap } from '../text/width.js'
 
 const KEYS = [
@@ -24,6 +24,6 @@ export const composeHelp = (columns: number): string[] => {
     '',
     ...wrap(bars, columns - 2).map(line => ` ${line}`),
     '',
-    ...Object.entries(STAGE_MEANINGS).flatMap(stage => row(stage)),
+    ...STAGES_OF.server.flatMap(stage => row([stage, describeStage(stage, 'server')])),
   ]
 }

@@ -1,7 +1,7 @@
-import type { MeasureDocument, Target } from '../latency/document.js'
+import type { MeasureDocument, NamedService } from '../latency/document.js'
 
 /** A listening service as the live screen lists it; rates are null where they can not be told. */
-export type LiveService = Target & {
+export type LiveService = NamedService & {
   readsPerSecond: number | null
   /** Whether this is the service being traced. */
   chosen: boolean
@@ -11,7 +11,7 @@ export type LiveService = Target & {
 export type LiveModel = {
   services: LiveService[]
   /** The service being traced; null before one is. */
-  target: Target | null
+  target: NamedService | null
   /** The last interval; null before the first one is over. */
   document: MeasureDocument | null
   /** How long the target has been traced. */

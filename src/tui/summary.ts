@@ -1,4 +1,4 @@
-import type { MeasureDocument, Target } from '../latency/document.js'
+import type { MeasureDocument, NamedService } from '../latency/document.js'
 import type { Style } from '../text/style.js'
 import { formatCount, formatDuration, formatShort } from '../text/units.js'
 import { alignLeft, cut } from '../text/width.js'
@@ -6,7 +6,7 @@ import { nameOf } from './services.js'
 
 /** The service being traced, its rate, and its percentiles: two lines, or three where there are few columns. */
 export const composeSummary = (
-  target: Target | null,
+  target: NamedService | null,
   document: MeasureDocument | null,
   columns: number,
   style: Style,

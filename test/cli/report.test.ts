@@ -101,3 +101,20 @@ test("a process's name can not steer the terminal", t => {
     ),
   )
 })
+
+test('requests that clients send are named by where they go, and explained as a client has them', t => {
+  const target = { role: 'client', port: 5432, protocol: 'tcp', comm: null, pid: null } as const
+  const stages = { peer: 90, recv: 10 }
+  const tail = document.tail.map(row => ({ ...row, mean_us: 100, stages }))
+  const named = Object.entries(stages).map(([name, us]) => {
+    const times = { requests: document.requests, mean_us: us, p50_us: us, p99_us: us }
+    return { name: name as keyof typeof stages, ...times }
+  })
+  const total = { ...document.total, mean_us: 100 }
+  const text = formatReport(
+    { ...document, target, total, tail, stages: named },
+    { columns: 100, color: false },
+  )
+  t.true(text.startsWith('requests sent to tcp port 5432: '))
+  t.regex(text, /90 % of the slowest 1 % .* is peer: the other side had the request/)
+})

@@ -143,7 +143,13 @@ kernelTest(
     t.is(code, 0, stderr)
     t.is(stderr, `taut: measuring memcached ${busy.port}, the service with the most traffic\n`)
     const document = JSON.parse(stdout)
-    t.deepEqual(document.target, { port: busy.port, protocol: 'tcp', comm: 'memcached', pid: busy.pid })
+    t.deepEqual(document.target, {
+      role: 'server',
+      port: busy.port,
+      protocol: 'tcp',
+      comm: 'memcached',
+      pid: busy.pid,
+    })
     t.not(idle.port, busy.port)
     t.true(document.requests > 0)
     assertAddsUp(t, document)

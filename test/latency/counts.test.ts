@@ -113,6 +113,6 @@ test('in flight is what was begun and has not ended in any way', t => {
 test('counts of another shape are refused', t => {
   t.throws(() => subtractCounts(emptyCounts(), { ...emptyCounts(), stages: [] }), {
     instanceOf: RangeError,
-    message: /14 stages, not 0/,
+    message: /15 stages, not 0/,
   })
 })

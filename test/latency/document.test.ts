@@ -8,7 +8,7 @@ const measurement: Measurement = {
   version: '0.1.0',
   host: { name: 'board', cpus: 4 },
   kernel: '6.18.0',
-  target: { port: 11211, protocol: 'tcp', comm: 'memcached', pid: 123 },
+  target: { role: 'server', port: 11211, protocol: 'tcp', comm: 'memcached', pid: 123 },
   startedAt: new Date(Date.UTC(2026, 0, 1)),
   seconds: 5.00049,
   inFlight: 2,
@@ -28,7 +28,7 @@ test('the document has the fields that others script against', t => {
     taut: '0.1.0',
     host: { name: 'board', cpus: 4 },
     kernel: '6.18.0',
-    target: { port: 11211, protocol: 'tcp', comm: 'memcached', pid: 123 },
+    target: { role: 'server', port: 11211, protocol: 'tcp', comm: 'memcached', pid: 123 },
     started_at: '2026-01-01T00:00:00.000Z',
     seconds: 5,
     requests: 2,
@@ -82,6 +82,18 @@ test('the document survives JSON, and the weighted stages add up to the total wi
       t.true(Math.abs(sum - mean) <= 0.014 + mean * 1e-12, `${sum} for ${mean}`)
     }),
   )
+})
+
+test('the stages of a client come in the order of a client, in the rows of the tail as well', t => {
+  const counts = recordRequests([{ send: 10n, peer: 100n, driver: 5n, recv: 20n }])
+  const target = { role: 'client', port: 80, protocol: 'tcp', comm: null, pid: null } as const
+  const { stages, tail, total } = measureDocument({ ...measurement, target, counts })
+  t.deepEqual(
+    stages.map(({ name }) => name),
+    ['send', 'peer', 'driver', 'recv'],
+  )
+  for (const row of tail) t.deepEqual(Object.keys(row.stages), ['send', 'peer', 'driver', 'recv'])
+  t.is(total.mean_us, 0.135)
 })
 
 test('without requests the numbers of the total are null and the stages are empty', t => {

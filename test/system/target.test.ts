@@ -39,7 +39,7 @@ const explain = (options: TargetOptions, among: Service[] = services): string =>
 
 test('takes a port', t => {
   t.deepEqual(resolveTarget({ port: 11211 }, services), [
-    { ports: [11211], netns: ownNetns, pids: [process.pid], service: createService(11211) },
+    { role: 'server', ports: [11211], netns: ownNetns, pids: [process.pid], service: createService(11211) },
   ])
 })
 

@@ -132,6 +132,7 @@ export interface Native {
     handle: number,
   ): LinkHandle
   attachIter(object: ObjectHandle, program: number): LinkHandle
+  attachMapIter(object: ObjectHandle, program: number, mapObject: ObjectHandle, map: number): LinkHandle
 
   linkDetach(link: LinkHandle): boolean
   linkPin(link: LinkHandle, path: string): void

@@ -1,7 +1,9 @@
 import { Iter, Link, type LinkOwner } from './link.js'
+import type { BpfMap } from './map.js'
 import { type LinkHandle, native, type ObjectHandle, type ProgramInfo } from './native.js'
 import { checkOptions, toBigInt } from './options.js'
 import { type PerfEvent, resolvePerfEvent } from './perf-event.js'
+import { findPlace } from './place.js'
 
 /** Where a uprobe goes: a symbol, an offset into the file, or an offset behind a symbol. */
 export interface UprobeTarget {
@@ -138,9 +140,14 @@ export class Program {
     )
   }
 
-  /** Attaches an iterator, to be read as often as wanted; throws a BpfError. */
-  attachIter(): Iter {
-    return new Iter(native.attachIter(this.#object, this.#index), this.#owner)
+  /**
+   * Attaches an iterator, to be read as often as wanted; one over the elements of a map takes that. Throws a BpfError, and
+   * a TypeError when it is no map.
+   */
+  attachIter<Key, V>(map?: BpfMap<Key, V>): Iter {
+    if (map === undefined) return new Iter(native.attachIter(this.#object, this.#index), this.#owner)
+    const { object, index } = findPlace(map, 'map')
+    return new Iter(native.attachMapIter(this.#object, this.#index, object, index), this.#owner)
   }
 
   #link(handle: LinkHandle): Link {

@@ -205,6 +205,25 @@ static napi_value attach_iter(napi_env env, napi_callback_info info)
 	return program ? finish_attach(env, bpf_program__attach_iter(program, NULL), program) : NULL;
 }
 
+/* attachMapIter(object, program, map's object, map) */
+static napi_value attach_map_iter(napi_env env, napi_callback_info info)
+{
+	union bpf_iter_link_info link_info = {};
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &link_info, .link_info_len = sizeof(link_info));
+	struct bpf_program *program;
+	struct bpf_map *map;
+	napi_value argv[4];
+
+	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
+		return NULL;
+	program = read_loaded_program(env, argv[0], argv[1]);
+	map = program ? read_loaded_map(env, argv[2], argv[3]) : NULL;
+	if (!map)
+		return NULL;
+	link_info.map.map_fd = (__u32)bpf_map__fd(map);
+	return finish_attach(env, bpf_program__attach_iter(program, &options), program);
+}
+
 void register_attach(napi_env env, napi_value exports)
 {
 	export_function(env, exports, "attach", attach);
@@ -216,4 +235,5 @@ void register_attach(napi_env env, napi_value exports)
 	export_function(env, exports, "attachXdp", attach_xdp);
 	export_function(env, exports, "attachTc", attach_tc);
 	export_function(env, exports, "attachIter", attach_iter);
+	export_function(env, exports, "attachMapIter", attach_map_iter);
 }

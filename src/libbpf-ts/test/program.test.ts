@@ -256,6 +256,19 @@ kernelTest('an iterator is read as often as wanted', t => {
   t.throws(() => iterator.read(), { code: 'ERR_CLOSED' })
 })
 
+kernelTest("an iterator goes over a map's elements", t => {
+  using object = load()
+  const numbers = object.map('numbers')
+  for (const [index, number] of [10, 20, 30].entries()) numbers.set(index, number)
+  const program = object.program('list_elements')
+  using iterator = program.attachIter(numbers)
+  const bytes = iterator.read().slice()
+  t.deepEqual([...new Uint32Array(bytes.buffer, 0, bytes.length / 4)], [10, 20, 30])
+
+  t.throws(() => program.attachIter(7 as never), { instanceOf: TypeError, message: /^map must be/ })
+  t.throws(() => program.attachIter(), { instanceOf: BpfError })
+})
+
 kernelTest('a pinned link outlives its object until it is unpinned', async t => {
   await withBpfFs(async path => {
     const pin = `${path}/link`
