@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import type { MeasureDocument } from '../../src/latency/document.js'
 import { assertExact } from '../kernel/support/assertions.js'
-import { rootPath } from '../kernel/support/fixtures.js'
+import { KVLOAD, rootPath } from '../kernel/support/fixtures.js'
 import { runLoad } from '../kernel/support/load.js'
 import { createNetns } from '../kernel/support/netns.js'
 import { findKernel } from './initramfs.js'
@@ -104,4 +104,29 @@ labTest('doctor finds what it takes to measure on an older kernel', async t => {
   const { status, output } = await boot(t, `${process.execPath} ${rootPath('dist/src/cli/main.js')} doctor`)
   t.is(status, 0, output)
   t.regex(output, /tcp\/tcp_probe stands in for it/)
+})
+
+labTest('counts what a client sends, where a packet and a system call have to tell of it', async t => {
+  const taut = rootPath('dist/src/cli/main.js')
+  const { status, output } = await boot(
+    t,
+    `set -e
+    memcached -u nobody -l 127.0.0.1 -p ${PORT} -U 0 &
+    until (: <>/dev/tcp/127.0.0.1/${PORT}) 2>/dev/null; do :; done
+    ${process.execPath} ${taut} measure --to ${PORT} --json --for 24h --ready-file /run/ready >/run/json &
+    taut=$!
+    until [ -e /run/ready ]; do kill -0 $taut; sleep 0.2; done
+    ${KVLOAD} --port ${PORT} --connections 4 --requests ${REQUESTS}
+    kill -INT $taut
+    wait $taut || [ $? -eq 130 ]
+    cat /run/json`,
+  )
+  t.is(status, 0, output)
+  const json = output.split('\n').find(line => line.startsWith('{"schema"'))
+  const document = JSON.parse(json ?? '') as MeasureDocument
+  assertExact(t, { ...document, lost: { ...document.lost, recursion: 0 } }, REQUESTS)
+  t.log(document.stages.map(({ name, requests }) => `${name} ${requests}`).join(', '))
+  for (const name of ['send', 'peer', 'protocol', 'recv'] as const) {
+    t.true(document.stages.some(stage => stage.name === name), `${name} is absent`)
+  }
 })
