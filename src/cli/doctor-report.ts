@@ -6,8 +6,13 @@ import { VERSION } from '../version.js'
 /** One thing that tracing needs of this machine. */
 export type Check = { name: string; ok: boolean; detail: string; remedy: string | null }
 
-/** What was found out; `support` is null where the probes could not be tried. */
-export type Findings = { host: Host; checks: readonly Check[]; support: readonly Support[] | null }
+/** What was found out; `support` is null where the probes could not be tried, and `overheads`, of those sampled, empty. */
+export type Findings = {
+  host: Host
+  checks: readonly Check[]
+  support: readonly Support[] | null
+  overheads: readonly Support[]
+}
 
 const NARROWEST = 40
 const MARK_WIDTH = 5
@@ -17,7 +22,7 @@ const POINT_WIDTH = 28
 const SHORTEST_LINE = 30
 
 /** The findings for people, ending in a line break. Fits the columns down to 40. */
-export const formatDoctor = ({ host, checks, support }: Findings, columns: number): string => {
+export const formatDoctor = ({ host, checks, support, overheads }: Findings, columns: number): string => {
   const width = Math.max(NARROWEST, columns)
   const title = `taut ${VERSION} on Linux ${host.kernel} (${host.architecture}), ${host.cpus} CPUs`
   const lines = [
@@ -28,6 +33,8 @@ export const formatDoctor = ({ host, checks, support }: Findings, columns: numbe
     ...(support === null
       ? ['The probes can not be tried before that.']
       : support.flatMap(item => formatSupport(item, findStandIn(item.probe, support), width))),
+    ...(overheads.length === 0 ? [] : ['', ...wrap('For the overheads of the socket API, sampled:', width)]),
+    ...overheads.flatMap(item => formatSupport(item, null, width)),
   ]
   return `${lines.join('\n')}\n`
 }

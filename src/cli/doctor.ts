@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { BpfError, listPrograms } from 'libbpf-ts'
+import { probeOverheadSupport } from '../probes/overheads.js'
 import { findMissing, probeSupport, type Support } from '../probes/support.js'
 import { listWaitSyscalls } from '../probes/syscalls.js'
 import { describeHost } from '../system/host.js'
@@ -22,13 +23,23 @@ export const addDoctor = (program: Command): void => {
 const doctor = ({ json }: { json?: boolean }): void => {
   const host = describeHost()
   const checks = [checkPermission(), checkBpf(), checkBtf(), checkJit(), checkArchitecture()]
-  const support = checks.slice(0, 3).every(({ ok }) => ok) ? probeSupport() : null
+  const canProbe = checks.slice(0, 3).every(({ ok }) => ok)
+  const support = canProbe ? probeSupport() : null
+  const overheads = canProbe ? probeOverheadSupport() : []
   if (json) {
     process.stdout.write(
-      `${JSON.stringify({ schema: 1, taut: VERSION, host, kernel: host.kernel, checks, probes: support?.map(describeProbe) ?? null })}\n`,
+      `${JSON.stringify({
+        schema: 1,
+        taut: VERSION,
+        host,
+        kernel: host.kernel,
+        checks,
+        probes: support?.map(describeProbe) ?? null,
+        overhead_probes: canProbe ? overheads.map(describeProbe) : null,
+      })}\n`,
     )
   } else {
-    process.stdout.write(formatDoctor({ host, checks, support }, terminalColumns(process.stdout)))
+    process.stdout.write(formatDoctor({ host, checks, support, overheads }, terminalColumns(process.stdout)))
   }
   process.exitCode = chooseExitCode(checks, support)
 }

@@ -11,7 +11,7 @@ import {
   SYSCALL_USE_SIZE,
 } from './generated/overheads.js'
 import { countMissedRuns, loadOnly, setNicIrqs, setTarget } from './specialise.js'
-import { findObstacle, type Probe } from './support.js'
+import { findObstacle, type Probe, type Support } from './support.js'
 import { listSyscallNames } from './syscall-names.js'
 import { listWaitSyscalls } from './syscalls.js'
 
@@ -92,6 +92,13 @@ export const OVERHEAD_PROBES: readonly (Pick<Probe, 'point' | 'buys' | 'since'> 
     buys: 'interrupts of network cards',
   },
 ]
+
+/** Tries every one of them, as probeSupport does those of requests. */
+export const probeOverheadSupport = (): Support[] =>
+  OVERHEAD_PROBES.map(probe => ({
+    probe: { ...probe, required: false, stages: [] },
+    reason: findObstacle(probe.point),
+  }))
 
 /** Cumulative sums over all CPUs, of every word of struct overheads. */
 export type OverheadWords = Float64Array

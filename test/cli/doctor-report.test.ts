@@ -1,5 +1,6 @@
 import test from 'ava'
 import { type Findings, formatDoctor } from '../../src/cli/doctor-report.js'
+import { OVERHEAD_PROBES } from '../../src/probes/overheads.js'
 import { PROBES } from '../../src/probes/support.js'
 import { describeHost } from '../../src/system/host.js'
 import { displayWidth } from '../../src/text/width.js'
@@ -25,6 +26,10 @@ const findings: Findings = {
     probe,
     reason: ABSENT.get(probe.program) ?? null,
   })),
+  overheads: OVERHEAD_PROBES.map(probe => ({
+    probe: { ...probe, required: false, stages: [] },
+    reason: probe.program === 'napi_poll' ? 'it has no tracepoint napi_poll' : null,
+  })),
 }
 
 test('the findings fit every width down to 40, and say the same on all of them', t => {
@@ -44,6 +49,9 @@ for (const columns of [40, 80]) {
     for (const { program, point } of PROBES) {
       t.regex(text, new RegExp(`^${ABSENT.has(program) ? 'NO ' : 'yes'} {2}${point}`, 'm'))
     }
+    for (const { program, point } of OVERHEAD_PROBES) {
+      t.regex(text, new RegExp(`^${program === 'napi_poll' ? 'NO ' : 'yes'} {2}${point}`, 'm'))
+    }
   })
 }
 
@@ -52,11 +60,12 @@ test('what is missing comes with what it costs and what to do', t => {
   t.regex(text, /it has no tracepoint net_dev_start_xmit; taut can not measure without it\n/)
   t.regex(text, /it has no tracepoint sk_data_ready; tcp\/tcp_probe stands in for it\n/)
   t.regex(text, /it has no tracepoint qdisc_enqueue; without it: qdisc\n.*→ Linux 5\.15 or newer/)
+  t.regex(text, /it has no tracepoint napi_poll; without it: less is told apart\n/)
   t.regex(text, /→ a kernel built with CONFIG_DEBUG_INFO_BTF\n/)
 })
 
 test('the probes that could not be tried are not shown as if they had been', t => {
-  const text = formatDoctor({ ...findings, support: null }, 80)
+  const text = formatDoctor({ ...findings, support: null, overheads: [] }, 80)
   t.regex(text, /The probes can not be tried before that\.\n$/)
   t.false(text.includes('sched_switch'))
 })

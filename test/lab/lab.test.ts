@@ -127,6 +127,9 @@ labTest('counts what a client sends, where a packet and a system call have to te
   assertExact(t, { ...document, lost: { ...document.lost, recursion: 0 } }, REQUESTS)
   t.log(document.stages.map(({ name, requests }) => `${name} ${requests}`).join(', '))
   for (const name of ['send', 'peer', 'protocol', 'recv'] as const) {
-    t.true(document.stages.some(stage => stage.name === name), `${name} is absent`)
+    t.true(
+      document.stages.some(stage => stage.name === name),
+      `${name} is absent`,
+    )
   }
 })
