@@ -10,10 +10,11 @@ const ROOT = new URL('../../../../', import.meta.url)
 /** Gives the path of a file below the project's root. */
 export const rootPath = (path: string): string => fileURLToPath(new URL(path, ROOT))
 
-/** The load client; the service whose time is known; the same in datagrams; the wrapper that hides BPF from a program. */
+/** The load client; the service whose time is known; the same in datagrams, and by io_uring; the wrapper that hides BPF from a program. */
 export const KVLOAD = rootPath('dist/bench/load/kvload')
 export const SERVICE = rootPath('dist/test/kernel/fixtures/service')
 export const DATAGRAMS = rootPath('dist/test/kernel/fixtures/datagrams')
+export const IO_URING = rootPath('dist/test/kernel/fixtures/io-uring')
 export const NO_BPF = rootPath('dist/test/kernel/fixtures/no-bpf')
 
 /** Compiles the C programs that the tests need, where they are older than their source. */
@@ -21,6 +22,7 @@ export const buildFixtures = async (): Promise<void> => {
   await run(process.execPath, [rootPath('bench/load/build.mjs')])
   await compile(rootPath('test/kernel/fixtures/service.c'), SERVICE)
   await compile(rootPath('test/kernel/fixtures/datagrams.c'), DATAGRAMS)
+  await compile(rootPath('test/kernel/fixtures/io-uring.c'), IO_URING)
   await compile(rootPath('test/kernel/fixtures/no-bpf.c'), NO_BPF)
 }
 

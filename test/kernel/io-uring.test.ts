@@ -1,0 +1,87 @@
+import type { MeasureDocument } from '../../src/latency/document.js'
+import { isInTotal, STAGES_OF, type StageName } from '../../src/latency/stages.js'
+import { assertExact, assertNear, spreadMean } from './support/assertions.js'
+import { IO_URING } from './support/fixtures.js'
+import { type Context, kernelTest } from './support/kernel-test.js'
+import { runLoad } from './support/load.js'
+import { endProcess, startProcess, waitForOutput } from './support/processes.js'
+import { readRunDelay, readStolen } from './support/scheduler.js'
+import { startMeasuring } from './support/taut.js'
+
+const REQUESTS = 500
+const DELAY_US = 2000
+
+type Run = { document: MeasureDocument; ownUs: number; clientUs: number; disturbedUs: number }
+
+/** Measures the service, and what took CPUs away from it meanwhile, in microseconds a request. */
+const measure = async (t: Context, load: { requests: number; rate?: number }, ...args: string[]) => {
+  const running = await startProcess(t, IO_URING, args)
+  const [, port] = await waitForOutput(running, /^port (\d+)\n/)
+  const measurement = await startMeasuring(t, '--port', Number(port))
+  const before = (await readRunDelay(running.pid)) + (await readStolen())
+  const client = await runLoad(t, { port: Number(port), connections: 4, ...load })
+  const after = (await readRunDelay(running.pid)) + (await readStolen())
+  const document = await measurement.stop()
+  assertExact(t, document, load.requests)
+  const { stdout } = await endProcess(running)
+  const account = JSON.parse(stdout.slice(stdout.indexOf('{')))
+  t.is(account.requests, load.requests)
+  const each = (ns: number): number => ns / load.requests / 1000
+  return {
+    document,
+    ownUs: each(account.delayed_ns),
+    clientUs: client.mean_us,
+    disturbedUs: each(after - before),
+  } satisfies Run
+}
+
+kernelTest('counts each request of a service that receives and sends by io_uring', async t => {
+  const { document, clientUs } = await measure(t, { requests: 20_000 })
+  const names = document.stages.map(({ name }) => name)
+  for (const name of ['driver', 'protocol', 'recv', 'app_cpu', 'send'] as const)
+    t.true(names.includes(name), name)
+  t.true((document.total.mean_us ?? Number.NaN) < clientUs)
+})
+
+const ATTEMPTS = 3
+
+/** Asserts that a delay is in one stage and nowhere else; made again only where others took the CPUs. */
+const assertDelay = async (t: Context, stage: StageName, ...args: string[]): Promise<void> => {
+  const load = { requests: REQUESTS, rate: 250 }
+  for (let attempt = 1; ; attempt++) {
+    const base = await measure(t, load, ...args)
+    const delayed = await measure(t, load, ...args, '--delay-us', String(DELAY_US))
+    const isDisturbed = Math.max(base.disturbedUs, delayed.disturbedUs) > DELAY_US * 0.02
+    if (isDisturbed && attempt < ATTEMPTS) continue
+    const ownUs = delayed.ownUs - base.ownUs
+    t.true(ownUs >= DELAY_US * 0.9)
+    for (const name of STAGES_OF.server.filter(isInTotal)) {
+      const moved = spreadMean(delayed.document, name) - spreadMean(base.document, name)
+      const [expected, bound] = name === stage ? [ownUs, ownUs * 0.05] : [0, DELAY_US * 0.05]
+      assertNear(t, moved, expected, bound, name)
+    }
+    return
+  }
+}
+
+kernelTest('shows 2 ms of computing between receiving and sending by io_uring in app_cpu', t =>
+  assertDelay(t, 'app_cpu'),
+)
+
+kernelTest('shows 2 ms of sleep between receiving and sending by io_uring in app_wait', t =>
+  assertDelay(t, 'app_wait', '--sleep'),
+)
+
+kernelTest(
+  'counts each request that a thread of the kernel takes up, and where the application had it',
+  async t => {
+    const load = { requests: REQUESTS, rate: 250 }
+    const { document, ownUs } = await measure(t, load, '--sqpoll', '--sleep', '--delay-us', String(DELAY_US))
+    // Which part of it the service slept that thread does not tell.
+    const span = spreadMean(document, 'app_cpu') + spreadMean(document, 'app_wait')
+    t.true(span >= ownUs * 0.95, `${span} of ${ownUs} us`)
+    for (const name of ['recv', 'send', 'dispatch', 'runqueue'] as const) {
+      t.true(spreadMean(document, name) < DELAY_US / 2, name)
+    }
+  },
+)
