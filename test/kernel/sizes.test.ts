@@ -2,7 +2,7 @@ import { assertAddsUp, assertExact } from './support/assertions.js'
 import { kernelTest } from './support/kernel-test.js'
 import { connectFirst, runLoad } from './support/load.js'
 import { createNetnsPair, setNamespaceSysctl } from './support/netns.js'
-import { startMemcached, startService } from './support/services.js'
+import { startFileServer, startMemcached, startService } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
 
 kernelTest(
@@ -130,3 +130,20 @@ kernelTest(
   },
   'memcached',
 )
+
+for (const bytes of [100, 1_000_000]) {
+  kernelTest(
+    `a reply of ${bytes} bytes that goes by sendfile, behind its header, is one reply`,
+    async t => {
+      const service = await startFileServer(t, bytes)
+      const measurement = await startMeasuring(t, '--port', service.port)
+      await runLoad(t, { port: service.port, protocol: 'http', connections: 4, requests: 1000 })
+      const document = await measurement.stop()
+      assertExact(t, document, 1000)
+      // It begins with the header, whose call is seen.
+      t.is(document.unsplit, 0)
+      t.is(document.stages.find(({ name }) => name === 'send')?.requests, 1000)
+    },
+    'nginx',
+  )
+}

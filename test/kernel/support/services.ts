@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -53,9 +54,18 @@ export const startRedis = async (t: Context): Promise<Service> => {
 }
 
 /** Starts nginx, which gives every request the same answer. */
-export const startNginx = async (t: Context): Promise<Service> => {
+export const startNginx = (t: Context): Promise<Service> => startNginxWith(t, 'return 200 "hello";')
+
+/** Starts nginx, which sends a file of so many bytes by sendfile. */
+export const startFileServer = async (t: Context, bytes: number): Promise<Service> => {
+  const folder = await createFolder(t)
+  await writeFile(join(folder, 'index.html'), Buffer.alloc(bytes, 'x'))
+  return startNginxWith(t, `sendfile on; root ${folder};`)
+}
+
+const startNginxWith = async (t: Context, directives: string): Promise<Service> => {
   const place = { host: '127.0.0.1', port: await findFreePort() }
-  const server = `listen ${place.host}:${place.port}; return 200 "hello";`
+  const server = `listen ${place.host}:${place.port}; ${directives}`
   const running = await runNginx(t, { processes: 2, connections: 1024, server })
   return waitUntilListening({ ...running, ...place })
 }
