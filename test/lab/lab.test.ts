@@ -47,8 +47,8 @@ const ADDRESS = '192.0.2.1'
 const PORT = 11211
 const REQUESTS = 2000
 
-/** Measures memcached in the machine under exactly so many requests that come over its card. */
-const measureOverCard = async (t: ExecutionContext, model: Card['model']) => {
+/** Measures memcached in the machine under exactly so many requests that come over its card; the settings are commands. */
+const measureOverCard = async (t: ExecutionContext, model: Card['model'], settings = '') => {
   const card = await createCard(t, model)
   let load: Promise<unknown> | undefined
   const onOutput = (output: string): void => {
@@ -67,6 +67,7 @@ const measureOverCard = async (t: ExecutionContext, model: Card['model']) => {
     `set -e
     ip addr add ${ADDRESS}/24 dev eth0
     ip link set eth0 up
+    ${settings}
     ${process.execPath} ${program} ${ADDRESS} ${PORT}
     uname -r
     grep -E 'eth0|input' /proc/interrupts`,
@@ -99,6 +100,25 @@ for (const model of ['e1000e', 'virtio-net-pci'] as const) {
     }
   })
 }
+
+labTest(
+  'counts each request that a service polls for itself, without the interrupt (SO_BUSY_POLL)',
+  async t => {
+    const { document } = await measureOverCard(
+      t,
+      'e1000e',
+      'echo 200 >/proc/sys/net/core/busy_poll; echo 200 >/proc/sys/net/core/busy_read',
+    )
+    assertExact(t, { ...document, lost: { ...document.lost, recursion: 0 } }, REQUESTS)
+    const requestsOf = (name: string): number =>
+      document.stages.find(stage => stage.name === name)?.requests ?? 0
+    t.log(document.stages.map(({ name, requests }) => `${name} ${requests}`).join(', '))
+    // What the service has fetched by itself came by no softirq, and is not said to have.
+    t.true(requestsOf('driver') < REQUESTS)
+    t.true(requestsOf('protocol') > requestsOf('driver'))
+    t.is(requestsOf('recv'), REQUESTS)
+  },
+)
 
 labTest('doctor finds what it takes to measure on an older kernel', async t => {
   const { status, output } = await boot(t, `${process.execPath} ${rootPath('dist/src/cli/main.js')} doctor`)
