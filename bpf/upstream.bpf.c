@@ -37,9 +37,15 @@ struct {
 enum finisher { BY_SEND, BY_CLOSE, BY_USER, N_FINISHERS };
 struct stages finished[MAX_CPUS][N_FINISHERS];
 
+/*
+ * Set by user space when it has done with measuring: from then on nothing changes. One handler after the other is detached
+ * then, and the last would take the reply to a request that the first has not seen for a part of the one before.
+ */
+__u32 has_ended = 0;
+
 static __always_inline bool is_target(struct sock *sk)
 {
-	return has_target_port(sk, bpf_ntohs(sk->__sk_common.skc_dport)) && is_stream(sk);
+	return has_target_port(sk, bpf_ntohs(sk->__sk_common.skc_dport)) && is_stream(sk) && !has_ended;
 }
 
 /* What the reply's packet went through before the request had left, like its softirq's begin, is none of the request's. */
@@ -286,7 +292,7 @@ int BPF_PROG(exchange_ends, struct sock *sk, int oldstate, int newstate)
 	exchange->state = NONE;
 	if (state == TAKEN)
 		finish_exchange(exchange, BY_CLOSE);
-	else if (state != NONE)
+	else if (state != NONE && !has_ended)
 		COUNT(unanswered);
 	return 0;
 }

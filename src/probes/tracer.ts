@@ -49,6 +49,8 @@ export class Tracer implements Disposable {
   readonly #programs: Program[]
   readonly #metrics: Metrics
   readonly #ring: RingBuffer
+  /** Lets the requests of clients stand as they are, all at once. */
+  #stopClients: (() => void) | null = null
   /** Counts the requests of clients whose reply was read, and that nothing else has ended. */
   #finishOpen: (() => void) | null = null
   readonly #onDemand: { switch: OnDemand; counts: readonly CountName[] }[] = []
@@ -159,6 +161,7 @@ export class Tracer implements Disposable {
   /** Detaches the probes and gives the final counts, which nothing changes any more. */
   stop(): Counts {
     // What begins a request goes first, so that the others see the ends of those that have begun.
+    this.#stopClients?.()
     for (const link of [...this.#object.links].reverse()) link.close()
     this.#finishOpen?.()
     return this.read()
@@ -186,6 +189,7 @@ export class Tracer implements Disposable {
     if (protocol === 'tcp') this.#onDemand.push({ switch: new OnDemand(keepBacklog), counts: ['backlogged'] })
     for (const program of this.#programs) {
       if (program.name === 'finish_open') {
+        this.#stopClients = () => this.#object.variable('has_ended').set(1)
         this.#finishOpen = () => {
           using exchanges = program.attachIter(this.#object.map('exchanges'))
           exchanges.read()

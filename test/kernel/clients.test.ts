@@ -8,6 +8,7 @@ import { type Load, runLoad } from './support/load.js'
 import { createNetnsPair } from './support/netns.js'
 import { readStat, startMemcached, startService } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
+import { waitFor } from './support/wait.js'
 
 /** Measures what the load client sends, and gives what taut and the client itself say of it. */
 const measureClient = async (t: Context, load: Load) => {
@@ -121,6 +122,26 @@ kernelTest(
     t.true(spreadMean(large.document, 'body') > 0)
     const stored = await measureClient(t, { ...load, 'set-bytes': 500_000 })
     assertExact(t, stored.document, load.requests)
+  },
+  'memcached',
+)
+
+kernelTest(
+  'measuring ends in the middle of traffic: no request is as long as the time between two',
+  async t => {
+    const service = await startMemcached(t)
+    const measurement = await startMeasuring(t, '--to', service.port)
+    // On each connection a tenth of a second passes between two requests.
+    const load = runLoad(t, { port: service.port, connections: 200, requests: 8_000, rate: 2_000 })
+    await waitFor('a thousand requests', async () =>
+      (await readStat(service, 'cmd_get')) >= 1_000 ? true : null,
+    )
+    const document = await measurement.stop()
+    await load
+    t.true(document.requests >= 1_000 && document.requests < 8_000)
+    t.true((document.total.max_us ?? Number.NaN) < 50_000, `${document.total.max_us} us`)
+    t.is(document.unanswered, 0)
+    assertAddsUp(t, document)
   },
   'memcached',
 )
