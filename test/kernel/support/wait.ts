@@ -3,9 +3,11 @@ import { setTimeout } from 'node:timers/promises'
 import type { Ending, Running } from './processes.js'
 
 const POLL_MS = 10
+/** An emulated machine takes half of that to start taut. */
+const PATIENCE_MS = 60_000
 
 /** Gives what `look` gives as soon as that is not null; throws after a generous time, naming what did not come. */
-export const waitFor = async <T>(what: string, look: () => Promise<T | null> | T | null, ms = 20_000) => {
+export const waitFor = async <T>(what: string, look: () => Promise<T | null> | T | null, ms = PATIENCE_MS) => {
   const end = performance.now() + ms
   for (;;) {
     const found = await look()
