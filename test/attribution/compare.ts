@@ -1,9 +1,7 @@
 import { isInTotal, STAGES, type StageName } from '../../src/latency/stages.js'
 import { assertExact, spreadMean } from '../kernel/support/assertions.js'
-import { connectFirst } from '../kernel/support/load.js'
-import { readRunDelay, readStolen } from '../kernel/support/scheduler.js'
-import { startMeasuring } from '../kernel/support/taut.js'
-import { DELAY_US, type Injection, RATE, REQUESTS } from './injection.js'
+import { DELAY_US, type Injection, REQUESTS } from './injection.js'
+import { measureDelayed } from './measure.js'
 import type { World } from './world.js'
 
 /** How requests that were delayed differ from those that were not, in microseconds a request. */
@@ -30,25 +28,15 @@ type Run = {
 }
 
 const measure = async (world: World, injection: Injection, delayUs: number): Promise<Run> => {
-  const { t, server, client, host } = world
-  const { pid, port, load, end } = await injection.start(world, delayUs)
-  const send = await connectFirst(t, { port, host, requests: REQUESTS, rate: RATE, ...load }, client)
-  const measurement = await startMeasuring(t, '--netns', server, '--port', port)
-  const [waited, stolen] = [await readRunDelay(pid), await readStolen()]
-  await send()
+  const { document, injectedNs, waitedNs, stolenNs } = await measureDelayed(world, injection, delayUs)
+  assertExact(world.t, { ...document, pipelined: 0 }, REQUESTS)
   const perRequest = (ns: number): number => ns / REQUESTS / 1000
-  const disturbance = {
-    waited: perRequest((await readRunDelay(pid)) - waited),
-    stolen: perRequest((await readStolen()) - stolen),
-  }
-  const document = await measurement.stop()
-  const injected = perRequest(await end())
-  assertExact(t, { ...document, pipelined: 0 }, REQUESTS)
   return {
     stages: new Map(STAGES.map(name => [name, spreadMean(document, name)])),
-    injected,
+    injected: perRequest(injectedNs),
     overlapping: document.pipelined,
-    ...disturbance,
+    waited: perRequest(waitedNs),
+    stolen: perRequest(stolenNs),
   }
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type Injection, REQUESTS } from './injection.js'
 import { attachDelays, startBursts, startHolding } from './programs.js'
 import { startMemcachedOn } from './services.js'
-import { steerTo, WIRE } from './world.js'
+import { type Machine, steerTo, WIRE } from './world.js'
 
 /** How long the real-time task sleeps between two holds: it is back before the next request. */
 const PAUSE_US = 1000
@@ -69,7 +69,7 @@ const readIdleDriver = (): string =>
   readFileSync('/sys/devices/system/cpu/cpuidle/current_driver', 'utf8').trim()
 
 /** A service whose CPU has something more urgent to do. */
-export const runqueue: Injection = {
+export const runqueue: Injection<Machine> = {
   stage: 'runqueue',
   by: "bursts of a SCHED_FIFO task on the service's CPU",
   delaysThreads: true,

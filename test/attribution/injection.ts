@@ -1,6 +1,6 @@
 import type { StageName } from '../../src/latency/stages.js'
 import type { Load } from '../kernel/support/load.js'
-import type { World } from './world.js'
+import type { Machine, World } from './world.js'
 
 /** How long a request is delayed, where that can be chosen: long against what a stage takes and varies by. */
 export const DELAY_US = 2000
@@ -21,8 +21,11 @@ export type Target = {
   end: () => Promise<number>
 }
 
-/** A way to delay requests in one stage, and only there, by a time that is known without taut. */
-export type Injection = {
+/**
+ * A way to delay requests in one stage, and only there, by a time that is known without taut; on any machine, or where
+ * the client is within reach as well.
+ */
+export type Injection<M extends Machine = World> = {
   stage: StageName
   /** What delays, in a few words. */
   by: string
@@ -31,5 +34,5 @@ export type Injection = {
   /** Why it can't work on this machine, null when it can. */
   findObstacle?: () => string | null
   /** Starts a service whose requests are delayed; with a delay of 0, one that differs in nothing else. */
-  start: (world: World, delayUs: number) => Promise<Target>
+  start: (machine: M, delayUs: number) => Promise<Target>
 }

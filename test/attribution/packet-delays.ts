@@ -1,20 +1,20 @@
 import { type Injection, REQUESTS, type Target } from './injection.js'
 import { attachDelays, type Place } from './programs.js'
 import { startMemcachedOn } from './services.js'
-import { runIn, WIRE, type World } from './world.js'
+import { type Machine, runIn, WIRE } from './world.js'
 
 /** Starts memcached, and a BPF program that delays every request once. */
 const startWithDelay = async (
-  world: World,
+  machine: Machine,
   netns: string,
   delayUs: number,
   ...places: Place[]
 ): Promise<Target> => {
-  const service = await startMemcachedOn(world, world.serviceCpu)
-  const delay = await attachDelays(world, netns, { port: service.port, delayUs }, ...places)
+  const service = await startMemcachedOn(machine, machine.serviceCpu)
+  const delay = await attachDelays(machine, netns, { port: service.port, delayUs }, ...places)
   const end = async (): Promise<number> => {
     const { sumNs, times } = await delay.end()
-    world.t.is(times, REQUESTS)
+    machine.t.is(times, REQUESTS)
     await service.end()
     return Number(sumNs)
   }
@@ -30,11 +30,15 @@ export const driver: Injection = {
 }
 
 /** Before IP and TCP, after the driver and steering. */
-export const protocol: Injection = {
+export const protocol: Injection<Machine> = {
   stage: 'protocol',
   by: 'tc ingress program that spins',
-  start: (world, delayUs) =>
-    startWithDelay(world, world.server, delayUs, { program: 'delay_request', hook: 'ingress', device: WIRE }),
+  start: (machine, delayUs) =>
+    startWithDelay(machine, machine.server, delayUs, {
+      program: 'delay_request',
+      hook: 'ingress',
+      device: WIRE,
+    }),
 }
 
 /** More than one packet's payload, less than two. */
@@ -55,11 +59,15 @@ export const body: Injection = {
 }
 
 /** Behind TCP and IP, before the qdisc. */
-export const send: Injection = {
+export const send: Injection<Machine> = {
   stage: 'send',
   by: 'tc egress program that spins',
-  start: (world, delayUs) =>
-    startWithDelay(world, world.server, delayUs, { program: 'delay_reply', hook: 'egress', device: WIRE }),
+  start: (machine, delayUs) =>
+    startWithDelay(machine, machine.server, delayUs, {
+      program: 'delay_reply',
+      hook: 'egress',
+      device: WIRE,
+    }),
 }
 
 /** On the acknowledgement's way out of the client. */

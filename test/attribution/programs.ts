@@ -1,7 +1,7 @@
 import { compile, compileProbes, rootPath } from '../kernel/support/fixtures.js'
 import { endProcess, type Running, startProcess, waitForOutput } from '../kernel/support/processes.js'
 import type { Attachment } from './programs/attach.js'
-import type { World } from './world.js'
+import type { Machine, World } from './world.js'
 
 const SOURCES = rootPath('test/attribution/programs')
 const BUILT = rootPath('dist/test/attribution/programs')
@@ -21,19 +21,19 @@ export type Place = Attachment['places'][number]
 
 /** Loads BPF programs that delay, and attaches them in a network namespace. */
 export const attachDelays = async (
-  { t, serviceCpu }: World,
+  { t, serviceCpu }: Machine,
   netns: string,
-  { port, delayUs }: { port: number; delayUs: number },
+  { port, delayUs, irq = 0 }: { port: number; delayUs: number; irq?: number },
   ...places: Place[]
 ): Promise<Delayer> => {
-  const attachment: Attachment = { object: DELAY, port, serviceCpu, delayNs: delayUs * 1000, places }
+  const attachment: Attachment = { object: DELAY, port, serviceCpu, irq, delayNs: delayUs * 1000, places }
   const args = [`${BUILT}/attach.js`, JSON.stringify(attachment)]
   return createDelayer(await startProcess(t, process.execPath, args, { netns }))
 }
 
 /** Starts the real-time task that takes the service's CPU for so long when a request comes in. */
 export const startBursts = async (
-  { t, server, serviceCpu }: World,
+  { t, server, serviceCpu }: Machine,
   { device, port, burstUs }: { device: string; port: number; burstUs: number },
 ): Promise<Delayer> => {
   const args = [device, port, serviceCpu, burstUs]

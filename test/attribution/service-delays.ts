@@ -3,12 +3,17 @@ import { setNamespaceSysctl } from '../kernel/support/netns.js'
 import type { Account } from '../kernel/support/services.js'
 import type { Injection } from './injection.js'
 import { startServiceOn } from './services.js'
+import type { Machine } from './world.js'
 
 const delayed = ({ delayed_ns }: Account): number => delayed_ns
 /** While a thread is preempted it does not compute, nor copy. */
 const delayedRunning = ({ delayed_ns, preempted_ns }: Account): number => delayed_ns - preempted_ns
 
-const createDawdler = (stage: StageName, by: string, read: (account: Account) => number): Injection => ({
+const createDawdler = (
+  stage: StageName,
+  by: string,
+  read: (account: Account) => number,
+): Injection<Machine> => ({
   stage,
   by,
   start: async (world, delayUs) => {

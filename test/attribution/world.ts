@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Context } from '../kernel/support/kernel-test.js'
+import { connectFirst, type Load } from '../kernel/support/load.js'
 import { createNetnsPair } from '../kernel/support/netns.js'
 import { listCpus, pinProcess } from '../kernel/support/scheduler.js'
 
@@ -9,25 +10,31 @@ const run = promisify(execFile)
 /** The interface at either end of the virtual wire. */
 export const WIRE = 'wire'
 
-/** Two network namespaces with a virtual wire between them, and the CPUs to use. */
-export type World = {
+/** Where the service runs. */
+export type Machine = {
   t: Context
+  /** The network namespace of the service, which has the wire. */
   server: string
-  client: string
   /** The server's address. */
   host: string
-  /** The load client, taut and this program run here. */
+  /** Taut and this program run here, and the load client if it is on this machine. */
   clientCpu: number
   /** Nothing else of the test runs here but the service, and what is to get in its way. */
   serviceCpu: number
+  /** Opens the client's connections, and gives the function that sends the requests and waits for the last answer. */
+  connectClient: (load: Load) => Promise<() => Promise<unknown>>
 }
+
+/** Two network namespaces with a virtual wire between them, and the CPUs to use. */
+export type World = Machine & { client: string }
 
 /** Makes the namespaces, and moves this process and all that it will start to the client's CPU. */
 export const createWorld = async (t: Context): Promise<World> => {
   const [clientCpu = 0, serviceCpu = 0] = listCpus()
   await pinProcess(process.pid, clientCpu)
   const { server, client, ipv4 } = await createNetnsPair(t)
-  return { t, server, client, host: ipv4, clientCpu, serviceCpu }
+  const connectClient = (load: Load) => connectFirst(t, load, client)
+  return { t, server, client, host: ipv4, clientCpu, serviceCpu, connectClient }
 }
 
 /** Runs a command in a network namespace. */

@@ -1,49 +1,15 @@
 import { execFile } from 'node:child_process'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 import type { MeasureDocument } from '../../src/latency/document.js'
 import { assertExact } from '../kernel/support/assertions.js'
 import { KVLOAD, rootPath } from '../kernel/support/fixtures.js'
 import { runLoad } from '../kernel/support/load.js'
-import { createNetns } from '../kernel/support/netns.js'
-import { findKernel } from './initramfs.js'
-import { type Card, type Outcome, runInVm } from './vm.js'
+import { ADDRESS, boot, createCard, kernel, labTest } from './support.js'
+import type { Card } from './vm.js'
 
 const run = promisify(execFile)
 
-const FOLDER = join(process.env.TAUT_LAB ?? join(homedir(), '.cache/taut-lab'), 'debian-kernel')
-const kernel = findKernel(FOLDER)
-const obstacle =
-  process.getuid?.() !== 0 ? 'needs root' : kernel === null ? 'needs ./install.sh --for-lab' : null
-
-const labTest = (title: string, body: (t: ExecutionContext) => Promise<void>): void => {
-  if (obstacle === null) test.serial(title, body)
-  else test.skip(`${title} (${obstacle})`, body)
-}
-
-const boot = (
-  t: ExecutionContext,
-  script: string,
-  options: Parameters<typeof runInVm>[2] = {},
-): Promise<Outcome> => {
-  if (kernel === null) throw new Error('no kernel')
-  t.timeout(20 * 60_000)
-  return runInVm(kernel, script, options)
-}
-
-/** A card of the machine on a tap device in a new namespace, where the client is. */
-const createCard = async (t: ExecutionContext, model: Card['model']): Promise<Card> => {
-  const netns = await createNetns(t)
-  const tap = 'tap0'
-  await run('ip', ['-n', netns, 'tuntap', 'add', tap, 'mode', 'tap'])
-  await run('ip', ['-n', netns, 'addr', 'add', '192.0.2.2/24', 'dev', tap])
-  await run('ip', ['-n', netns, 'link', 'set', tap, 'up'])
-  return { model, netns, tap }
-}
-
-const ADDRESS = '192.0.2.1'
 const PORT = 11211
 const REQUESTS = 2000
 

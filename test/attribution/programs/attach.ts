@@ -5,6 +5,7 @@ export type Attachment = {
   object: string
   port: number
   serviceCpu: number
+  irq: number
   delayNs: number
   places: (
     | { program: string; hook: 'xdp' | 'ingress' | 'egress'; device: string }
@@ -12,7 +13,7 @@ export type Attachment = {
   )[]
 }
 
-const { object: path, port, serviceCpu, delayNs, places }: Attachment = JSON.parse(process.argv[2] ?? '')
+const { object: path, port, serviceCpu, irq, delayNs, places }: Attachment = JSON.parse(process.argv[2] ?? '')
 
 /** Attaches the programs, prints "ready"; on SIGTERM detaches them and prints one JSON line with what they added up. */
 const object = BpfObject.open(path)
@@ -21,6 +22,7 @@ for (const [name, program] of object.programs) {
 }
 object.variable('port').set(port)
 object.variable('service_cpu').set(serviceCpu)
+object.variable('irq').set(irq)
 object.variable('delay_ns').set(BigInt(delayNs))
 object.load()
 for (const place of places) {

@@ -14,9 +14,10 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-/* The service's port, and its CPU. */
+/* The service's port, its CPU, and its network card's interrupt. */
 const volatile __u16 port;
 const volatile __u32 service_cpu;
+const volatile __u32 irq;
 const volatile __u64 delay_ns;
 
 /* What was delayed, by how much in all. Where a place is only looked at: the sum of the times when it was passed. */
@@ -198,6 +199,15 @@ int delay_call(void *ctx)
 {
 	(void)ctx;
 	return delay_wake_up();
+}
+
+/* A slow interrupt handler: between the card's interrupt and the softirq it asks for. Its first argument is the number. */
+SEC("raw_tp/irq_handler_exit")
+int delay_interrupt(struct bpf_raw_tracepoint_args *ctx)
+{
+	if (ctx->args[0] == irq)
+		spin();
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -49,10 +49,12 @@ export const connectFirst = async (
   }
 }
 
-const listArguments = (load: Load): (string | number)[] =>
+/** Gives the load client's arguments. */
+export const listArguments = (load: Load): (string | number)[] =>
   Object.entries(load).flatMap(([name, value]) => (value === true ? [`--${name}`] : [`--${name}`, value]))
 
-const checkResult = (t: Context, load: Load, result: LoadResult): LoadResult => {
+/** Asserts that the client sent what it was to. */
+export const checkResult = (t: Context, load: Load, result: LoadResult): LoadResult => {
   t.is(result.requests, load.requests)
   return result
 }

@@ -1,0 +1,7 @@
+// What test/lab runs in its machines, which are slow.
+export default {
+  files: ['dist/test/lab/guest/order.js'],
+  concurrency: 1,
+  serial: true,
+  timeout: '10m',
+}

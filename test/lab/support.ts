@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import { createNetns } from '../kernel/support/netns.js'
+import { findKernel } from './initramfs.js'
+import { type Card, type Outcome, runInVm } from './vm.js'
+
+const run = promisify(execFile)
+
+const FOLDER = join(process.env.TAUT_LAB ?? join(homedir(), '.cache/taut-lab'), 'debian-kernel')
+/** Debian's kernel, null where `install.sh --for-lab` has not fetched it. */
+export const kernel = findKernel(FOLDER)
+const obstacle =
+  process.getuid?.() !== 0 ? 'needs root' : kernel === null ? 'needs ./install.sh --for-lab' : null
+
+/** Registers a test that boots a machine; where it cannot run it is skipped, with the reason in its title. */
+export const labTest = (title: string, body: (t: ExecutionContext) => Promise<void>): void => {
+  if (obstacle === null) test.serial(title, body)
+  else test.skip(`${title} (${obstacle})`, body)
+}
+
+/** Boots a machine that runs a script of bash. */
+export const boot = (
+  t: ExecutionContext,
+  script: string,
+  options: Parameters<typeof runInVm>[2] = {},
+): Promise<Outcome> => {
+  if (kernel === null) throw new Error('no kernel')
+  t.timeout(20 * 60_000)
+  return runInVm(kernel, script, options)
+}
+
+/** The address that the machine is to give its card. */
+export const ADDRESS = '192.0.2.1'
+/** The client's. */
+export const CLIENT_ADDRESS = '192.0.2.2'
+
+/** Makes a card of the machine on a tap device in a new namespace, where the client is. */
+export const createCard = async (t: ExecutionContext, model: Card['model']): Promise<Card> => {
+  const netns = await createNetns(t)
+  const tap = 'tap0'
+  await run('ip', ['-n', netns, 'tuntap', 'add', tap, 'mode', 'tap'])
+  await run('ip', ['-n', netns, 'addr', 'add', `${CLIENT_ADDRESS}/24`, 'dev', tap])
+  await run('ip', ['-n', netns, 'link', 'set', tap, 'up'])
+  return { model, netns, tap }
+}
