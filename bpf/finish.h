@@ -24,6 +24,7 @@ struct turn {
 	__u64 app_wait_ns;
 	__u64 queued_ns;	/* 0: went past the qdisc */
 	__u32 reader;		/* thread of the last recv; 0: a softirq */
+	bool undivided;		/* valid with send_entry_ns: nobody saw the service work on it */
 	__u32 recv_cpu;
 	__u32 idle_state;
 	__u32 recvs;		/* of the reader, by the end of the last recv's copying */
@@ -50,15 +51,21 @@ static __always_inline void arrive_unseen(struct arrival *arrival, __u64 now)
 	arrival->cpu = bpf_get_smp_processor_id();
 }
 
-/* A thread that reads requests is the service's, whatever process it belongs to. */
+/*
+ * A thread that reads requests is the service's, whatever process it belongs to. One that is known already came on the
+ * CPU unseen: when is not known, and what is known of it still holds.
+ */
 static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread_run run = { .on_ns = now, .call_ns = now };
+	struct thread_state *thread;
 
-	if (!bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE))
+	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!thread)
 		return;
-	cpu->run = run;
+	cpu->run = thread->run;
+	cpu->run.on_ns = now;
+	cpu->run.call_ns = now;
 	cpu->tid = task->pid;
 }
 
@@ -120,6 +127,27 @@ static __always_inline bool may_be_sending(const struct turn *turn, const struct
 	return !turn->send_entry_ns && cpu->tid && cpu->run.call_ns >= turn->last_ns;
 }
 
+/* Of include/linux/sched.h: a thread that io_uring has in the kernel, its poller (SQPOLL) or a worker. */
+#define PF_IO_WORKER 0x10
+
+/*
+ * Is the reply sent by order, for a request that was read so? io_uring's threads do both for another one, which has the
+ * request in between: what they wait for meanwhile is not what that waits for. If the reader itself has woken them to
+ * send, it was no such thread, and its own waits are known.
+ */
+static __always_inline bool is_sent_by_order(const struct turn *turn, const struct cpu_state *cpu)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_state *thread;
+
+	if (!(task->flags & PF_IO_WORKER))
+		return false;
+	if (cpu->tid == turn->reader)
+		return true;
+	thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	return !thread || thread->waker != turn->reader;
+}
+
 /* The service has entered the call that sends its reply: how much of the time since recv was it off the CPU? */
 static __always_inline void leave_app(struct turn *turn, struct cpu_state *cpu)
 {
@@ -129,6 +157,9 @@ static __always_inline void leave_app(struct turn *turn, struct cpu_state *cpu)
 		turn->app_wait_ns = sum_waits_of_both(turn, cpu);
 		COUNT(handed_over);
 	}
+	turn->undivided = is_sent_by_order(turn, cpu);
+	if (turn->undivided)
+		turn->app_wait_ns = 0;
 	/* Last: whoever sees it may finish the request. */
 	turn->send_entry_ns = cpu->run.call_ns;
 }
@@ -349,6 +380,8 @@ static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined
 		END_STAGE(STAGE_QDISC, now);
 	if (!turn->send_entry_ns)
 		m->unsplit++;
+	else if (turn->undivided)
+		m->undivided++;
 	whole.total_ns = now - start;
 	return count_request(m, turn, stages, &whole);
 negative:

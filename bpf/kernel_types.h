@@ -158,6 +158,7 @@ struct sk_buff {
 
 struct task_struct {
 	unsigned int __state;
+	unsigned int flags;
 	int pid;
 	__u32 tgid;
 };

@@ -138,7 +138,13 @@ const formatLosses = ({ lost, ...document }: MeasureDocument, width: number, sty
     : wrap(`LOST: ${reasons}. The numbers above are without these.`, width).map(line => style.red(line))
   const open = `In flight ${formatCount(document.in_flight)}, unanswered ${formatCount(document.unanswered)}, pipelined ${formatCount(document.pipelined)}.`
   const unsplit = `For ${formatCount(document.unsplit)} of the requests app_cpu reaches to the departure of the reply: their send call was not seen.`
-  return [...lines, ...wrap(open, width), ...(document.unsplit === 0 ? [] : wrap(unsplit, width))]
+  const undivided = `For ${formatCount(document.undivided)} of the requests app_cpu is the whole time from recv to send, asleep or not: io_uring's threads in the kernel made both calls.`
+  return [
+    ...lines,
+    ...wrap(open, width),
+    ...(document.unsplit === 0 ? [] : wrap(unsplit, width)),
+    ...(document.undivided === 0 ? [] : wrap(undivided, width)),
+  ]
 }
 
 const formatCost = ({ cost }: MeasureDocument, width: number): string[] => {

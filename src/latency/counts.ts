@@ -25,6 +25,8 @@ export type Counts = {
   pipelined: number
   /** Complete requests whose reply left in a call that nobody saw: their `app_cpu` reaches to the departure. */
   unsplit: number
+  /** Complete requests that io_uring's threads in the kernel read and sent: their `app_cpu` is `app_wait` as well. */
+  undivided: number
   /** Complete requests whose packet and service ran on the same CPU. */
   sameCpu: number
   /** Complete requests by the CPU of their softirq and the CPU that read them: `from * MATRIX_CPUS + to`. */
@@ -49,6 +51,7 @@ export const emptyCounts = (): Counts => ({
   unanswered: 0,
   pipelined: 0,
   unsplit: 0,
+  undivided: 0,
   sameCpu: 0,
   locality: new Float64Array(MATRIX_CPUS ** 2),
   idleExits: new Float64Array(IDLE_STATES),
@@ -60,7 +63,7 @@ export const emptyCounts = (): Counts => ({
   tailStageNs: new BigUint64Array(BUCKETS * STAGE_COUNT),
 })
 
-const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'sameCpu'] as const
+const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'undivided', 'sameCpu'] as const
 const HISTOGRAMS = ['tailRequests', 'locality', 'idleExits'] as const
 const SUMS = ['tailStageNs', 'idleExitNs'] as const
 const LOSSES = ['ringbuf_full', 'map_full', 'clock', 'recursion'] as const

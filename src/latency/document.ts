@@ -90,6 +90,8 @@ export type MeasureDocument = {
   pipelined: number
   /** Of the requests: their reply left in a call that nobody saw, so that `app_cpu` reaches to the departure. */
   unsplit: number
+  /** Of the requests: io_uring's threads in the kernel read and sent them, so that `app_cpu` is `app_wait` as well. */
+  undivided: number
   lost: Lost
   total: TotalDocument
   stages: StageDocument[]
@@ -134,6 +136,7 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     unanswered: counts.unanswered,
     pipelined: counts.pipelined,
     unsplit: counts.unsplit,
+    undivided: counts.undivided,
     lost: { ...counts.lost },
     total: totalDocument(total),
     stages: sortStages(stages, order).map(stage => ({

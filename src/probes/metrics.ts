@@ -78,6 +78,7 @@ export class Metrics {
     counts.unanswered += at('unanswered')
     counts.pipelined += at('pipelined')
     counts.unsplit += at('unsplit')
+    counts.undivided += at('undivided')
     counts.sameCpu += at('same_cpu')
     counts.lost.ringbuf_full += at('lost_ringbuf_full')
     counts.lost.map_full += at('lost_map_full')

@@ -37,6 +37,7 @@ const measure = async (t: Context, load: { requests: number; rate?: number }, ..
 
 kernelTest('counts each request of a service that receives and sends by io_uring', async t => {
   const { document, clientUs } = await measure(t, { requests: 20_000 })
+  t.is(document.undivided, 0)
   const names = document.stages.map(({ name }) => name)
   for (const name of ['driver', 'protocol', 'recv', 'app_cpu', 'send'] as const)
     t.true(names.includes(name), name)
@@ -77,8 +78,10 @@ kernelTest(
   async t => {
     const load = { requests: REQUESTS, rate: 250 }
     const { document, ownUs } = await measure(t, load, '--sqpoll', '--sleep', '--delay-us', String(DELAY_US))
-    // Which part of it the service slept that thread does not tell.
-    const span = spreadMean(document, 'app_cpu') + spreadMean(document, 'app_wait')
+    // Which part of it the service slept that thread does not tell, and what that thread waited for is no answer.
+    t.is(document.undivided, REQUESTS, JSON.stringify(document))
+    t.is(spreadMean(document, 'app_wait'), 0)
+    const span = spreadMean(document, 'app_cpu')
     t.true(span >= ownUs * 0.95, `${span} of ${ownUs} us`)
     for (const name of ['recv', 'send', 'dispatch', 'runqueue'] as const) {
       t.true(spreadMean(document, name) < DELAY_US / 2, name)

@@ -8,7 +8,7 @@ import { arbitraryRequests, recordRequests, slowestOf, type TestRequest } from '
 /** A stretch of a service's life: its complete requests, and how much the other counters rose. */
 type Stretch = { requests: TestRequest[]; risen: Risen }
 
-const COUNTERS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'sameCpu'] as const
+const COUNTERS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'undivided', 'sameCpu'] as const
 const LOSSES = ['ringbuf_full', 'map_full', 'clock'] as const
 type Risen = Record<(typeof COUNTERS)[number] | (typeof LOSSES)[number], number>
 
@@ -19,6 +19,7 @@ const arbitraryStretch: fc.Arbitrary<Stretch> = fc.record({
     unanswered: fc.nat(1_000_000),
     pipelined: fc.nat(1_000_000),
     unsplit: fc.nat(1_000_000),
+    undivided: fc.nat(1_000_000),
     sameCpu: fc.nat(1_000_000),
     ringbuf_full: fc.nat(1_000_000),
     map_full: fc.nat(1_000_000),

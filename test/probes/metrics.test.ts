@@ -29,6 +29,7 @@ const writeMetrics = (view: DataView, counts: Counts): void => {
   write(METRICS_OFFSETS.unanswered, unanswered)
   write(METRICS_OFFSETS.pipelined, pipelined)
   write(METRICS_OFFSETS.unsplit, counts.unsplit)
+  write(METRICS_OFFSETS.undivided, counts.undivided)
   write(METRICS_OFFSETS.same_cpu, counts.sameCpu)
   write(METRICS_OFFSETS.lost_ringbuf_full, lost.ringbuf_full)
   write(METRICS_OFFSETS.lost_map_full, lost.map_full)
@@ -71,6 +72,7 @@ test('every counter is added up, with more than 32 bits', t => {
     unanswered: large + 2,
     pipelined: large + 3,
     unsplit: large + 7,
+    undivided: large + 10,
     sameCpu: large + 4,
     lost: { ringbuf_full: large + 7, map_full: large + 8, clock: large + 9, recursion: 0 },
     maxNs: BigInt(large),
@@ -80,6 +82,7 @@ test('every counter is added up, with more than 32 bits', t => {
   t.is(counts.unanswered, 2 * one.unanswered)
   t.is(counts.pipelined, 2 * one.pipelined)
   t.is(counts.unsplit, 2 * one.unsplit)
+  t.is(counts.undivided, 2 * one.undivided)
   t.is(counts.sameCpu, 2 * one.sameCpu)
   t.deepEqual(counts.lost, {
     ringbuf_full: 2 * one.lost.ringbuf_full,

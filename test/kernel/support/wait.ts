@@ -7,7 +7,11 @@ const POLL_MS = 10
 const PATIENCE_MS = 60_000
 
 /** Gives what `look` gives as soon as that is not null; throws after a generous time, naming what did not come. */
-export const waitFor = async <T>(what: string, look: () => Promise<T | null> | T | null, ms = PATIENCE_MS) => {
+export const waitFor = async <T>(
+  what: string,
+  look: () => Promise<T | null> | T | null,
+  ms = PATIENCE_MS,
+) => {
   const end = performance.now() + ms
   for (;;) {
     const found = await look()
