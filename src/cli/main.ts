@@ -4,12 +4,15 @@ import { BpfError } from 'libbpf-ts'
 import { UnsupportedError } from '../probes/support.js'
 import { printable } from '../text/printable.js'
 import { VERSION } from '../version.js'
+import { addApply } from './apply.js'
 import { addDefaultCommand } from './default-command.js'
 import { addDemo } from './demo.js'
 import { addDoctor } from './doctor.js'
 import { EXIT, Failure } from './failure.js'
 import { addLive } from './live.js'
 import { addMeasure } from './measure.js'
+import { addRevert } from './revert.js'
+import { addStatus } from './status.js'
 
 const createProgram = (): Command => {
   const program = new Command('taut')
@@ -23,7 +26,7 @@ const createProgram = (): Command => {
     .allowExcessArguments()
     .hook('preAction', (_program, command) => refuseArguments(command))
     .addHelpText('after', HELP_END)
-  for (const add of [addLive, addMeasure, addDoctor, addDemo]) add(program)
+  for (const add of [addLive, addMeasure, addApply, addRevert, addStatus, addDoctor, addDemo]) add(program)
   return program
 }
 
@@ -38,8 +41,10 @@ const cleanError = (text: string): string =>
 
 /** Commander's own message counts them and does not name them. */
 const refuseArguments = (command: Command): void => {
-  const [first] = command.args
-  if (first !== undefined) command.error(`error: ${command.name()} takes options only, not '${first}'`)
+  const [extra] = command.args.slice(command.registeredArguments.length)
+  if (extra === undefined) return
+  const takes = command.registeredArguments.length === 0 ? 'options only' : 'no more arguments'
+  command.error(`error: ${command.name()} takes ${takes}, not '${extra}'`)
 }
 
 /** Gives the exit code and the message of whatever ended a command. */

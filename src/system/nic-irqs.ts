@@ -12,17 +12,17 @@ const MAX_PARENTS = 6
  * left out.
  */
 export const listNicIrqs = (sys = '/sys', proc = '/proc'): number[] => {
-  const named = readNamedIrqs(proc)
-  const irqs = listEntries(join(sys, 'class/net')).flatMap(nic => {
-    const device = resolve(join(sys, 'class/net', nic, 'device'))
-    if (device === null) return []
-    const names = [nic, basename(device)]
-    return [
-      ...findDeviceIrqs(device, sys),
-      ...named.filter(({ name }) => names.some(own => isOf(name, own))).map(({ irq }) => irq),
-    ]
-  })
+  const irqs = listEntries(join(sys, 'class/net')).flatMap(nic => listDeviceIrqs(nic, sys, proc))
   return [...new Set(irqs)].sort((a, b) => a - b)
+}
+
+/** Gives the numbers of the interrupts of one network device, as `listNicIrqs` finds them. */
+export const listDeviceIrqs = (nic: string, sys = '/sys', proc = '/proc'): number[] => {
+  const device = resolve(join(sys, 'class/net', nic, 'device'))
+  if (device === null) return []
+  const names = [nic, basename(device)]
+  const named = readNamedIrqs(proc).filter(({ name }) => names.some(own => isOf(name, own)))
+  return [...new Set([...findDeviceIrqs(device, sys), ...named.map(({ irq }) => irq)])]
 }
 
 /** eth0 has the interrupts eth0, eth0-rx-0, eth0:tx and eth0@queue, but not those of eth01. */

@@ -1,0 +1,58 @@
+import type { Command } from 'commander'
+import type { Entry } from '../journal/entry.js'
+import { readJournal } from '../journal/journal.js'
+import { findStateFolder, openStateFolder } from '../journal/state-folder.js'
+import { findStanding } from '../knobs/undo.js'
+import { listTuners } from '../system/tuners.js'
+import { type ChangeDocument, changeDocument, formatChanges } from './change-report.js'
+import { requireRoot } from './state.js'
+import { hasColor, terminalColumns } from './terminal.js'
+
+/** Adds `taut status`: what taut has set, when, why, and whether it is still in force. */
+export const addStatus = (program: Command): void => {
+  program
+    .command('status')
+    .description('what taut has set, when, why, and whether it is still in force')
+    .option('--json', 'print one JSON document')
+    .action(status)
+}
+
+const status = async ({ json }: { json?: boolean }): Promise<void> => {
+  requireRoot('read what was set')
+  const changes: ChangeDocument[] = []
+  for (const entry of readEntries()) changes.push(await describeStanding(entry))
+  if (json) process.stdout.write(`${JSON.stringify(changes)}\n`)
+  else if (changes.length === 0) process.stdout.write('taut has set nothing.\n')
+  else
+    process.stdout.write(
+      formatChanges(changes, { columns: terminalColumns(process.stdout), color: hasColor(process.stdout) }),
+    )
+}
+
+const readEntries = (): Entry[] => {
+  try {
+    using folder = openStateFolder(findStateFolder())
+    return readJournal(folder)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}
+
+const describeStanding = async (entry: Entry): Promise<ChangeDocument> => {
+  const standing = await findStanding(entry)
+  const { now } = standing
+  if (standing.is === 'in-force') {
+    const note = entry.kept ? null : 'not kept yet: taut is at work, or was killed (try: taut revert)'
+    return changeDocument(entry, { now, note })
+  }
+  if (standing.is === 'over') return changeDocument(entry, { now, note: standing.because, state: 'undone' })
+  if (standing.is === 'elsewhere') return changeDocument(entry, { now, note: standing.because })
+  return changeDocument(entry, { now, note: describeOther(standing.now), state: 'changed-by-other' })
+}
+
+/** Says who may have set a value that is neither the old one nor taut's. */
+export const describeOther = (now: string): string => {
+  const names = listTuners().map(({ name, pid }) => `${name} (${pid})`)
+  return `it is ${now} now, set by ${names.length === 0 ? 'a person or a program that taut does not know' : `${names.join(' or ')}, or by a person`}`
+}

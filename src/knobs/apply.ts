@@ -1,0 +1,158 @@
+import { readBootId } from '../journal/boot.js'
+import type { Entry } from '../journal/entry.js'
+import { startGuard } from '../journal/guard.js'
+import { readJournal, writeJournal } from '../journal/journal.js'
+import type { Lock } from '../journal/lock.js'
+import type { StateFolder } from '../journal/state-folder.js'
+import { readNetns } from '../system/services.js'
+import type { Assignment, Effect, Knob, Selection } from './knob.js'
+import { describePlace, isOfNetns, isSameValue, readPlace, writePlace } from './places/place.js'
+import { type Undone, undo } from './undo.js'
+
+/** A knob, the value that it is to get, for what of the machine, and why. */
+export type Wish = { knob: Knob; value: string; why: string; selection: Selection }
+
+/** What would be written for a wish: each place with what it holds now. */
+export type Plan = { wish: Wish; changes: (Assignment & { from: string })[] }
+
+/** A change that was made, as it is in the journal, and what was seen of it. */
+export type Applied = { entry: Entry; evidence: string }
+
+/** A change could not be made; all that were made before are taken back, but for those in `left`. */
+export class ApplyError extends Error {
+  override name = 'ApplyError'
+
+  constructor(
+    message: string,
+    readonly left: Undone[],
+    options: ErrorOptions,
+  ) {
+    super(message, options)
+  }
+}
+
+/**
+ * Gives what a wish would change, without what is so already. Throws as `plan` of the knob does.
+ */
+export const planWish = async (wish: Wish): Promise<Plan> => ({
+  wish,
+  changes: await findChanges(await wish.knob.plan(wish.value, wish.selection)),
+})
+
+const findChanges = async (assignments: readonly Assignment[]): Promise<Plan['changes']> => {
+  const changes: Plan['changes'] = []
+  for (const { place, to } of assignments) {
+    const from = await readPlace(place)
+    if (from !== null && !isSameValue(place, from, to)) changes.push({ place, to, from })
+  }
+  return changes
+}
+
+/**
+ * Makes the changes of plans, in order, looks for their effect, and keeps them. Each is in the journal, on disk, before
+ * it is made. If one can't be made, or the signal is aborted, all are taken back (ApplyError); if this process dies, a
+ * guard does that. Needs the lock.
+ */
+export const applyPlans = async (
+  { folder, lock, signal }: { folder: StateFolder; lock: Lock; signal: AbortSignal },
+  plans: readonly Plan[],
+  profile: string | null,
+): Promise<Applied[]> => {
+  const before = readJournal(folder)
+  const id = Math.max(0, ...before.map(entry => entry.id)) + 1
+  const guard = await startGuard(folder, lock)
+  const session = new Applying(folder, id, profile)
+  try {
+    for (const plan of plans) await session.apply(plan, signal)
+    return await session.keep(signal)
+  } catch (error) {
+    const { undone } = await undo(folder, entry => entry.id === id)
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new ApplyError(
+      reason,
+      undone.filter(({ left }) => left !== null),
+      { cause: error },
+    )
+  } finally {
+    await guard.dismiss()
+  }
+}
+
+type Watched = { entry: Entry; look: (() => Promise<Effect>) | null }
+
+/** One run of taut that changes settings. */
+class Applying {
+  #made: Watched[] = []
+
+  constructor(
+    readonly folder: StateFolder,
+    readonly id: number,
+    readonly profile: string | null,
+  ) {}
+
+  async apply({ wish, changes }: Plan, signal: AbortSignal): Promise<void> {
+    for (const change of changes) await this.#make(wish, change, signal)
+    if (wish.knob.follow === undefined) return
+    const more = await wish.knob.follow(wish.value, wish.selection)
+    for (const change of await findChanges(more)) await this.#make(wish, change, signal)
+  }
+
+  async #make(wish: Wish, { place, to, from }: Plan['changes'][number], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const { knob, why, selection } = wish
+    const entry: Entry = {
+      id: this.id,
+      knob: knob.name,
+      place,
+      netns: isOfNetns(place) ? readNetns('self') : null,
+      from,
+      to,
+      why,
+      profile: this.profile,
+      at: new Date().toISOString(),
+      boot: readBootId(),
+      kept: false,
+      state: 'planned',
+    }
+    this.#save(entry)
+    const look = (await knob.watch?.({ place, to, from }, selection)) ?? null
+    try {
+      await writePlace(place, to)
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new Error(`cannot set ${knob.name} to ${to} (${describePlace(place)}): ${reason}`, {
+        cause: error,
+      })
+    }
+    const now = await readPlace(place)
+    if (now === null || isSameValue(place, now, from))
+      throw new Error(
+        `cannot set ${knob.name} to ${to}: the kernel accepted it, and ${describePlace(place)} still is ${now ?? 'gone'}`,
+      )
+    // The kernel rounds some; what it kept is what has to be found again.
+    const written: Entry = { ...entry, to: isSameValue(place, now, to) ? to : now, state: 'written' }
+    this.#save(written)
+    this.#made.push({ entry: written, look })
+  }
+
+  /** Looks for the effects, once all is written, for some show only then; and lets the changes stay. */
+  async keep(signal: AbortSignal): Promise<Applied[]> {
+    const applied: Applied[] = []
+    for (const { entry, look } of this.#made) {
+      const { state, evidence } = (await look?.()) ?? { state: 'verified', evidence: 'it reads back' }
+      applied.push({ entry: { ...entry, state, kept: true }, evidence })
+    }
+    signal.throwIfAborted()
+    const others = readJournal(this.folder).filter(entry => entry.id !== this.id)
+    writeJournal(this.folder, [...others, ...applied.map(({ entry }) => entry)])
+    return applied
+  }
+
+  /** Puts the entry in place of the one of the same place that it has grown out of. */
+  #save(entry: Entry): void {
+    const entries = readJournal(this.folder)
+    const last = entries.at(-1)
+    const isGrown = last?.id === entry.id && last.state === 'planned' && entry.state !== 'planned'
+    writeJournal(this.folder, [...(isGrown ? entries.slice(0, -1) : entries), entry])
+  }
+}

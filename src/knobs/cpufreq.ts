@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { parseCpuList } from '../system/cpu-list.js'
+import { InvalidValue, type Selection, Unavailable } from './knob.js'
+
+const FOLDER = '/sys/devices/system/cpu/cpufreq'
+
+/** A group of CPUs that have one frequency (Documentation/admin-guide/pm/cpufreq.rst). */
+export type Policy = { name: string; read: (file: string) => string | null; number: (file: string) => number }
+
+/**
+ * Gives the policies of the CPUs chosen, all where none are. Throws an Unavailable where the machine has no driver for
+ * its frequencies.
+ */
+export const listPolicies = ({ cpus }: Selection): Policy[] => {
+  const policies = listEntries(FOLDER)
+    .filter(name => /^policy\d+$/.test(name))
+    .map(createPolicy)
+  if (policies.length === 0)
+    throw new Unavailable(
+      "this machine has no driver for its CPUs' frequencies (a virtual machine's are its host's)",
+    )
+  const chosen = policies.filter(({ read }) => {
+    const own = parseCpuList((read('affected_cpus') ?? '').replaceAll(' ', ',') || '0')
+    return cpus === null || own.some(cpu => cpus.includes(cpu))
+  })
+  if (chosen.length === 0) throw new InvalidValue('none of the CPUs chosen has a frequency of its own')
+  return chosen
+}
+
+const createPolicy = (name: string): Policy => {
+  const read = (file: string): string | null => readText(`${FOLDER}/${name}/${file}`)
+  return { name, read, number: file => Number(read(file) ?? Number.NaN) }
+}
+
+/** Gives the place of a policy's file. */
+export const policyFile = ({ name }: Policy, file: string) =>
+  ({ kind: 'file', path: `${FOLDER}/${name}/${file}`, form: 'text' }) as const
+
+const readText = (path: string): string | null => {
+  try {
+    return readFileSync(path, 'latin1').trim()
+  } catch {
+    return null
+  }
+}
+
+const listEntries = (path: string): string[] => {
+  try {
+    return readdirSync(path)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,24 @@
+import type { Knob } from './knob.js'
+import { keepPresent, requireNics } from './nic-places.js'
+import { readWord } from './number-values.js'
+
+export const gro: Knob = {
+  name: 'nic.offload.gro',
+  about: 'Generic receive offload: packets of one stream are merged before the protocols see them.',
+  where: 'ethtool -K NIC gro',
+  default: 'on',
+  values: 'on, off',
+  helps: 'Off: requests are single small packets, and `driver` or `steer` waits for merges that never come.',
+  harms: 'Off: large requests cost far more CPU time.',
+  effect: 'ethtool reads it back.',
+  selector: 'nic',
+  plan: async (value, selection) => {
+    const nics = requireNics(selection)
+    const to = readWord(value, ['on', 'off'])
+    const assignments = nics.map(({ name }) => ({
+      place: { kind: 'offload', nic: name, parameter: 'gro' } as const,
+      to,
+    }))
+    return keepPresent(assignments, 'the driver does not let it be changed')
+  },
+}

@@ -1,0 +1,64 @@
+import { formatCpuList, parseCpuList } from '../system/cpu-list.js'
+import { readEffectiveAffinity, readInterrupts } from '../system/interrupts.js'
+import { CPU_VALUES, resolveCpus } from './cpu-values.js'
+import { type Change, type Effect, type Knob, Unavailable } from './knob.js'
+import { keepPresent, requireNics } from './nic-places.js'
+import { noEffect, watchFor } from './watching.js'
+
+const PATH = /^\/proc\/irq\/(\d+)\/smp_affinity_list$/
+
+const readCounts = (irq: number): Map<number, number> =>
+  readInterrupts().find(interrupt => interrupt.irq === irq)?.counts ?? new Map()
+
+/** Tells by where the interrupt goes, and by who has handled it since. */
+const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
+  const irq = Number(place.kind === 'file' ? PATH.exec(place.path)?.[1] : Number.NaN)
+  const wanted = parseCpuList(to)
+  return async () => {
+    const effective = readEffectiveAffinity(irq)
+    if (effective !== null && !effective.every(cpu => wanted.includes(cpu)))
+      return noEffect(`interrupt ${irq} goes to CPU ${formatCpuList(effective)}`)
+    const before = readCounts(irq)
+    const moved = (): [number, number][] =>
+      [...readCounts(irq)].map(([cpu, count]) => [cpu, count - (before.get(cpu) ?? 0)])
+    const sum = (isWanted: boolean): number =>
+      moved().reduce((all, [cpu, count]) => (wanted.includes(cpu) === isWanted ? all + count : all), 0)
+    return watchFor(
+      () => (sum(true) > 0 ? { state: 'verified', evidence: `interrupt ${irq} comes to CPU ${to}` } : null),
+      () => {
+        // One may have been under way when it was moved.
+        if (sum(false) > 1) return noEffect(`interrupt ${irq} still comes to other CPUs`)
+        return effective === null
+          ? { state: 'written', evidence: `interrupt ${irq} did not come meanwhile` }
+          : {
+              state: 'verified',
+              evidence: `the kernel sends interrupt ${irq} to CPU ${formatCpuList(effective)}`,
+            }
+      },
+    )
+  }
+}
+
+export const irqAffinity: Knob = {
+  name: 'irq.affinity',
+  about: 'Which CPUs take the interrupts of the network card.',
+  where: '/proc/irq/N/smp_affinity_list',
+  default: 'all CPUs, of which the kernel or irqbalance chooses one',
+  values: `${CPU_VALUES}; several interrupts get one CPU each, in turn`,
+  helps: '`runqueue` or `app_wait` is high on the CPU that also takes the interrupts, or `irq` is high.',
+  harms:
+    'Too few CPUs for the packets; irqbalance moves it back, and so does the driver when the link goes down and up. Some chips refuse it.',
+  effect: '`effective_affinity_list`, and the counts of /proc/interrupts growing on the new CPU.',
+  selector: 'nic',
+  plan: async (value, selection) => {
+    const irqs = requireNics(selection).flatMap(nic => nic.irqs)
+    if (irqs.length === 0) throw new Unavailable('the network device has no interrupt of its own')
+    const cpus = resolveCpus(value, selection)
+    const assignments = irqs.map(({ irq }, index) => ({
+      place: { kind: 'file', path: `/proc/irq/${irq}/smp_affinity_list`, form: 'list' } as const,
+      to: irqs.length === 1 ? formatCpuList(cpus) : String(cpus[index % cpus.length]),
+    }))
+    return keepPresent(assignments, 'the kernel lets nobody move the interrupts of the network device')
+  },
+  watch,
+}

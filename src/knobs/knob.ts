@@ -1,0 +1,71 @@
+import type { Nic } from '../system/nics.js'
+import type { Service } from '../system/services.js'
+import type { KnobName } from './names.js'
+import type { Place } from './places/place.js'
+
+/** What of the machine a setting is for. */
+export type Selection = {
+  /** CPUs that are online. */
+  online: number[]
+  /** The network devices chosen; of the knobs of a device, each is for all of these. */
+  nics: Nic[]
+  /** The CPUs chosen; null when none were, and a knob is for all of them. */
+  cpus: number[] | null
+  /** The service chosen; null when none was. */
+  service: Service | null
+}
+
+/** What is to be written, and where. */
+export type Assignment = { place: Place; to: string }
+
+/** What is seen of a change after it was written: its effect, none, or nothing yet that would tell. */
+export type Effect = { state: 'verified' | 'no-effect' | 'written'; evidence: string }
+
+/** A change that was made: what a place held before, and what was written. */
+export type Change = Assignment & { from: string }
+
+/**
+ * One setting of the machine, in a form that all share. Reading and writing are the places' own (`places/place.ts`), and
+ * undoing is writing what was there before.
+ */
+export type Knob = {
+  name: KnobName
+  /** What it does, in a sentence. */
+  about: string
+  /** The files or interfaces, for people. */
+  where: string
+  /** The kernel's default. */
+  default: string
+  /** The values it takes, for people. */
+  values: string
+  /** When it helps, and what the breakdown shows then. */
+  helps: string
+  /** When it harms, and what it costs. */
+  harms: string
+  /** How its effect is seen. */
+  effect: string
+  /** Which selector it is for: its options and those of a profile's setting. */
+  selector: 'nic' | 'cpus' | 'service' | null
+  /**
+   * Gives what would be written for a value: data, nothing is touched. Throws an InvalidValue when the value is wrong or
+   * would harm, and an Unavailable when this machine has nothing to set.
+   */
+  plan: (value: string, selection: Selection) => Promise<Assignment[]>
+  /** More to be written once the rest is, as for threads that the kernel starts only then. */
+  follow?: (value: string, selection: Selection) => Promise<Assignment[]>
+  /**
+   * Looks for the effect of a change that is written and reads back as written: the effect itself and not the return
+   * code. `startWatching` was called before the change. Absent where reading it back is all there is to see.
+   */
+  watch?: (change: Change, selection: Selection) => Promise<() => Promise<Effect>>
+}
+
+/** A value that a knob does not take, or that would lock out or harm: the message says why, and what it takes. */
+export class InvalidValue extends Error {
+  override name = 'InvalidValue'
+}
+
+/** This machine has nothing for a knob to set. */
+export class Unavailable extends Error {
+  override name = 'Unavailable'
+}

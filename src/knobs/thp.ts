@@ -1,0 +1,22 @@
+import type { Knob } from './knob.js'
+import { keepPresent } from './nic-places.js'
+import { readWord } from './number-values.js'
+
+const PLACE = { kind: 'file', path: '/sys/kernel/mm/transparent_hugepage/enabled', form: 'choice' } as const
+
+export const thp: Knob = {
+  name: 'vm.thp',
+  about: 'Whether the kernel gives programs huge pages, unasked.',
+  where: PLACE.path,
+  default: 'madvise or always, by distribution',
+  values: 'always, madvise, never',
+  helps: 'Compaction or khugepaged runs inside requests: `app_cpu` has a long tail for no reason of its own.',
+  harms: 'never: more misses of the TLB, in services with much memory.',
+  effect: 'It reads back; pages that are huge already stay.',
+  selector: null,
+  plan: value =>
+    keepPresent(
+      [{ place: PLACE, to: readWord(value, ['always', 'madvise', 'never']) }],
+      'this kernel has no transparent huge pages',
+    ),
+}

@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { formatCpuList } from '../system/cpu-list.js'
+import type { Nic } from '../system/nics.js'
+import { CPU_VALUES, resolveCpus } from './cpu-values.js'
+import type { Change, Effect, Knob } from './knob.js'
+import { keepPresent, nicFile, requireNics } from './nic-places.js'
+import { findAffinityPlace } from './places/affinity.js'
+import { noEffect, watchFor } from './watching.js'
+
+/** A thread's name is cut at this length (TASK_COMM_LEN). */
+const COMM = 15
+
+/** The kernel calls them napi/NIC-ID (napi_kthread_create). */
+const listThreads = ({ name }: Pick<Nic, 'name'>): number[] =>
+  readdirSync('/proc')
+    .filter(pid => /^\d+$/.test(pid))
+    .filter(pid => readComm(pid).startsWith(`napi/${name}-`.slice(0, COMM)) && isKernels(pid))
+    .map(Number)
+
+/** Only threads of the kernel's own have no command line. */
+const isKernels = (pid: string): boolean => readText(`/proc/${pid}/cmdline`) === ''
+
+const readComm = (pid: string): string => readText(`/proc/${pid}/comm`).trim()
+
+const readText = (path: string): string => {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
+  const name = place.kind === 'file' ? (place.path.split('/')[4] ?? '') : ''
+  // A thread's CPUs read back; its own beginning is what has to be seen.
+  if (name === '') return async () => ({ state: 'verified', evidence: `its thread runs on CPU ${to}` })
+  return () =>
+    watchFor(
+      () => {
+        const count = listThreads({ name }).length
+        if (count > 0 !== (to === '1')) return null
+        return {
+          state: 'verified',
+          evidence: count > 0 ? `${count} threads of ${name} run` : 'no thread runs',
+        }
+      },
+      () => noEffect(to === '1' ? `${name} has no threads` : `the threads of ${name} are still there`),
+    )
+}
+
+export const threadedNapi: Knob = {
+  name: 'net.threaded_napi',
+  about:
+    'Packets are taken from the card by threads of the kernel, which can be given CPUs, and not in the softirq.',
+  where: '/sys/class/net/NIC/threaded, and the CPUs of the threads napi/NIC-N',
+  default: 'off',
+  values: `the threads' CPUs: ${CPU_VALUES}; off`,
+  helps: 'The interrupt cannot be moved and its CPU is the busiest.',
+  harms: 'One more wake-up for each batch of packets.',
+  effect: 'The threads are there, and their CPUs read back.',
+  selector: 'nic',
+  plan: async (value, selection) => {
+    const nics = requireNics(selection)
+    if (value !== 'off') resolveCpus(value, selection)
+    const to = value === 'off' ? '0' : '1'
+    return keepPresent(
+      nics.map(nic => ({ place: nicFile(nic, 'threaded'), to })),
+      'this kernel or the driver has no threaded NAPI (5.12)',
+    )
+  },
+  follow: async (value, selection) => {
+    if (value === 'off') return []
+    const to = formatCpuList(resolveCpus(value, selection))
+    return requireNics(selection)
+      .flatMap(listThreads)
+      .flatMap(pid => {
+        const place = findAffinityPlace(pid)
+        return place === null ? [] : [{ place, to }]
+      })
+  },
+  watch,
+}

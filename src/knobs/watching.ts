@@ -1,0 +1,22 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Effect } from './knob.js'
+
+const PATIENCE_MS = 1000
+const POLL_MS = 20
+
+/** What was written had no effect; in words that are the same for all knobs. */
+export const noEffect = (evidence: string): Effect => ({
+  state: 'no-effect',
+  evidence: `accepted by the kernel, no effect seen: ${evidence}`,
+})
+
+/** Looks until there is an effect to tell of, for a second; then gives what `last` says. */
+export const watchFor = async (look: () => Effect | null, last: () => Effect): Promise<Effect> => {
+  const end = performance.now() + PATIENCE_MS
+  for (;;) {
+    const effect = look()
+    if (effect !== null) return effect
+    if (performance.now() > end) return last()
+    await setTimeout(POLL_MS)
+  }
+}
