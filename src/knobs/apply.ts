@@ -137,11 +137,12 @@ class Applying {
 
   /** Looks for the effects, once all is written, for some show only then; and lets the changes stay. */
   async keep(signal: AbortSignal): Promise<Applied[]> {
-    const applied: Applied[] = []
-    for (const { entry, look } of this.#made) {
-      const { state, evidence } = (await look?.()) ?? { state: 'verified', evidence: 'it reads back' }
-      applied.push({ entry: { ...entry, state, kept: true }, evidence })
-    }
+    const applied = await Promise.all(
+      this.#made.map(async ({ entry, look }): Promise<Applied> => {
+        const { state, evidence } = (await look?.()) ?? { state: 'verified', evidence: 'it reads back' }
+        return { entry: { ...entry, state, kept: true }, evidence }
+      }),
+    )
     signal.throwIfAborted()
     const others = readJournal(this.folder).filter(entry => entry.id !== this.id)
     writeJournal(this.folder, [...others, ...applied.map(({ entry }) => entry)])

@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** Every file that taut sets, found without its code. */
+const FILES = [
+  '/sys/class/net/*/queues/*/{rps_cpus,rps_flow_cnt,xps_cpus}',
+  '/sys/class/net/*/{napi_defer_hard_irqs,gro_flush_timeout,threaded}',
+  '/proc/irq/*/smp_affinity_list',
+  '/proc/sys/net/core/{busy_poll,busy_read,netdev_budget,netdev_budget_usecs,rps_sock_flow_entries}',
+  '/proc/sys/kernel/{numa_balancing,timer_migration}',
+  '/sys/devices/system/cpu/cpufreq/policy*/{scaling_governor,energy_performance_preference,scaling_min_freq}',
+  '/sys/devices/system/cpu/cpu*/power/pm_qos_resume_latency_us',
+  '/sys/kernel/mm/transparent_hugepage/enabled',
+  '/dev/cpu_dma_latency',
+]
+
+/**
+ * Runs in the network namespace to look at: prints every setting that taut can touch, as the kernel shows it, with the
+ * CPUs of the threads of the processes whose ids are its arguments.
+ */
+const SCRIPT = `
+for file in ${FILES.join(' ')}; do
+  [ -e "$file" ] && printf '%s: ' "$file" && { od -An -tx1 "$file" 2>&1 | tr -d '\\n'; echo; }
+done
+for nic in /sys/class/net/*; do
+  ethtool -c "\${nic##*/}" 2>&1
+  ethtool -k "\${nic##*/}" 2>&1 | grep receive-offload
+done
+for pid; do grep -H Cpus_allowed_list /proc/$pid/task/*/status; done
+pgrep -x napi/.* -a || true
+`
+
+/** Gives all settings that taut can touch, as text: the same text, when all are as they were. */
+export const takeSettings = async (netns: string, pids: readonly number[]): Promise<string> => {
+  const { stdout } = await run('ip', [
+    'netns',
+    'exec',
+    netns,
+    'bash',
+    '-c',
+    SCRIPT,
+    'bash',
+    ...pids.map(String),
+  ])
+  return stdout
+}
