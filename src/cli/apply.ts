@@ -7,10 +7,13 @@ import { InvalidValue, Unavailable } from '../knobs/knob.js'
 import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
 import { describePlace } from '../knobs/places/place.js'
 import { undo } from '../knobs/undo.js'
+import type { Profile } from '../profiles/profile.js'
+import { explainUnmet } from '../profiles/when.js'
 import { wrap } from '../text/width.js'
 import { changeDocument, formatChanges, planDocuments } from './change-report.js'
 import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt } from './interrupt.js'
+import { findFacts, findProfile } from './profiles.js'
 import { type Selectors, selectFor } from './selection.js'
 import { describeCommand } from './shell-commands.js'
 import { openState, requireRoot, type State } from './state.js'
@@ -30,9 +33,10 @@ export const addApply = (program: Command): void => {
       addSetting,
       [],
     )
-    .option('--nic <name>', 'the network device: a name, all, or busiest', 'busiest')
+    .argument('[profile]', 'the name of a profile, or the path of its file; see taut profiles')
+    .option('--nic <name>', 'the network device: a name, all, or busiest (the default)')
     .option('--cpus <list>', 'the CPUs that a cpu.* knob is for, as 0-2; all by default')
-    .option('--port <number>', 'the service that listens on this port')
+    .option('--port <number>', 'the service that listens on this port, or busiest')
     .option('--dry-run', 'only print what would be done, and the commands to do it by hand')
     .option('--yes', 'do not ask')
     .option('--json', 'print one JSON document')
@@ -47,22 +51,48 @@ const addSetting = (text: string, settings: Setting[]): Setting[] => {
   return [...settings, { knob, value: value.join('=') }]
 }
 
-const apply = async (options: ApplyOptions): Promise<void> => {
-  if (options.set.length === 0)
-    throw new Failure('nothing to set (try: taut apply --set net.rps=all)', EXIT.usage)
+const apply = async (name: string | undefined, options: ApplyOptions): Promise<void> => {
+  if ((name === undefined) === (options.set.length === 0))
+    throw new Failure(
+      'it takes a profile or --set (try: taut apply low-latency, or --set net.rps=all)',
+      EXIT.usage,
+    )
   requireRoot('change settings')
-  const wishes = await Promise.all(
-    options.set.map(
-      async ({ knob, value }): Promise<Wish> => ({
-        knob: KNOBS[knob],
-        value,
-        why: 'asked for by --set',
-        selection: await selectFor(KNOBS[knob], options),
-      }),
-    ),
-  )
-  await applyWishes(wishes, null, options)
+  if (name === undefined) return applyWishes(await wishAlone(options), null, options)
+  const profile = findProfile(name)
+  const unmet = explainUnmet(profile.when, findFacts())
+  if (unmet.length > 0)
+    throw new Failure(
+      `the profile ${profile.name} is not for this machine: ${unmet.join('; ')}`,
+      EXIT.unsupported,
+    )
+  await applyWishes(await wishAll(profile, options), profile.name, options)
 }
+
+const wishAlone = (options: ApplyOptions): Promise<Wish[]> =>
+  Promise.all(
+    options.set.map(async ({ knob, value }) => ({
+      knob: KNOBS[knob],
+      value,
+      why: 'asked for by --set',
+      selection: await selectFor(KNOBS[knob], options),
+    })),
+  )
+
+/** What the command line says goes before the profile's selectors. */
+const wishAll = (profile: Profile, options: ApplyOptions): Promise<Wish[]> =>
+  Promise.all(
+    profile.settings.map(async ({ knob, value, why, nic, cpus, service }) => ({
+      knob: KNOBS[knob],
+      value: String(value),
+      why,
+      selection: await selectFor(KNOBS[knob], {
+        nic: options.nic ?? nic,
+        cpus: options.cpus ?? cpus,
+        port: options.port ?? service?.toString(),
+      }),
+    })),
+  )
 
 /** Plans, shows, asks, does and verifies. */
 const applyWishes = async (
@@ -71,10 +101,11 @@ const applyWishes = async (
   options: ApplyOptions,
 ): Promise<void> => {
   const { dryRun, json } = options
-  if (dryRun) return printPlan(await planAll(wishes), profile, options)
+  const isSkipping = profile !== null
+  if (dryRun) return printPlan(await planAll(wishes, isSkipping), profile, options)
   using state = openState()
   await recover(state)
-  const plans = await planAll(wishes)
+  const plans = await planAll(wishes, isSkipping)
   const planned = plans.flatMap(plan => planDocuments(plan, profile))
   if (planned.length === 0) {
     process.stdout.write(json ? '[]\n' : 'Nothing to change: all of it is so already.\n')
@@ -103,7 +134,8 @@ const applyWishes = async (
 
 const reportOptions = () => ({ columns: terminalColumns(process.stdout), color: hasColor(process.stdout) })
 
-const planAll = async (wishes: readonly Wish[]): Promise<Plan[]> => {
+/** Of a profile, what this machine lacks is left out, and said. */
+const planAll = async (wishes: readonly Wish[], isSkipping: boolean): Promise<Plan[]> => {
   const plans: Plan[] = []
   for (const wish of wishes) {
     try {
@@ -111,12 +143,18 @@ const planAll = async (wishes: readonly Wish[]): Promise<Plan[]> => {
     } catch (error) {
       const { name } = wish.knob
       if (error instanceof InvalidValue)
-        throw new Failure(`cannot set ${name} to ${wish.value}: ${error.message}`, EXIT.usage)
-      if (error instanceof Unavailable)
-        throw new Failure(`cannot set ${name}: ${error.message}`, EXIT.unsupported)
-      throw error
+        throw new Failure(
+          `cannot set ${name} to ${wish.value}: ${error.message}`,
+          isSkipping ? EXIT.unsupported : EXIT.usage,
+        )
+      if (!(error instanceof Unavailable)) throw error
+      if (!isSkipping) throw new Failure(`cannot set ${name}: ${error.message}`, EXIT.unsupported)
+      const text = `taut: leaving out ${name}: ${error.message}`
+      process.stderr.write(`${wrap(text, terminalColumns(process.stderr)).join('\n')}\n`)
     }
   }
+  if (plans.length === 0)
+    throw new Failure('this machine has nothing of what the profile sets', EXIT.unsupported)
   return plans
 }
 

@@ -11,6 +11,7 @@ import { addDoctor } from './doctor.js'
 import { EXIT, Failure } from './failure.js'
 import { addLive } from './live.js'
 import { addMeasure } from './measure.js'
+import { addProfiles } from './profiles.js'
 import { addRevert } from './revert.js'
 import { addStatus } from './status.js'
 
@@ -26,7 +27,8 @@ const createProgram = (): Command => {
     .allowExcessArguments()
     .hook('preAction', (_program, command) => refuseArguments(command))
     .addHelpText('after', HELP_END)
-  for (const add of [addLive, addMeasure, addApply, addRevert, addStatus, addDoctor, addDemo]) add(program)
+  for (const add of [addLive, addMeasure, addApply, addRevert, addStatus, addProfiles, addDoctor, addDemo])
+    add(program)
   return program
 }
 
@@ -41,6 +43,7 @@ const cleanError = (text: string): string =>
 
 /** Commander's own message counts them and does not name them. */
 const refuseArguments = (command: Command): void => {
+  if (command.registeredArguments.at(-1)?.variadic) return
   const [extra] = command.args.slice(command.registeredArguments.length)
   if (extra === undefined) return
   const takes = command.registeredArguments.length === 0 ? 'options only' : 'no more arguments'

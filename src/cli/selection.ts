@@ -3,14 +3,22 @@ import { formatCpuList, listOnlineCpus, parseCpuList } from '../system/cpu-list.
 import { findBusiestNic, listNics, type Nic } from '../system/nics.js'
 import type { Service } from '../system/services.js'
 import { printable } from '../text/printable.js'
-import { findTargets } from './choose-target.js'
+import { chooseTarget, findTargets } from './choose-target.js'
 import { EXIT, Failure } from './failure.js'
 
 /** What a setting is for, in words. */
-export type Selectors = { nic: string; cpus?: string; port?: string }
+export type Selectors = {
+  nic?: string | undefined
+  cpus?: string | undefined
+  /** A port, or `busiest`. */
+  port?: string | undefined
+}
 
 /** Finds what the selectors name, as far as a knob asks for it. Throws a Failure that lists what there is. */
-export const selectFor = async (knob: Knob, { nic, cpus, port }: Selectors): Promise<Selection> => {
+export const selectFor = async (
+  knob: Knob,
+  { nic = 'busiest', cpus, port }: Selectors,
+): Promise<Selection> => {
   const online = listOnlineCpus()
   return {
     online,
@@ -49,6 +57,7 @@ const selectCpus = (text: string, online: readonly number[]): number[] => {
 }
 
 const selectService = async (text: string): Promise<Service> => {
+  if (text === 'busiest') return (await chooseTarget({})).service
   const port = Number(text)
   if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65535) throw new InvalidValue(`'${text}' is no port`)
   const [target] = await findTargets({ port })

@@ -1,0 +1,64 @@
+import * as v from 'valibot'
+import { KNOB_NAMES } from '../knobs/names.js'
+import { printable } from '../text/printable.js'
+
+const line = (max: number) =>
+  v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.maxLength(max),
+    v.check(text => text === printable(text), 'Invalid text: it has control characters or line breaks'),
+  )
+
+const settingSchema = v.strictObject({
+  knob: v.pipe(v.picklist(KNOB_NAMES), v.description('what is set; see docs/knobs.md')),
+  value: v.pipe(
+    v.union([line(200), v.pipe(v.number(), v.safeInteger()), v.boolean()]),
+    v.description('what it becomes, as docs/knobs.md says for each knob'),
+  ),
+  why: v.pipe(line(500), v.description('what it is good for here, and what it costs')),
+  nic: v.optional(
+    v.pipe(line(15), v.description('the network device: busiest (the default), all, or a name')),
+  ),
+  cpus: v.optional(
+    v.pipe(line(200), v.description('the CPUs that a cpu.* knob is for, as 0-2; all by default')),
+  ),
+  service: v.optional(
+    v.pipe(
+      v.union([v.literal('busiest'), v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535))]),
+      v.description('the service: its port, or busiest'),
+    ),
+  ),
+})
+
+const whole = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(8192))
+
+const whenSchema = v.strictObject({
+  cpus: v.optional(v.strictObject({ min: v.optional(whole), max: v.optional(whole) })),
+  virtual: v.optional(v.pipe(v.boolean(), v.description('a virtual machine, or none'))),
+  board: v.optional(
+    v.pipe(line(100), v.description("a part of the model's name, in the device tree or the DMI")),
+  ),
+  architecture: v.optional(v.pipe(v.array(line(20)), v.description('as uname -m has it'))),
+  driver: v.optional(v.pipe(v.array(line(40)), v.description("one of them is a network card's driver"))),
+})
+
+/** The schema of a profile's file. */
+export const profileSchema = v.strictObject({
+  version: v.literal(1),
+  name: v.pipe(
+    v.string(),
+    v.regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
+    v.description('lower case letters, digits and hyphens; the same as the name of the file'),
+  ),
+  about: v.pipe(line(500), v.description('for whom it is, in a sentence')),
+  when: v.optional(v.pipe(whenSchema, v.description('what the machine must have'))),
+  settings: v.pipe(v.array(settingSchema), v.minLength(1), v.maxLength(100)),
+})
+
+/** Settings that go together, each with a reason. */
+export type Profile = v.InferOutput<typeof profileSchema>
+/** One knob of a profile, and what it becomes. */
+export type Setting = v.InferOutput<typeof settingSchema>
+/** What a machine must have for a profile. */
+export type When = v.InferOutput<typeof whenSchema>
