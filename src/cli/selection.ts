@@ -1,5 +1,6 @@
 import { InvalidValue, type Knob, type Selection } from '../knobs/knob.js'
-import { formatCpuList, listOnlineCpus, parseCpuList } from '../system/cpu-list.js'
+import { formatCpuList, parseCpuList } from '../system/cpu-list.js'
+import { listOnlineCpus } from '../system/cpus.js'
 import { findBusiestNic, listNics, type Nic } from '../system/nics.js'
 import type { Service } from '../system/services.js'
 import { printable } from '../text/printable.js'

@@ -1,34 +1,56 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseCpuList } from './cpu-list.js'
+import { printable } from '../text/printable.js'
+import { readCpuList, readText } from './files.js'
 
-/** A line of /proc/interrupts: the interrupt's number, who handles it, and how often each CPU has, by its number. */
+/** An interrupt: its number, the names of those that handle it, with commas between, and how often each CPU took it. */
 export type Interrupt = { irq: number; name: string; counts: Map<number, number> }
 
-/** Gives the numbered interrupts of /proc/interrupts (proc(5)), none where it can't be read. */
+/** The CPUs that an interrupt may go to, and those that it really goes to; null when the kernel doesn't tell those. */
+export type Affinity = { wanted: number[]; effective: number[] | null }
+
+/**
+ * Gives the numbered interrupts of /proc/interrupts, thus not those between CPUs or of their timers.
+ *
+ * See show_interrupts() in the kernel's kernel/irq/proc.c.
+ */
 export const readInterrupts = (proc = '/proc'): Interrupt[] => {
-  const [header = '', ...lines] = readText(join(proc, 'interrupts')).split('\n')
+  const [header = '', ...lines] = (readText(join(proc, 'interrupts')) ?? '').split('\n')
   // Only CPUs that are online have a column.
-  const cpus = [...header.matchAll(/CPU(\d+)/g)].map(match => Number(match[1]))
-  return lines.flatMap(line => {
-    const [, irq, rest = ''] = /^ *(\d+):(.*)$/.exec(line) ?? []
-    if (irq === undefined) return []
-    const words = rest.trim().split(/\s+/)
-    const counts = new Map(cpus.map((cpu, column) => [cpu, Number(words[column])]))
-    return [{ irq: Number(irq), name: words.slice(cpus.length).join(' '), counts }]
-  })
+  const cpus = Array.from(header.matchAll(/\bCPU(\d{1,4})\b/g), match => Number(match[1]))
+  return lines.flatMap(line => parseInterrupt(line, cpus) ?? [])
 }
 
-/** Gives the CPUs that an interrupt really goes to; null where the kernel does not tell. */
-export const readEffectiveAffinity = (irq: number, proc = '/proc'): number[] | null => {
-  const text = readText(join(proc, `irq/${irq}/effective_affinity_list`)).trim()
-  return text === '' ? null : parseCpuList(text)
-}
-
-const readText = (path: string): string => {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    return ''
+const parseInterrupt = (line: string, cpus: readonly number[]): Interrupt | null => {
+  const irq = /^ *(\d{1,10}):/.exec(line)?.[1]
+  if (irq === undefined) return null
+  let rest = line.slice(line.indexOf(':') + 1)
+  const counts = new Map<number, number>()
+  for (const cpu of cpus) {
+    const [match, count] = /^ +(\d{1,16})(?= |$)/.exec(rest) ?? []
+    if (match === undefined) return null
+    counts.set(cpu, Number(count))
+    rest = rest.slice(match.length)
   }
+  return { irq: Number(irq), name: printable(findName(rest)), counts }
+}
+
+/** Behind two spaces or more come the names, last on the line; a name may have single spaces within. */
+const findName = (rest: string): string => {
+  const last = rest.split(/ {2,}/).at(-1) ?? ''
+  // Without a name the chip's own number of the interrupt can be last.
+  return /^\d+$/.test(last) ? '' : last.trim()
+}
+
+/** Gives where an interrupt may go and really goes; null when there is no such interrupt, or none that can be moved. */
+export const readAffinity = (irq: number, proc = '/proc'): Affinity | null => {
+  const wanted = readCpuList(join(proc, `irq/${irq}/smp_affinity_list`))
+  if (wanted === null || wanted.length === 0) return null
+  return { wanted, effective: readEffectiveAffinity(irq, proc) }
+}
+
+/** Gives the CPUs that an interrupt really goes to; null when the kernel doesn't tell. */
+export const readEffectiveAffinity = (irq: number, proc = '/proc'): number[] | null => {
+  const cpus = readCpuList(join(proc, `irq/${irq}/effective_affinity_list`))
+  // An empty one is a driver of a chip that doesn't keep it, such as the RP1's of a Raspberry Pi 5.
+  return cpus === null || cpus.length === 0 ? null : cpus
 }

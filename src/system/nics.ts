@@ -1,78 +1,107 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { readInterrupts } from './interrupts.js'
-import { listDeviceIrqs } from './nic-irqs.js'
+import { printable } from '../text/printable.js'
+import {
+  listDevicesUpwards,
+  listEntries,
+  listNumbered,
+  readInteger,
+  readNatural,
+  readText,
+  resolveLink,
+} from './files.js'
+import { type Interrupt, readInterrupts } from './interrupts.js'
+import { findNicIrqs, splitNames } from './nic-irqs.js'
+import { type Direction, parseQueueName } from './queue-names.js'
 
-/** A network device of this namespace, with its queues and the interrupts by which it tells of packets. */
+/**
+ * A network device of this namespace. What the kernel doesn't tell is null.
+ *
+ * `isPhysical` has a device behind it, be it emulated; bridges, tunnels and the like have none. `isUp` is set up and, as far as
+ * its driver tells, has a link. `node` is the NUMA node. Packets are counted since the device was made.
+ */
 export type Nic = {
   name: string
-  /** The name of its driver's module or that of its bus; null of one that is only software. */
   driver: string | null
+  isPhysical: boolean
   isUp: boolean
+  node: number | null
   rxQueues: number[]
   txQueues: number[]
-  irqs: { irq: number; name: string }[]
-  /** Packets that it received since it is there. */
+  irqs: NicIrq[]
   rxPackets: number
+  txPackets: number
+  speedMbps: number | null
 }
 
-/** Gives this namespace's network devices but for loopback. What can't be read is left out. */
+/** An interrupt of a network device; `name` is empty when nobody handles it. `queue` and `direction` are null where the name tells none. */
+export type NicIrq = { irq: number; name: string; queue: number | null; direction: Direction | null }
+
+const IFF_UP = 0x1
+const IFF_LOOPBACK = 0x8
+/** A driver that doesn't know about its link has "unknown". */
+const UP_STATES = new Set(['up', 'unknown'])
+
+/**
+ * Gives this namespace's network devices without loopback, by name.
+ *
+ * See Documentation/ABI/testing/sysfs-class-net. A device whose name has characters that don't print is left out: it could
+ * not be shown as what it is.
+ */
 export const listNics = (sys = '/sys', proc = '/proc'): Nic[] => {
-  const names = new Map(readInterrupts(proc).map(({ irq, name }) => [irq, name]))
-  const folder = join(sys, 'class/net')
-  return listEntries(folder)
-    .filter(name => readText(join(folder, name, 'type')) !== LOOPBACK && hasQueues(join(folder, name)))
-    .map(name => ({
-      name,
-      driver: readDriver(join(folder, name)),
-      isUp: ['up', 'unknown'].includes(readText(join(folder, name, 'operstate'))),
-      rxQueues: listQueues(join(folder, name), 'rx'),
-      txQueues: listQueues(join(folder, name), 'tx'),
-      irqs: listDeviceIrqs(name, sys, proc).map(irq => ({ irq, name: names.get(irq) ?? '' })),
-      rxPackets: Number(readText(join(folder, name, 'statistics/rx_packets'))),
-    }))
+  const interrupts = readInterrupts(proc)
+  return listEntries(join(sys, 'class/net'))
+    .filter(name => printable(name) === name)
+    .sort()
+    .flatMap(name => readNic(name, interrupts, sys) ?? [])
 }
 
-/** ARPHRD_LOOPBACK of include/uapi/linux/if_arp.h. */
-const LOOPBACK = '772'
+const readNic = (name: string, interrupts: readonly Interrupt[], sys: string): Nic | null => {
+  const folder = join(sys, 'class/net', name)
+  // There is a file among the devices where bonding is loaded: bonding_masters.
+  const flags = /^0x([\da-f]{1,8})$/i.exec(readText(join(folder, 'flags')) ?? '')?.[1]
+  if (flags === undefined || Number.parseInt(flags, 16) & IFF_LOOPBACK) return null
 
-/** /sys/class/net also has files, as bonding_masters. */
-const hasQueues = (nic: string): boolean => listEntries(join(nic, 'queues')).length > 0
-
-/** Gives the device that most packets came by: one that is up, and of hardware where there is any; null without one. */
-export const findBusiestNic = (nics: readonly Nic[]): Nic | null => {
-  const up = nics.filter(({ isUp }) => isUp)
-  const hard = up.filter(({ driver }) => driver !== null)
-  const [busiest] = (hard.length > 0 ? hard : up).toSorted((a, b) => b.rxPackets - a.rxPackets)
-  return busiest ?? null
-}
-
-const listQueues = (nic: string, direction: 'rx' | 'tx'): number[] =>
-  listEntries(join(nic, 'queues'))
-    .filter(name => name.startsWith(`${direction}-`))
-    .map(name => Number(name.slice(direction.length + 1)))
-    .sort((a, b) => a - b)
-
-const readDriver = (nic: string): string | null => {
-  try {
-    return basename(readlinkSync(join(nic, 'device/driver')))
-  } catch {
-    return null
+  const device = resolveLink(join(folder, 'device'))
+  const driver = device === null ? null : resolveLink(join(device, 'driver'))
+  const speed = readInteger(join(folder, 'speed'))
+  return {
+    name,
+    driver: driver === null ? null : printable(basename(driver)),
+    isPhysical: device !== null,
+    isUp:
+      (Number.parseInt(flags, 16) & IFF_UP) !== 0 && UP_STATES.has(readText(join(folder, 'operstate')) ?? ''),
+    node: device === null ? null : findNode(device, sys),
+    rxQueues: listNumbered(join(folder, 'queues'), 'rx-'),
+    txQueues: listNumbered(join(folder, 'queues'), 'tx-'),
+    irqs: findNicIrqs(name, interrupts, sys).map(irq => describeIrq(irq, name, interrupts)),
+    rxPackets: readNatural(join(folder, 'statistics/rx_packets')) ?? 0,
+    txPackets: readNatural(join(folder, 'statistics/tx_packets')) ?? 0,
+    // Unknown is −1, of which old kernels make 2^32 − 1 or 65535.
+    speedMbps: speed !== null && speed > 0 && speed !== 0xffff && speed < 0x7fffffff ? speed : null,
   }
 }
 
-const listEntries = (path: string): string[] => {
-  try {
-    return readdirSync(path)
-  } catch {
-    return []
-  }
+const describeIrq = (irq: number, nic: string, interrupts: readonly Interrupt[]): NicIrq => {
+  const name = interrupts.find(interrupt => interrupt.irq === irq)?.name ?? ''
+  const told = splitNames(name)
+    .map(word => parseQueueName(word, nic))
+    .find(({ queue, direction }) => queue !== null || direction !== null)
+  return { irq, name, queue: told?.queue ?? null, direction: told?.direction ?? null }
 }
 
-const readText = (path: string): string => {
-  try {
-    return readFileSync(path, 'latin1').trim()
-  } catch {
-    return ''
+const findNode = (device: string, sys: string): number | null => {
+  for (const place of listDevicesUpwards(device, sys)) {
+    const node = readInteger(join(place, 'numa_node'))
+    if (node !== null) return node < 0 ? null : node
   }
+  return null
 }
+
+/**
+ * Gives the device that most packets came by, null for none. Of those that are up and physical where there are any, otherwise of
+ * those that are up, and of all only where none is.
+ */
+export const findBusiestNic = (nics: readonly Nic[]): Nic | null =>
+  nics.toSorted((a, b) => rank(b) - rank(a) || b.rxPackets - a.rxPackets)[0] ?? null
+
+const rank = ({ isUp, isPhysical }: Nic): number => (isUp ? (isPhysical ? 2 : 1) : 0)
