@@ -34,11 +34,12 @@ const parseInterrupt = (line: string, cpus: readonly number[]): Interrupt | null
   return { irq: Number(irq), name: printable(findName(rest)), counts }
 }
 
-/** Behind two spaces or more come the names, last on the line; a name may have single spaces within. */
+/** Behind the chip and two spaces or more come the names, last on the line; a name may have single spaces within. */
 const findName = (rest: string): string => {
-  const last = rest.split(/ {2,}/).at(-1) ?? ''
-  // Without a name the chip's own number of the interrupt can be last.
-  return /^\d+$/.test(last) ? '' : last.trim()
+  const [, ...parts] = rest.trimStart().split(/ {2,}/)
+  const last = parts.at(-1)?.trim() ?? ''
+  // Where nobody handles it the chip's own number of the interrupt can be last.
+  return /^\d+$/.test(last) ? '' : last
 }
 
 /** Gives where an interrupt may go and really goes; null when there is no such interrupt, or none that can be moved. */

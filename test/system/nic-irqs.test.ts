@@ -1,38 +1,23 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { listNicIrqs } from '../../src/system/nic-irqs.js'
-
-/** A machine's files: those with a text, and links from a network device to the device below it. */
-const createMachine = (t: ExecutionContext, files: Record<string, string>, nics: Record<string, string>) => {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), 'taut-irqs-')))
-  t.teardown(() => rmSync(root, { recursive: true }))
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, path)), { recursive: true })
-    writeFileSync(join(root, path), text)
-  }
-  for (const [nic, device] of Object.entries(nics)) {
-    mkdirSync(join(root, 'sys/class/net', nic), { recursive: true })
-    mkdirSync(join(root, device), { recursive: true })
-    symlinkSync(join(root, device), join(root, 'sys/class/net', nic, 'device'))
-  }
-  return [join(root, 'sys'), join(root, 'proc')] as const
-}
+import { createMachine } from './fixtures/machine.js'
 
 test('a card on PCI has its message-signalled interrupts, also behind virtio', t => {
   const pci = 'sys/devices/pci0000:00/0000:00:03.0'
   const machine = createMachine(
     t,
     { [`${pci}/msi_irqs/38`]: 'msix\n', [`${pci}/msi_irqs/37`]: 'msix\n', [`${pci}/irq`]: '11\n' },
-    { eth0: `${pci}/virtio2` },
+    { 'sys/class/net/eth0/device': `${pci}/virtio2` },
   )
   t.deepEqual(listNicIrqs(...machine), [37, 38])
 })
 
 test('a card without them has its line', t => {
   const pci = 'sys/devices/pci0000:00/0000:00:05.0'
-  t.deepEqual(listNicIrqs(...createMachine(t, { [`${pci}/irq`]: '19\n' }, { eth0: pci })), [19])
+  t.deepEqual(
+    listNicIrqs(...createMachine(t, { [`${pci}/irq`]: '19\n' }, { 'sys/class/net/eth0/device': pci })),
+    [19],
+  )
 })
 
 test('a card on a board has the interrupts that carry its name, and no other card’s', t => {
@@ -49,13 +34,13 @@ test('a card on a board has the interrupts that carry its name, and no other car
         '',
       ].join('\n'),
     },
-    { eth0: 'sys/devices/platform/scb/fd580000.ethernet' },
+    { 'sys/class/net/eth0/device': 'sys/devices/platform/scb/fd580000.ethernet' },
   )
   t.deepEqual(listNicIrqs(...machine), [40, 41])
 })
 
 test('what has no device behind it has no interrupts, and nothing there is none', t => {
-  const [sys, proc] = createMachine(t, { 'sys/class/net/lo/mtu': '65536\n' }, {})
+  const [sys, proc] = createMachine(t, { 'sys/class/net/lo/mtu': '65536\n' })
   t.deepEqual(listNicIrqs(sys, proc), [])
   t.deepEqual(listNicIrqs('/nowhere', '/nowhere'), [])
 })
