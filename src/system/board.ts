@@ -11,11 +11,11 @@ const PLACEHOLDER =
   /^(?:default string|none|not specified|o\.e\.m\.|system (?:manufacturer|product name)|to be filled by .*)?$/i
 
 /**
- * What virtual machines have in the tables of a PC, by maker or by product; after systemd's src/basic/virt.c. Arm has nothing
- * else that would tell.
+ * What virtual machines have in the tables of a PC, by maker or by product; after systemd's src/basic/virt.c. Arm has no
+ * flag of the CPU that would tell.
  */
 const VIRTUAL =
-  /^(?:Amazon EC2|Apple Virtualization|BHYVE|Bochs|Google Compute Engine|Hyper-V|innotek GmbH|KVM|KubeVirt|OpenStack|Parallels|QEMU|VMware|VirtualBox|Xen)\b/
+  /^(?:Apple Virtualization|BHYVE|Bochs|Google Compute Engine|Hyper-V|innotek GmbH|KVM|KubeVirt|OpenStack|Parallels|QEMU|VMware|VirtualBox|Xen)\b/
 
 /** Gives what the device tree or the firmware's tables tell of the machine. */
 export const describeBoard = (sys = '/sys', proc = '/proc'): Board => {
@@ -28,27 +28,21 @@ export const describeBoard = (sys = '/sys', proc = '/proc'): Board => {
 }
 
 const isVirtual = (vendor: string, product: string, sys: string, proc: string): boolean => {
-  // Machines of Amazon's without a hypervisor are named m6g.metal and the like.
-  if (vendor === 'Amazon EC2' && /\.metal\b/.test(product)) return false
+  // x86 has a flag for what runs below a hypervisor.
+  const flags = /^flags\s*:(.*)$/m.exec(readText(join(proc, 'cpuinfo')) ?? '')?.[1]
+  if (flags !== undefined) return flags.split(' ').includes('hypervisor')
   return (
-    hasHypervisorFlag(proc) ||
     existsSync(join(proc, 'device-tree/hypervisor')) ||
+    existsSync(join(sys, 'hypervisor/type')) ||
     readDeviceTree('compatible', proc).split(' ').includes('linux,dummy-virt') ||
     [vendor, product].some(name => VIRTUAL.test(name)) ||
+    // Machines of Amazon's without a hypervisor are named m6g.metal and the like.
+    (vendor === 'Amazon EC2' && !/\.metal\b/.test(product)) ||
     // Microsoft makes machines that can be touched, too.
-    (vendor === 'Microsoft Corporation' && product === 'Virtual Machine') ||
-    // A guest of Xen on Arm has no tables; its host is one of the guests, which alone has control.
-    (readText(join(sys, 'hypervisor/type')) === 'xen' && !isXenHost(proc))
+    (vendor === 'Microsoft Corporation' && product === 'Virtual Machine')
   )
 }
 
-/** x86's flag for what runs below a hypervisor. */
-const hasHypervisorFlag = (proc: string): boolean =>
-  / hypervisor(?: |$)/.test(/^flags\s*:.*$/m.exec(readText(join(proc, 'cpuinfo')) ?? '')?.[0] ?? '')
-
-const isXenHost = (proc: string): boolean =>
-  (readText(join(proc, 'xen/capabilities')) ?? '').includes('control_d')
-
-/** Gives a property's texts with spaces between; each ends with a zero byte. */
-const readDeviceTree = (property: string, proc: string): string =>
+/** Gives a property's texts in the device tree with spaces between; each ends with a zero byte. Empty where there is none. */
+export const readDeviceTree = (property: string, proc = '/proc'): string =>
   (readText(join(proc, 'device-tree', property)) ?? '').replaceAll('\0', ' ').trim()

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { cpus, hostname, machine, release, totalmem } from 'node:os'
 import { printable } from '../text/printable.js'
+import { readDeviceTree } from './board.js'
 
 /** The machine a measurement was made on, as the `host` of the JSON output. */
 export type Host = {
@@ -26,9 +26,5 @@ export const describeHost = (): Host => ({
 const readModel = (): string => {
   const model = cpus()[0]?.model.trim()
   if (model && model !== 'unknown') return printable(model)
-  try {
-    return printable(readFileSync('/proc/device-tree/model', 'utf8').replaceAll('\0', '').trim())
-  } catch {
-    return 'unknown'
-  }
+  return printable(readDeviceTree('model')) || 'unknown'
 }

@@ -11,7 +11,8 @@ import { listSensors, tellApart } from './sensors.js'
  */
 export type EnergyMeter = { name: string; unit: 'J' | 'W'; wrapsAt: number | null; read: () => number | null }
 
-const MICRO = 1e-6
+/** The kernel counts in millionths of all these units. */
+const MILLION = 1e6
 
 /**
  * Gives the meters that can be read now. Since Linux 5.10 those of powercap take root.
@@ -44,7 +45,7 @@ const listZones = (sys: string): EnergyMeter[] => {
     return {
       name: nameZone(folder, zone),
       unit: 'J',
-      wrapsAt: range === null ? null : range * MICRO,
+      wrapsAt: range === null ? null : range / MILLION,
       read: () => scale(readNatural(join(folder, zone, 'energy_uj'))),
     }
   })
@@ -112,4 +113,4 @@ const readBatteryPower = (supply: string): number | null => {
   return current === null || voltage === null ? null : Math.abs(current) * voltage
 }
 
-const scale = (value: number | null): number | null => (value === null ? null : value * MICRO)
+const scale = (value: number | null): number | null => (value === null ? null : value / MILLION)

@@ -6,7 +6,7 @@ import { listSensors, tellApart } from './sensors.js'
 /** A sensor of temperature, and what it shows now in °C; null when there is nothing to read, as of a card that sleeps. */
 export type Thermometer = { name: string; read: () => number | null }
 
-const MILLI = 1e-3
+const THOUSAND = 1000
 /** Drivers show less where a sensor is missing. */
 const ABSOLUTE_ZERO = -273.15
 
@@ -30,7 +30,7 @@ const createThermometer = (name: string, path: string): Thermometer => ({
   name,
   read: () => {
     const value = readInteger(path)
-    const celsius = value === null ? null : value * MILLI
+    const celsius = value === null ? null : value / THOUSAND
     return celsius === null || celsius <= ABSOLUTE_ZERO ? null : celsius
   },
 })
