@@ -1,8 +1,10 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
+import { listOnlineCpus } from '../../src/system/cpus.js'
 import { listNapiThreads, listThreads, readThread } from '../../src/system/threads.js'
 import { createMachine, within } from './fixtures/machine.js'
+import { createNetns, whyNoNetns } from './fixtures/netns.js'
 
 /** As proc(5) has it: the start time is field 22, the flags field 9; of `status` the kernel escapes line breaks. */
 const stat = (
@@ -106,4 +108,28 @@ test('this process’s threads are those that ps lists, and may run where taskse
   t.is(own?.cpus.length, Number(execFileSync('nproc')))
   t.regex(told, new RegExp(`: ${own?.cpus.length === 1 ? own.cpus[0] : `${own?.cpus[0]}[-,].*`}\\s*$`))
   t.deepEqual(readThread(process.pid, process.pid), own ?? null)
+})
+
+const whyNot =
+  spawnSync('ethtool', ['--version']).error === undefined
+    ? whyNoNetns()
+    : 'there is no ethtool to give a device NAPI with'
+const onRealKernel = whyNot === null ? test : test.skip
+
+onRealKernel(`the kernel’s NAPI threads of a device are found${whyNot === null ? '' : ` (${whyNot})`}`, t => {
+  using netns = createNetns()
+  const run = (command: string[], input?: string) => {
+    const [file = '', ...args] = [...netns.exec, ...command]
+    execFileSync(file, args, { stdio: 'pipe', input })
+  }
+  const nic = `napi${process.pid}`
+  run(['ip', 'link', 'add', nic, 'type', 'veth', 'peer', 'name', 'peer'])
+  run(['ip', 'link', 'set', nic, 'up'])
+  run(['ethtool', '-K', nic, 'gro', 'on'])
+  t.deepEqual(listNapiThreads(nic), [])
+  run(['tee', `/sys/class/net/${nic}/threaded`], '1')
+  const threads = listNapiThreads(nic)
+  t.is(threads.length, 1)
+  t.regex(threads[0]?.comm ?? '', new RegExp(`^napi/${nic}-\\d*$`))
+  t.is(threads[0]?.cpus.length, listOnlineCpus().length)
 })
