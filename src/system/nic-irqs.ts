@@ -9,12 +9,12 @@ import { type Interrupt, readInterrupts } from './interrupts.js'
 export const listNicIrqs = (sys = '/sys', proc = '/proc'): number[] => {
   const interrupts = readInterrupts(proc)
   const irqs = listEntries(join(sys, 'class/net')).flatMap(nic => findNicIrqs(nic, interrupts, sys))
-  return [...new Set(irqs)].sort((a, b) => a - b)
+  return order(irqs)
 }
 
 /**
  * Gives the numbers, in order, of one network device's interrupts, among them those that tell of its state: those of
- * the device, or of the nearest one above it that has any, and those that carry its name. A USB adapter shares its controller's.
+ * the device, or of the nearest one above it that has any, and those that carry its name.
  *
  * See Documentation/ABI/testing/sysfs-bus-pci (msi_irqs) and the proc(5) page on /proc/interrupts.
  */
@@ -22,14 +22,23 @@ export const findNicIrqs = (nic: string, interrupts: readonly Interrupt[], sys =
   const device = resolveLink(join(sys, 'class/net', nic, 'device'))
   if (device === null) return []
   const names = [nic, basename(device)]
-  const bus = findUsbBus(device)
   const named = interrupts.filter(({ name }) =>
-    splitNames(name).some(
-      word => names.some(own => isOf(word, own)) || (bus !== null && word.endsWith(`:${bus}`)),
-    ),
+    splitNames(name).some(word => names.some(own => isOf(word, own))),
   )
-  const irqs = [...findDeviceIrqs(device, sys), ...named.map(({ irq }) => irq)]
-  return [...new Set(irqs)].sort((a, b) => a - b)
+  return order([...findDeviceIrqs(device, sys), ...named.map(({ irq }) => irq)])
+}
+
+/**
+ * Gives the numbers, in order, of the interrupts that a network adapter on USB shares with all else on its bus: on a board
+ * its controller has none in sysfs, but /proc/interrupts names them after the bus, as xhci-hcd:usb1.
+ */
+export const findUsbIrqs = (nic: string, interrupts: readonly Interrupt[], sys = '/sys'): number[] => {
+  const device = resolveLink(join(sys, 'class/net', nic, 'device')) ?? ''
+  const bus = device.split('/').find(part => /^usb\d+$/.test(part))
+  if (bus === undefined) return []
+  return interrupts
+    .filter(({ name }) => splitNames(name).some(word => word.endsWith(`:${bus}`)))
+    .map(({ irq }) => irq)
 }
 
 /** A shared line has several names, with commas between, and some drivers put their own before the device's. */
@@ -39,9 +48,7 @@ export const splitNames = (name: string): string[] => name.split(/[\s,]+/).filte
 const isOf = (name: string, own: string): boolean =>
   name === own || (/^[^\w]/.test(name.slice(own.length)) && name.startsWith(own))
 
-/** A controller on a board has no interrupts in sysfs, but those that it has are named after its bus: xhci-hcd:usb1. */
-const findUsbBus = (device: string): string | null =>
-  device.split('/').find(part => /^usb\d+$/.test(part)) ?? null
+const order = (irqs: readonly number[]): number[] => [...new Set(irqs)].sort((a, b) => a - b)
 
 const findDeviceIrqs = (device: string, sys: string): number[] => {
   for (const place of listDevicesUpwards(device, sys)) {

@@ -10,8 +10,8 @@ import {
   resolveLink,
 } from './files.js'
 import { type Interrupt, readInterrupts } from './interrupts.js'
-import { findNicIrqs, splitNames } from './nic-irqs.js'
-import { type Direction, parseQueueName } from './queue-names.js'
+import { findNicIrqs, findUsbIrqs, splitNames } from './nic-irqs.js'
+import { parseQueueName, type QueueName } from './queue-names.js'
 
 /**
  * A network device of this namespace. What the kernel doesn't tell is null.
@@ -33,8 +33,8 @@ export type Nic = {
   speedMbps: number | null
 }
 
-/** An interrupt of a network device; `name` is empty when nobody handles it. `queue` and `direction` are null where the name tells none. */
-export type NicIrq = { irq: number; name: string; queue: number | null; direction: Direction | null }
+/** An interrupt of a network device that a driver handles; `queue` and `direction` are null where the name tells none. */
+export type NicIrq = { irq: number; name: string } & QueueName
 
 const IFF_UP = 0x1
 const IFF_LOOPBACK = 0x8
@@ -73,7 +73,7 @@ const readNic = (name: string, interrupts: readonly Interrupt[], sys: string): N
     node: device === null ? null : findNode(device, sys),
     rxQueues: listNumbered(join(folder, 'queues'), 'rx-'),
     txQueues: listNumbered(join(folder, 'queues'), 'tx-'),
-    irqs: findNicIrqs(name, interrupts, sys).map(irq => describeIrq(irq, name, interrupts)),
+    irqs: findIrqs(name, interrupts, sys),
     rxPackets: readNatural(join(folder, 'statistics/rx_packets')) ?? 0,
     txPackets: readNatural(join(folder, 'statistics/tx_packets')) ?? 0,
     // Unknown is −1, of which old kernels make 2^32 − 1 or 65535.
@@ -81,13 +81,20 @@ const readNic = (name: string, interrupts: readonly Interrupt[], sys: string): N
   }
 }
 
-const describeIrq = (irq: number, nic: string, interrupts: readonly Interrupt[]): NicIrq => {
-  const name = interrupts.find(interrupt => interrupt.irq === irq)?.name ?? ''
-  const told = splitNames(name)
-    .map(word => parseQueueName(word, nic))
-    .find(({ queue, direction }) => queue !== null || direction !== null)
-  return { irq, name, queue: told?.queue ?? null, direction: told?.direction ?? null }
+const findIrqs = (nic: string, interrupts: readonly Interrupt[], sys: string): NicIrq[] => {
+  const own = findNicIrqs(nic, interrupts, sys)
+  // An adapter on USB whose controller is on PCI has that one's already.
+  const irqs = own.length > 0 ? own : findUsbIrqs(nic, interrupts, sys)
+  return interrupts
+    .filter(({ irq, name }) => name !== '' && irqs.includes(irq))
+    .map(({ irq, name }) => ({ irq, name, ...findQueue(name, nic) }))
 }
+
+/** Of a line that several share, the first name that tells a queue. */
+const findQueue = (name: string, nic: string): QueueName =>
+  splitNames(name)
+    .map(word => parseQueueName(word, nic))
+    .find(({ queue, direction }) => queue !== null || direction !== null) ?? { queue: null, direction: null }
 
 const findNode = (device: string, sys: string): number | null => {
   for (const place of listDevicesUpwards(device, sys)) {

@@ -170,10 +170,28 @@ test('virtio: the card’s interrupts and node are those of its function on PCI'
   const [nic] = listNics(sys, proc)
   t.deepEqual([nic?.driver, nic?.node, nic?.speedMbps], ['virtio_net', null, null])
   t.deepEqual(nic?.irqs, [
-    { irq: 37, name: '', queue: null, direction: null },
     { irq: 38, name: 'virtio2-input.0', queue: 0, direction: 'rx' },
     { irq: 39, name: 'virtio2-output.0', queue: 0, direction: 'tx' },
   ])
+})
+
+test('a card behind a chip of its own: of the chip’s interrupts, only those that somebody handles', t => {
+  // After a Raspberry Pi 5's, whose RP1 is on PCI and hands interrupts on: https://github.com/raspberrypi/linux/issues/7101
+  const rp1 = 'sys/devices/platform/axi/1000120000.pcie/pci0002:00/0002:00:00.0/0002:01:00.0'
+  const [sys, proc] = createMachine(
+    t,
+    {
+      ...nicFiles('eth0', ['rx-0', 'tx-0']),
+      ...within(rp1, { 'msi_irqs/60': 'msix\n', 'msi_irqs/66': 'msix\n' }),
+      ...listing(
+        '           CPU0       CPU1       CPU2       CPU3       ',
+        '106:      84012          0          0          0  rp1_irq_chip   6 Level     eth0',
+        '131:       1315          0          0          0  rp1_irq_chip  31 Edge      xhci-hcd:usb1',
+      ),
+    },
+    deviceLinks('eth0', `${rp1}/1f00100000.ethernet`, 'macb'),
+  )
+  t.deepEqual(listNics(sys, proc)[0]?.irqs, [{ irq: 106, name: 'eth0', queue: null, direction: null }])
 })
 
 test('loopback and what is no device are left out, and so are names that would steer a terminal', t => {
