@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { printable } from '../text/printable.js'
 import { readText } from './files.js'
 
-/** What machine this is, for people, null when nothing tells; and whether it is a virtual one, as far as it can tell. */
+/**
+ * What machine this is, for people, null when nothing tells; and whether it is a virtual one, as far as it can tell.
+ */
 export type Board = { model: string | null; isVirtual: boolean }
 
 /** What makers leave in the tables of a PC. */
@@ -11,8 +13,8 @@ const PLACEHOLDER =
   /^(?:default string|none|not specified|o\.e\.m\.|system (?:manufacturer|product name)|to be filled by .*)?$/i
 
 /**
- * What virtual machines have in the tables of a PC, by maker or by product; after systemd's src/basic/virt.c. Arm has no
- * flag of the CPU that would tell.
+ * What virtual machines have in the tables of a PC, by maker or by product; after systemd's src/basic/virt.c. Arm has
+ * no flag of the CPU that would tell.
  */
 const VIRTUAL =
   /^(?:Apple Virtualization|BHYVE|Bochs|Google Compute Engine|Hyper-V|innotek GmbH|KVM|KubeVirt|OpenStack|Parallels|QEMU|VMware|VirtualBox|Xen)\b/
@@ -43,6 +45,9 @@ const isVirtual = (vendor: string, product: string, sys: string, proc: string): 
   )
 }
 
-/** Gives a property's texts in the device tree with spaces between; each ends with a zero byte. Empty where there is none. */
+/**
+ * Gives a property's texts in the device tree with spaces between; each ends with a zero byte. Empty where there is
+ * none.
+ */
 export const readDeviceTree = (property: string, proc = '/proc'): string =>
   (readText(join(proc, 'device-tree', property)) ?? '').replaceAll('\0', ' ').trim()

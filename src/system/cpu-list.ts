@@ -21,7 +21,10 @@ const parseRange = (range: string): number[] => {
   return Array.from({ length: last - first + 1 }, (_, index) => first + index)
 }
 
-/** Gives the shortest list of these CPUs, such as `0-2,5`, as the kernel writes it; throws a RangeError for what is none. */
+/**
+ * Gives the shortest list of these CPUs, such as `0-2,5`, as the kernel writes it; throws a RangeError for what is
+ * none.
+ */
 export const formatCpuList = (cpus: readonly number[]): string => {
   const ranges: { first: number; last: number }[] = []
   for (const cpu of order(cpus)) {
@@ -34,8 +37,8 @@ export const formatCpuList = (cpus: readonly number[]): string => {
 }
 
 /**
- * Gives the CPUs of a mask such as `00000000,00000003`, hexadecimal with a comma between each 32 bits, in order; throws
- * a RangeError that names what is wrong.
+ * Gives the CPUs of a mask such as `00000000,00000003`, hexadecimal with a comma between each 32 bits, in order;
+ * throws a RangeError that names what is wrong.
  */
 export const parseCpuMask = (text: string): number[] => {
   const groups = text.trim().split(',').reverse()
@@ -56,8 +59,9 @@ export const parseCpuMask = (text: string): number[] => {
 }
 
 /**
- * Gives the mask of these CPUs as the kernel writes it, of which rps_cpus is an example: as many digits as a machine of
- * `cpuCount` CPUs needs, with a comma between each 32 bits. Throws a RangeError for a CPU that such a machine hasn't.
+ * Gives the mask of these CPUs as the kernel writes it, of which rps_cpus is an example: as many digits as a machine
+ * of `cpuCount` CPUs needs, with a comma between each 32 bits. Throws a RangeError for a CPU that such a machine
+ * hasn't.
  *
  * See bitmap_string() in the kernel's lib/vsprintf.c. Without `cpuCount` it is as short as can be.
  */

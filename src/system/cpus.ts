@@ -5,7 +5,8 @@ import { listNumbered, readCpuList, readNatural, resolveLink } from './files.js'
  * A CPU as the kernel numbers them, a hardware thread. What the kernel doesn't tell is null.
  *
  * `core` is unique only within its `package`. `siblings` are the threads of its core, itself included. `capacity` is
- * relative to the fastest core of a machine, which has 1024. `policy` is N of the cpufreq/policyN that it shares its frequency with.
+ * relative to the fastest core of a machine, which has 1024. `policy` is N of the cpufreq/policyN that it shares its
+ * frequency with.
  */
 export type Cpu = {
   id: number

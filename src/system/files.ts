@@ -2,7 +2,10 @@ import { readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseCpuList } from './cpu-list.js'
 
-/** How far above a device the one may be that is meant: a virtio or USB device has its interrupts and node on a PCI function. */
+/**
+ * How far above a device the one may be that is meant: a virtio or USB device has its interrupts and node on a PCI
+ * function.
+ */
 const MAX_DEVICES = 6
 
 /** Gives a file's text, such as sysfs has it, without spaces around; null when it can't be read. */
@@ -65,7 +68,9 @@ export const resolveLink = (path: string): string | null => {
   }
 }
 
-/** Gives the paths of a device and of those above it, the nearest first; none when it isn't one of sysfs's devices. */
+/**
+ * Gives the paths of a device and of those above it, the nearest first; none when it isn't one of sysfs's devices.
+ */
 export const listDevicesUpwards = (device: string, sys: string): string[] => {
   const devices: string[] = []
   let place = device

@@ -3,8 +3,8 @@ import { listDevicesUpwards, listEntries, listNumbered, readNatural, resolveLink
 import { type Interrupt, readInterrupts } from './interrupts.js'
 
 /**
- * Gives the numbers of the interrupts by which this namespace's network devices tell of packets. What can't be read is
- * left out.
+ * Gives the numbers of the interrupts by which this namespace's network devices tell of packets. What can't be read
+ * is left out.
  */
 export const listNicIrqs = (sys = '/sys', proc = '/proc'): number[] => {
   const interrupts = readInterrupts(proc)
@@ -29,8 +29,8 @@ export const findNicIrqs = (nic: string, interrupts: readonly Interrupt[], sys =
 }
 
 /**
- * Gives the numbers, in order, of the interrupts that a network adapter on USB shares with all else on its bus: on a board
- * its controller has none in sysfs, but /proc/interrupts names them after the bus, as xhci-hcd:usb1.
+ * Gives the numbers, in order, of the interrupts that a network adapter on USB shares with all else on its bus: on a
+ * board its controller has none in sysfs, but /proc/interrupts names them after the bus, as xhci-hcd:usb1.
  */
 export const findUsbIrqs = (nic: string, interrupts: readonly Interrupt[], sys = '/sys'): number[] => {
   const device = resolveLink(join(sys, 'class/net', nic, 'device')) ?? ''

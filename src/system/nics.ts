@@ -16,8 +16,8 @@ import { parseQueueName, type QueueName } from './queue-names.js'
 /**
  * A network device of this namespace. What the kernel doesn't tell is null.
  *
- * `isPhysical` has a device behind it, be it emulated; bridges, tunnels and the like have none. `isUp` is set up and, as far as
- * its driver tells, has a link. `node` is the NUMA node. Packets are counted since the device was made.
+ * `isPhysical` has a device behind it, be it emulated; bridges, tunnels and the like have none. `isUp` is set up and,
+ * as far as its driver tells, has a link. `node` is the NUMA node. Packets are counted since the device was made.
  */
 export type Nic = {
   name: string
@@ -33,7 +33,9 @@ export type Nic = {
   speedMbps: number | null
 }
 
-/** An interrupt of a network device that a driver handles; `queue` and `direction` are null where the name tells none. */
+/**
+ * An interrupt of a network device that a driver handles; `queue` and `direction` are null where the name tells none.
+ */
 export type NicIrq = { irq: number; name: string } & QueueName
 
 const IFF_UP = 0x1
@@ -44,8 +46,8 @@ const UP_STATES = new Set(['up', 'unknown'])
 /**
  * Gives this namespace's network devices without loopback, by name.
  *
- * See Documentation/ABI/testing/sysfs-class-net. A device whose name has characters that don't print is left out: it could
- * not be shown as what it is.
+ * See Documentation/ABI/testing/sysfs-class-net. A device whose name has characters that don't print is left out: it
+ * could not be shown as what it is.
  */
 export const listNics = (sys = '/sys', proc = '/proc'): Nic[] => {
   const interrupts = readInterrupts(proc)
@@ -105,8 +107,8 @@ const findNode = (device: string, sys: string): number | null => {
 }
 
 /**
- * Gives the device that most packets came by, null for none. Of those that are up and physical where there are any, otherwise of
- * those that are up, and of all only where none is.
+ * Gives the device that most packets came by, null for none. Of those that are up and physical where there are any,
+ * otherwise of those that are up, and of all only where none is.
  */
 export const findBusiestNic = (nics: readonly Nic[]): Nic | null =>
   nics.toSorted((a, b) => rank(b) - rank(a) || b.rxPackets - a.rxPackets)[0] ?? null

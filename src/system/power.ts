@@ -4,10 +4,11 @@ import { listEntries, readInteger, readNatural, readText } from './files.js'
 import { listSensors, tellApart } from './sensors.js'
 
 /**
- * A source of what the machine, or a part of it, uses: a counter of energy in joules, or power in watts, now or lately.
+ * A source of what the machine, or a part of it, uses: a counter of energy in joules, or power in watts, now or
+ * lately.
  *
- * A counter of energy starts again at 0 once it was at `wrapsAt`; null where that isn't told. `read` gives null when there
- * is nothing to read now, as of a battery that is not being used.
+ * A counter of energy starts again at 0 once it was at `wrapsAt`; null where that isn't told. `read` gives null when
+ * there is nothing to read now, as of a battery that is not being used.
  */
 export type EnergyMeter = { name: string; unit: 'J' | 'W'; wrapsAt: number | null; read: () => number | null }
 
@@ -17,8 +18,8 @@ const MILLION = 1e6
 /**
  * Gives the meters that can be read now. Since Linux 5.10 those of powercap take root.
  *
- * They overlap, and must not be added up: of powercap's zones `package-0` holds `package-0/core` and `package-0/uncore`, and
- * `psys`, where there is one, nearly all. A battery tells only while it is used.
+ * They overlap, and must not be added up: of powercap's zones `package-0` holds `package-0/core` and
+ * `package-0/uncore`, and `psys`, where there is one, nearly all. A battery tells only while it is used.
  */
 export const listEnergyMeters = (sys = '/sys'): EnergyMeter[] => [
   ...listZones(sys),
@@ -26,7 +27,9 @@ export const listEnergyMeters = (sys = '/sys'): EnergyMeter[] => [
   ...listBatteries(sys),
 ]
 
-/** Gives the joules between two readings of a counter of energy; null when it went back and nobody knows from where. */
+/**
+ * Gives the joules between two readings of a counter of energy; null when it went back and nobody knows from where.
+ */
 export const joulesBetween = ({ wrapsAt }: EnergyMeter, before: number, after: number): number | null => {
   if (after >= before) return after - before
   return wrapsAt === null || before > wrapsAt ? null : wrapsAt - before + after
@@ -34,7 +37,9 @@ export const joulesBetween = ({ wrapsAt }: EnergyMeter, before: number, after: n
 
 const isReadable = ({ read }: EnergyMeter): boolean => read() !== null
 
-/** See Documentation/power/powercap/powercap.rst: a zone is `<type>:<zone>`, those within it `<type>:<zone>:<zone>`. */
+/**
+ * See Documentation/power/powercap/powercap.rst: a zone is `<type>:<zone>`, those within it `<type>:<zone>:<zone>`.
+ */
 const listZones = (sys: string): EnergyMeter[] => {
   const folder = join(sys, 'class/powercap')
   const zones = listEntries(folder)

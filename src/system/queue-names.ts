@@ -6,10 +6,7 @@ export type QueueName = { queue: number | null; direction: Direction | null }
 
 const NO_QUEUE: QueueName = { queue: null, direction: null }
 
-/**
- * How drivers name the interrupts of their queues, the first that fits. `n` is the queue. All are taken from the names that
- * the drivers give to request_irq(); the last one is for those that name nothing but the number.
- */
+/** How drivers name the interrupts of their queues, the first that fits; `n` is the queue. */
 const PATTERNS: readonly { pattern: RegExp; direction: Direction | null }[] = [
   // Of the flow director and the control queue, which no packet of the machine's own comes by.
   { pattern: /(?:fdir|ctrl)-TxRx-\d+$/i, direction: null },
@@ -21,11 +18,11 @@ const PATTERNS: readonly { pattern: RegExp; direction: Direction | null }[] = [
   // virtio_net: virtio0-input.0, virtio0-output.0.
   { pattern: /-input\.(?<n>\d+)$/, direction: 'rx' },
   { pattern: /-output\.(?<n>\d+)$/, direction: 'tx' },
-  // xen-netfront: eth0-q0-rx, eth0-q0-tx, and without several queues eth0-rx; e1000e of old, gianfar: eth0_g0_rx.
+  // xen-netfront: eth0-q0-rx, eth0-q0-tx, and with one queue eth0-rx.
   { pattern: /-q(?<n>\d+)-rx$/, direction: 'rx' },
   { pattern: /-q(?<n>\d+)-tx$/, direction: 'tx' },
-  { pattern: /[-:_]rx$/i, direction: 'rx' },
-  { pattern: /[-:_]tx$/i, direction: 'tx' },
+  { pattern: /[-:]rx$/i, direction: 'rx' },
+  { pattern: /[-:]tx$/i, direction: 'tx' },
   // mlx5_core: mlx5_comp3@pci:0000:81:00.0; a channel of it both receives and sends. mana: mana_q3@pci:0000:00:05.0.
   { pattern: /^mlx5_comp(?<n>\d+)(?:@|$)/, direction: 'both' },
   { pattern: /^mana_q(?<n>\d+)(?:@|$)/, direction: 'both' },
@@ -39,7 +36,7 @@ export const parseQueueName = (name: string, nic: string): QueueName => {
     const match = pattern.exec(name)
     if (match !== null) return { queue: toQueue(match.groups?.n), direction }
   }
-  // bnx2, mlx4, mlx5 of old, atlantic: eth0-3.
+  // r8125, bnx2, mlx5 of old: eth0-3, which tells no direction.
   const rest = name.startsWith(`${nic}-`) ? name.slice(nic.length + 1) : ''
   return /^\d+$/.test(rest) ? { queue: toQueue(rest), direction: null } : NO_QUEUE
 }

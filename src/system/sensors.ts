@@ -8,7 +8,10 @@ type Sensor = { name: string; path: string }
 /** Thermal zones and batteries appear among the chips once more; they are read where they are. */
 const OTHER_CLASSES = /\/(?:thermal_zone\d+|power_supply\/[^/]+)\//
 
-/** Gives the values of all hwmon chips whose files' names fit; the first group is what they are called without a label. */
+/**
+ * Gives the values of all hwmon chips whose files' names fit; the first group is what they are called without a
+ * label.
+ */
 export const listSensors = (sys: string, pattern: RegExp): Sensor[] => {
   const folder = join(sys, 'class/hwmon')
   return listNumbered(folder, 'hwmon').flatMap(number => {

@@ -3,7 +3,9 @@ import { printable } from '../text/printable.js'
 import { listNumbered, readInteger, readText } from './files.js'
 import { listSensors, tellApart } from './sensors.js'
 
-/** A sensor of temperature, and what it shows now in °C; null when there is nothing to read, as of a card that sleeps. */
+/**
+ * A sensor of temperature, and what it shows now in °C; null when there is nothing to read, as of a card that sleeps.
+ */
 export type Thermometer = { name: string; read: () => number | null }
 
 const THOUSAND = 1000

@@ -4,8 +4,8 @@ import { parseCpuList } from './cpu-list.js'
 import { listNumbered, readText } from './files.js'
 
 /**
- * A thread. `startTime` is in clock ticks since boot: with the number it names one thread for good, since numbers are used
- * again. `cpus` are those that it may run on.
+ * A thread. `startTime` is in clock ticks since boot: with the number it names one thread for good, since numbers are
+ * used again. `cpus` are those that it may run on.
  */
 export type Thread = { tid: number; comm: string; startTime: number; cpus: number[] }
 
@@ -29,10 +29,11 @@ export const readThread = (pid: number, tid: number, proc = '/proc'): Thread | n
 }
 
 /**
- * Gives the kernel's threads that poll for a network device when its `threaded` is set, named `napi/<device>-<NAPI id>`.
+ * Gives the kernel's threads that poll for a network device when its `threaded` is set, named `napi/<device>-<NAPI
+ * id>`.
  *
- * Network namespaces can each have a device of one name, and their threads can't be told apart. Kernels before 5.17 cut
- * long names; where that leaves open which device of this namespace is meant, there are none.
+ * Network namespaces can each have a device of one name, and their threads can't be told apart. Kernels before 5.17
+ * cut long names; where that leaves open which device of this namespace is meant, there are none.
  */
 export const listNapiThreads = (nic: string, proc = '/proc'): Thread[] => {
   const isOwn = createNapiFilter(nic, proc)

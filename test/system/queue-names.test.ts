@@ -1,7 +1,10 @@
 import test from 'ava'
 import { type Direction, parseQueueName } from '../../src/system/queue-names.js'
 
-/** Names as listings show them, most of them found in issues of public projects; the others are from the drivers' sources. */
+/**
+ * Names as listings show them, most of them found in issues of public projects; the others are from the drivers'
+ * sources.
+ */
 const NAMES: readonly [name: string, queue: number | null, direction: Direction | null][] = [
   // bcmgenet of a Raspberry Pi 4 (two lines), macb of a Raspberry Pi 5, stmmac of Rockchip's, e1000e's third.
   ['eth0', null, null],
