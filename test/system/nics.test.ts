@@ -185,6 +185,7 @@ test('a card behind a chip of its own: of the chip’s interrupts, only those th
       ...within(rp1, { 'msi_irqs/60': 'msix\n', 'msi_irqs/66': 'msix\n' }),
       ...listing(
         '           CPU0       CPU1       CPU2       CPU3       ',
+        ' 60:         12          0          0          0       MSI   0 Edge      ',
         '106:      84012          0          0          0  rp1_irq_chip   6 Level     eth0',
         '131:       1315          0          0          0  rp1_irq_chip  31 Edge      xhci-hcd:usb1',
       ),
