@@ -1,5 +1,6 @@
 import { formatCpuList, parseCpuList } from '../system/cpu-list.js'
 import { readEffectiveAffinity, readInterrupts } from '../system/interrupts.js'
+import type { Nic, NicIrq } from '../system/nics.js'
 import { CPU_VALUES, resolveCpus } from './cpu-values.js'
 import { type Change, type Effect, type Knob, Unavailable } from './knob.js'
 import { keepPresent, requireNics } from './nic-places.js'
@@ -39,6 +40,24 @@ const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
   }
 }
 
+/** Those of queues, if the names tell which they are: a card has others too, for its link or its configuration. */
+const chooseIrqs = ({ irqs }: Nic): NicIrq[] => {
+  const ofQueues = irqs.filter(({ queue, direction }) => queue !== null || direction !== null)
+  return ofQueues.length > 0 ? ofQueues : irqs
+}
+
+/** A single interrupt may go to any of the CPUs; of several each gets one, what is of the same queue the same. */
+const shareOut = (irqs: readonly NicIrq[], cpus: readonly number[]): { irq: number; to: string }[] => {
+  const queues = [...new Set(irqs.map(({ irq, queue }) => queue ?? `irq ${irq}`))]
+  return irqs.map(({ irq, queue }) => ({
+    irq,
+    to:
+      queues.length === 1
+        ? formatCpuList(cpus)
+        : String(cpus[queues.indexOf(queue ?? `irq ${irq}`) % cpus.length]),
+  }))
+}
+
 export const irqAffinity: Knob = {
   name: 'irq.affinity',
   about: 'Which CPUs take the interrupts of the network card.',
@@ -51,13 +70,15 @@ export const irqAffinity: Knob = {
   effect: '`effective_affinity_list`, and the counts of /proc/interrupts growing on the new CPU.',
   selector: 'nic',
   plan: async (value, selection) => {
-    const irqs = requireNics(selection).flatMap(nic => nic.irqs)
-    if (irqs.length === 0) throw new Unavailable('the network device has no interrupt of its own')
+    const nics = requireNics(selection)
     const cpus = resolveCpus(value, selection)
-    const assignments = irqs.map(({ irq }, index) => ({
-      place: { kind: 'file', path: `/proc/irq/${irq}/smp_affinity_list`, form: 'list' } as const,
-      to: irqs.length === 1 ? formatCpuList(cpus) : String(cpus[index % cpus.length]),
-    }))
+    const assignments = nics.flatMap(nic =>
+      shareOut(chooseIrqs(nic), cpus).map(({ irq, to }) => ({
+        place: { kind: 'file', path: `/proc/irq/${irq}/smp_affinity_list`, form: 'list' } as const,
+        to,
+      })),
+    )
+    if (assignments.length === 0) throw new Unavailable('the network device has no interrupt of its own')
     return keepPresent(assignments, 'the kernel lets nobody move the interrupts of the network device')
   },
   watch,

@@ -1,34 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { formatCpuList } from '../system/cpu-list.js'
-import type { Nic } from '../system/nics.js'
+import { listNapiThreads } from '../system/threads.js'
 import { CPU_VALUES, resolveCpus } from './cpu-values.js'
 import type { Change, Effect, Knob } from './knob.js'
 import { keepPresent, nicFile, requireNics } from './nic-places.js'
 import { findAffinityPlace } from './places/affinity.js'
 import { noEffect, watchFor } from './watching.js'
-
-/** A thread's name is cut at this length (TASK_COMM_LEN). */
-const COMM = 15
-
-/** The kernel calls them napi/NIC-ID (napi_kthread_create). */
-const listThreads = ({ name }: Pick<Nic, 'name'>): number[] =>
-  readdirSync('/proc')
-    .filter(pid => /^\d+$/.test(pid))
-    .filter(pid => readComm(pid).startsWith(`napi/${name}-`.slice(0, COMM)) && isKernels(pid))
-    .map(Number)
-
-/** Only threads of the kernel's own have no command line. */
-const isKernels = (pid: string): boolean => readText(`/proc/${pid}/cmdline`) === ''
-
-const readComm = (pid: string): string => readText(`/proc/${pid}/comm`).trim()
-
-const readText = (path: string): string => {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    return ''
-  }
-}
 
 const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
   const name = place.kind === 'file' ? (place.path.split('/')[4] ?? '') : ''
@@ -37,7 +13,7 @@ const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
   return () =>
     watchFor(
       () => {
-        const count = listThreads({ name }).length
+        const count = listNapiThreads(name).length
         if (count > 0 !== (to === '1')) return null
         return {
           state: 'verified',
@@ -72,9 +48,9 @@ export const threadedNapi: Knob = {
     if (value === 'off') return []
     const to = formatCpuList(resolveCpus(value, selection))
     return requireNics(selection)
-      .flatMap(listThreads)
-      .flatMap(pid => {
-        const place = findAffinityPlace(pid)
+      .flatMap(({ name }) => listNapiThreads(name))
+      .flatMap(({ tid }) => {
+        const place = findAffinityPlace(tid)
         return place === null ? [] : [{ place, to }]
       })
   },

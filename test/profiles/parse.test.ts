@@ -6,6 +6,7 @@ import { InvalidValue, Unavailable } from '../../src/knobs/knob.js'
 import { listProfileNames, loadProfile } from '../../src/profiles/find.js'
 import { ProfileError, parseProfile } from '../../src/profiles/parse.js'
 import { explainUnmet } from '../../src/profiles/when.js'
+import type { Nic } from '../../src/system/nics.js'
 
 const SHIPPED = [
   'energy-saver',
@@ -33,7 +34,19 @@ test('all profiles that come with taut are valid', t => {
 })
 
 test('the knobs understand every value of the profiles that come with taut', async t => {
-  const nic = { name: 'lo', driver: null, isUp: true, rxQueues: [0], txQueues: [0], irqs: [], rxPackets: 0 }
+  const nic: Nic = {
+    name: 'lo',
+    driver: null,
+    isPhysical: false,
+    isUp: true,
+    node: null,
+    rxQueues: [0],
+    txQueues: [0],
+    irqs: [],
+    rxPackets: 0,
+    txPackets: 0,
+    speedMbps: null,
+  }
   const selection = { online: [0, 1, 2, 3], nics: [nic], cpus: null, service: null }
   for (const { name, settings } of SHIPPED.map(loadProfile)) {
     for (const { knob, value } of settings) {

@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import * as v from 'valibot'
+import { parseCpuList } from '../../system/cpu-list.js'
 
 /** How a file of the kernel's shows its value: as it is, as a mask or a list of CPUs, or as a choice, `a [b] c`. */
 const FORMS = ['text', 'mask', 'list', 'choice'] as const
@@ -68,13 +69,11 @@ const normalise = (form: FilePlace['form'], text: string): string => {
   return text
 }
 
-/** The numbers of `0-2,5`, one by one; a text that is none stands for itself. */
+/** A text that is no list stands for itself. */
 const expandList = (text: string): string => {
-  const cpus = new Set<number>()
-  for (const part of text.split(',')) {
-    const [, first, last] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(part) ?? []
-    if (first === undefined) return text
-    for (let cpu = Number(first); cpu <= Number(last ?? first); cpu++) cpus.add(cpu)
+  try {
+    return parseCpuList(text).join(',')
+  } catch {
+    return text
   }
-  return [...cpus].sort((a, b) => a - b).join(',')
 }
