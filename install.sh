@@ -8,9 +8,9 @@ readonly NODE_PINNED=20.20.2
 readonly LIBBPF_NEEDED=1.0
 readonly BUILD_PACKAGES=(clang gcc libc6-dev libbpf-dev)
 # Services to measure, namespaces to put them in, a terminal to look at.
-readonly TEST_PACKAGES=(memcached redis-server nginx unbound iproute2 tcpdump tmux)
+readonly TEST_PACKAGES=(memcached redis-server nginx unbound iproute2 ethtool procps tcpdump tmux)
 # Machines with other kernels.
-readonly LAB_PACKAGES=(qemu-system-x86 busybox-static kmod)
+readonly LAB_PACKAGES=(qemu-system-x86 busybox-static kmod acpica-tools)
 # Of those, what starts a service of the same name when it is installed.
 readonly SERVICE_PACKAGES=' memcached redis-server nginx unbound '
 readonly MARK="written by taut's install.sh"

@@ -7,6 +7,8 @@ export type Kernel = { folder: string; release: string; image: string }
 
 /** What it takes to reach the host's files, and the network cards that QEMU can be. */
 const MODULES = ['virtio_pci', '9p', '9pnet_virtio', 'overlay', 'virtio_net', 'e1000e']
+/** What it takes to set frequencies, where an ACPI table has them. */
+const FREQUENCY_MODULES = ['acpi_cpufreq', 'cpufreq_powersave', 'cpufreq_ondemand']
 
 /** Gives the kernel that `install.sh --for-lab` unpacked into a folder, null when there is none. */
 export const findKernel = (folder: string): Kernel | null => {
@@ -29,7 +31,7 @@ mkdir -p /proc /sys /dev /host /rw /new
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
-${modules.map(module => `insmod /modules/${module}`).join('\n')}
+${modules.map(module => `insmod /modules/${module} 2>/dev/null`).join('\n')}
 mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose host /host
 mount -t tmpfs tmpfs /rw
 mkdir /rw/upper /rw/work
@@ -84,7 +86,7 @@ const listModules = ({ folder, release }: Kernel): string[] => {
     ordered.add(path)
   }
   // What is built into the kernel has no file.
-  for (const module of MODULES) {
+  for (const module of [...MODULES, ...FREQUENCY_MODULES]) {
     const path = named.get(module)
     if (path !== undefined) add(path)
   }

@@ -18,7 +18,7 @@ labTest(
       t,
       `cd '${rootPath('.')}'
     export TAUT_LAB_ENDS='${JSON.stringify(ends)}'
-    ${process.execPath} node_modules/ava/entrypoints/cli.mjs --config guest.ava.config.js --no-color`,
+    ${process.execPath} node_modules/ava/entrypoints/cli.mjs --config guest.ava.config.js --no-color dist/test/lab/guest/order.js`,
       { card },
     )
     t.is(status, 0, output)

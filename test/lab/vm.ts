@@ -27,19 +27,23 @@ export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 
 /**
  * Boots a kernel in QEMU, without KVM, and runs a script of bash on it, in a writable view of the host's files; two CPUs
- * and 1 GB. `onOutput` gets all that was written each time there is more. The machine goes with this process.
+ * and 1 GB. `acpi` is the file of an ACPI table more. `onOutput` gets all that was written each time there is more. The machine goes with this process.
  */
 export const runInVm = async (
   kernel: Kernel,
   script: string,
-  { card, onOutput }: { card?: Card; onOutput?: (output: string) => void } = {},
+  { card, acpi, onOutput }: { card?: Card; acpi?: string; onOutput?: (output: string) => void } = {},
 ): Promise<Outcome> => {
   const folder = mkdtempSync(join(tmpdir(), 'taut-lab-'))
   try {
     const guest = `${prepare(kernel)}\n(\n${script}\n)\necho "${MARK} $?"\necho o >/proc/sysrq-trigger\nwhile :; do :; done\n`
     const initramfs = buildInitramfs(folder, kernel, guest)
     const output = await runQemu(
-      [...listArguments(kernel, initramfs), ...listCard(card)],
+      [
+        ...listArguments(kernel, initramfs),
+        ...listCard(card),
+        ...(acpi === undefined ? [] : ['-acpitable', `file=${acpi}`]),
+      ],
       card?.netns,
       onOutput,
     )

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import * as v from 'valibot'
-import { printable } from '../../text/printable.js'
+import { formatCpuList } from '../../system/cpu-list.js'
+import { listThreads, readThread, type Thread } from '../../system/threads.js'
 
 const run = promisify(execFile)
 const id = v.pipe(v.number(), v.integer(), v.minValue(1))
@@ -21,18 +21,15 @@ export const affinityPlace = v.strictObject({
 })
 
 type AffinityPlace = v.InferOutput<typeof affinityPlace>
-type Thread = { tid: number; startTime: number; cpus: string }
 
 /** Gives the place of a process's CPUs, null when it is gone. */
 export const findAffinityPlace = (pid: number): AffinityPlace | null => {
-  const startTime = readStartTime(`/proc/${pid}`)
-  if (startTime === null) return null
-  const comm = readText(`/proc/${pid}/comm`)?.trim() ?? ''
-  return { kind: 'affinity', pid, startTime, comm: printable(comm) }
+  const first = readThread(pid, pid)
+  return first === null ? null : { kind: 'affinity', pid, startTime: first.startTime, comm: first.comm }
 }
 
 export const readAffinity = (place: AffinityPlace): string | null => {
-  const threads = listThreads(place)
+  const threads = listOwnThreads(place)?.map(thread => ({ ...thread, cpus: formatCpuList(thread.cpus) }))
   const first = threads?.find(({ tid }) => tid === place.pid)
   if (threads === undefined || first === undefined) return null
   const others = threads.filter(({ cpus }) => cpus !== first.cpus)
@@ -45,7 +42,7 @@ export const writeAffinity = async (place: AffinityPlace, value: string): Promis
   const own = new Map(others.map(other => other.split('=') as [string, string]))
   const seen = new Set<string>()
   for (;;) {
-    const threads = listThreads(place)
+    const threads = listOwnThreads(place)
     if (threads === undefined) throw new Error('the process is gone')
     const fresh = threads.filter(({ tid, startTime }) => !seen.has(`${tid}@${startTime}`))
     if (fresh.length === 0) return
@@ -62,40 +59,10 @@ const setThread = async (tid: number, cpus: string): Promise<void> => {
     await run('taskset', ['-pc', cpus, String(tid)])
   } catch (error) {
     // A thread that has ended needs no CPU.
-    if (readStartTime(`/proc/${tid}`) === null) return
+    if (readThread(tid, tid) === null) return
     throw error
   }
 }
 
-const listThreads = ({ pid, startTime }: AffinityPlace): Thread[] | undefined => {
-  if (readStartTime(`/proc/${pid}`) !== startTime) return undefined
-  return listEntries(`/proc/${pid}/task`).flatMap(tid => {
-    const folder = `/proc/${pid}/task/${tid}`
-    const start = readStartTime(folder)
-    const cpus = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readText(`${folder}/status`) ?? '')?.[1]
-    return start === null || cpus === undefined ? [] : [{ tid: Number(tid), startTime: start, cpus }]
-  })
-}
-
-/** Field 22 of proc(5)'s stat; the name before it may hold spaces and brackets. */
-const readStartTime = (folder: string): number | null => {
-  const stat = readText(`${folder}/stat`)
-  const field = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
-  return field === undefined ? null : Number(field)
-}
-
-const readText = (path: string): string | null => {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    return null
-  }
-}
-
-const listEntries = (path: string): string[] => {
-  try {
-    return readdirSync(path)
-  } catch {
-    return []
-  }
-}
+const listOwnThreads = ({ pid, startTime }: AffinityPlace): Thread[] | undefined =>
+  readThread(pid, pid)?.startTime === startTime ? listThreads(pid) : undefined

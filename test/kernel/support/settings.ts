@@ -29,7 +29,6 @@ for nic in /sys/class/net/*; do
   ethtool -k "\${nic##*/}" 2>&1 | grep receive-offload
 done
 for pid; do grep -H Cpus_allowed_list /proc/$pid/task/*/status; done
-pgrep -x napi/.* -a || true
 `
 
 /** Gives all settings that taut can touch, as text: the same text, when all are as they were. */

@@ -1,0 +1,69 @@
+import test from 'ava'
+import * as v from 'valibot'
+import { resolveCpus } from '../../src/knobs/cpu-values.js'
+import { InvalidValue } from '../../src/knobs/knob.js'
+import { readWhole, readWord } from '../../src/knobs/number-values.js'
+import { parseCoalesce } from '../../src/knobs/places/coalesce.js'
+import { isSameValue, isValueOf, placeSchema } from '../../src/knobs/places/place.js'
+
+const machine = { online: [0, 1, 2, 3], nics: [] }
+
+test('CPUs are named by words and lists, and are online', t => {
+  t.deepEqual(resolveCpus('all', machine), [0, 1, 2, 3])
+  t.deepEqual(resolveCpus('first', machine), [0])
+  t.deepEqual(resolveCpus('1-2', machine), [1, 2])
+  t.throws(() => resolveCpus('4', machine), { instanceOf: InvalidValue, message: /CPU 4 is not online/ })
+  t.throws(() => resolveCpus('', machine), { instanceOf: InvalidValue })
+  t.throws(() => resolveCpus('not-irq', machine), { instanceOf: InvalidValue, message: /no interrupt/ })
+})
+
+test('numbers and words are bounded', t => {
+  t.is(readWhole('0050', 0, 100, 'µs'), '50')
+  for (const value of ['-1', '1e3', '101', '', ' 5', '0x5']) {
+    t.throws(
+      () => readWhole(value, 0, 100, 'µs'),
+      { instanceOf: InvalidValue, message: /try 0 to 100/ },
+      value,
+    )
+  }
+  t.throws(() => readWord('constructor', ['on', 'off']), { message: /try on, off/ })
+})
+
+test('of what ethtool prints a parameter is found, and "n/a" is none', t => {
+  const text =
+    'Coalesce parameters for eth0:\nAdaptive RX: off  TX: n/a\nrx-usecs: 3\nrx-usecs-irq: 9\nrx-frames: n/a\n'
+  t.is(parseCoalesce(text, 'adaptive-rx'), 'off')
+  t.is(parseCoalesce(text, 'adaptive-tx'), null)
+  t.is(parseCoalesce(text, 'rx-usecs'), '3')
+  t.is(parseCoalesce(text, 'rx-frames'), null)
+})
+
+test('a place is one of those that taut sets, whatever a journal says', t => {
+  const isPlace = (path: string): boolean => v.is(placeSchema, { kind: 'file', path, form: 'text' })
+  t.true(isPlace('/sys/class/net/eth0/threaded'))
+  t.true(isPlace('/proc/irq/24/smp_affinity_list'))
+  for (const path of [
+    '/etc/passwd',
+    '/sys/class/net/../../../etc/threaded',
+    '/sys/class/net/../threaded',
+    '/sys/class/net/a/b/threaded',
+    '/proc/irq/24/../../sysrq-trigger',
+    '/proc/sys/net/core/busy_poll\n/etc/passwd',
+    '/proc/sys/kernel/core_pattern',
+  ])
+    t.false(isPlace(path), path)
+  t.false(v.is(placeSchema, { kind: 'coalesce', nic: '-h', parameter: 'rx-usecs' }))
+})
+
+test('values that mean the same are the same, and hostile ones are none', t => {
+  const mask = { kind: 'file', path: '/sys/class/net/a/queues/rx-0/rps_cpus', form: 'mask' } as const
+  const list = { kind: 'file', path: '/proc/irq/1/smp_affinity_list', form: 'list' } as const
+  t.true(isSameValue(mask, '3', '00000000,00000003'))
+  t.false(isSameValue(mask, '3', '30'))
+  t.true(isSameValue(list, '0,1,2', '0-2'))
+  t.false(isSameValue(list, '0', '0-2'))
+  t.false(isValueOf(list, '0\n1'))
+  t.false(isValueOf({ kind: 'latency' }, 'x'))
+  t.true(isValueOf({ kind: 'affinity', pid: 1, startTime: 1, comm: 'a' }, '0-3 812@5120=1'))
+  t.false(isValueOf({ kind: 'affinity', pid: 1, startTime: 1, comm: 'a' }, '--help'))
+})
