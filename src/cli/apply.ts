@@ -17,22 +17,17 @@ import { findFacts, findProfile } from './profiles.js'
 import { type Selectors, selectFor } from './selection.js'
 import { describeCommand } from './shell-commands.js'
 import { openState, requireRoot, type State } from './state.js'
-import { hasColor, terminalColumns } from './terminal.js'
+import { describeTerminal, terminalColumns } from './terminal.js'
 
 type Setting = { knob: KnobName; value: string }
-type ApplyOptions = Selectors & { set: Setting[]; dryRun?: boolean; yes?: boolean; json?: boolean }
+type ApplyOptions = Selectors & { set?: Setting[]; dryRun?: boolean; yes?: boolean; json?: boolean }
 
 /** Adds `taut apply`: sets knobs, looks for their effect, and keeps the way back. */
 export const addApply = (program: Command): void => {
   program
     .command('apply')
     .description('change settings, look for their effect, keep the way back')
-    .option(
-      '--set <knob=value>',
-      `set a knob; may be repeated. Knobs: ${KNOB_NAMES.join(', ')}`,
-      addSetting,
-      [],
-    )
+    .option('--set <knob=value>', `set a knob; may be repeated. Knobs: ${KNOB_NAMES.join(', ')}`, addSetting)
     .argument('[profile]', 'the name of a profile, or the path of its file; see taut profiles')
     .option('--nic <name>', 'the network device: a name, all, or busiest (the default)')
     .option('--cpus <list>', 'the CPUs that a cpu.* knob is for, as 0-2; all by default')
@@ -43,7 +38,7 @@ export const addApply = (program: Command): void => {
     .action(apply)
 }
 
-const addSetting = (text: string, settings: Setting[]): Setting[] => {
+const addSetting = (text: string, settings: Setting[] = []): Setting[] => {
   const [name = '', ...value] = text.split('=')
   const knob = KNOB_NAMES.find(known => known === name)
   if (knob === undefined) throw new InvalidArgumentError(`There is no knob ${name}; see taut apply --help.`)
@@ -52,7 +47,7 @@ const addSetting = (text: string, settings: Setting[]): Setting[] => {
 }
 
 const apply = async (name: string | undefined, options: ApplyOptions): Promise<void> => {
-  if ((name === undefined) === (options.set.length === 0))
+  if ((name === undefined) === (options.set === undefined))
     throw new Failure(
       'it takes a profile or --set (try: taut apply low-latency, or --set net.rps=all)',
       EXIT.usage,
@@ -71,7 +66,7 @@ const apply = async (name: string | undefined, options: ApplyOptions): Promise<v
 
 const wishAlone = (options: ApplyOptions): Promise<Wish[]> =>
   Promise.all(
-    options.set.map(async ({ knob, value }) => ({
+    (options.set ?? []).map(async ({ knob, value }) => ({
       knob: KNOBS[knob],
       value,
       why: 'asked for by --set',
@@ -111,7 +106,7 @@ const applyWishes = async (
     process.stdout.write(json ? '[]\n' : 'Nothing to change: all of it is so already.\n')
     return
   }
-  if (!json) process.stdout.write(formatChanges(planned, reportOptions()))
+  if (!json) process.stdout.write(formatChanges(planned, describeTerminal(process.stdout)))
   await requireConsent(options)
   const interrupt = listenForInterrupt()
   try {
@@ -121,7 +116,9 @@ const applyWishes = async (
     )
     const id = applied[0]?.entry.id
     process.stdout.write(
-      json ? `${JSON.stringify(changes)}\n` : `\n${formatChanges(changes, reportOptions())}\n`,
+      json
+        ? `${JSON.stringify(changes)}\n`
+        : `\n${formatChanges(changes, describeTerminal(process.stdout))}\n`,
     )
     if (!json) process.stdout.write(`To go back: taut revert ${id}\n`)
   } catch (error) {
@@ -131,8 +128,6 @@ const applyWishes = async (
     } else throw error instanceof ApplyError ? describeFailure(error) : error
   }
 }
-
-const reportOptions = () => ({ columns: terminalColumns(process.stdout), color: hasColor(process.stdout) })
 
 /** Of a profile, what this machine lacks is left out, and said. */
 const planAll = async (wishes: readonly Wish[], isSkipping: boolean): Promise<Plan[]> => {
@@ -168,7 +163,7 @@ const printPlan = (plans: readonly Plan[], profile: string | null, { json }: App
   const text =
     planned.length === 0
       ? 'Nothing to change: all of it is so already.\n'
-      : formatChanges(planned, reportOptions())
+      : formatChanges(planned, describeTerminal(process.stdout))
   process.stdout.write(text)
   if (commands.length > 0)
     process.stdout.write(`\nThe same by hand:\n${commands.map(line => `  ${line}\n`).join('')}`)

@@ -2,8 +2,9 @@ import type { Entry } from '../journal/entry.js'
 import type { Plan } from '../knobs/apply.js'
 import { describePlace } from '../knobs/places/place.js'
 import { createStyle } from '../text/style.js'
-import { wrap } from '../text/width.js'
+import { reportWidth, wrap } from '../text/width.js'
 import type { ReportOptions } from './report.js'
+import { describeTerminal } from './terminal.js'
 
 /** A change of one place, as all commands that change settings give it. */
 export type ChangeDocument = {
@@ -48,8 +49,6 @@ export const planDocuments = ({ wish, changes }: Plan, profile: string | null): 
     note: null,
   }))
 
-const NARROWEST = 40
-
 /**
  * Changes for people, ending in a line break: for each where, old → new, how it stands, and why. Fits the columns down
  * to 40.
@@ -58,7 +57,7 @@ export const formatChanges = (
   changes: readonly ChangeDocument[],
   { columns, color }: ReportOptions,
 ): string => {
-  const width = Math.max(NARROWEST, columns)
+  const width = reportWidth(columns)
   const style = createStyle(color)
   const paint = {
     verified: style.green,
@@ -78,4 +77,10 @@ export const formatChanges = (
     ].join('\n')
   })
   return sections.length === 0 ? '' : `${sections.join('\n\n')}\n`
+}
+
+/** Prints changes to stdout: as JSON in one line, or for people, to whom `none` says that there are none. */
+export const printChanges = (changes: readonly ChangeDocument[], json: boolean, none: string): void => {
+  const text = changes.length === 0 ? `${none}\n` : formatChanges(changes, describeTerminal(process.stdout))
+  process.stdout.write(json ? `${JSON.stringify(changes)}\n` : text)
 }

@@ -1,6 +1,6 @@
 import { describePoint, findStandIn, type Probe, type Support } from '../probes/support.js'
 import type { Host } from '../system/host.js'
-import { displayWidth, wrap } from '../text/width.js'
+import { displayWidth, reportWidth, wrap } from '../text/width.js'
 import { VERSION } from '../version.js'
 
 /** One thing that tracing needs of this machine. */
@@ -14,7 +14,6 @@ export type Findings = {
   overheads: readonly Support[]
 }
 
-const NARROWEST = 40
 const MARK_WIDTH = 5
 const CHECK_WIDTH = 14
 const POINT_WIDTH = 28
@@ -23,7 +22,7 @@ const SHORTEST_LINE = 30
 
 /** The findings for people, ending in a line break. Fits the columns down to 40. */
 export const formatDoctor = ({ host, checks, support, overheads }: Findings, columns: number): string => {
-  const width = Math.max(NARROWEST, columns)
+  const width = reportWidth(columns)
   const title = `taut ${VERSION} on Linux ${host.kernel} (${host.architecture}), ${host.cpus} CPUs`
   const lines = [
     ...wrap(title, width),

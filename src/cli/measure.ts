@@ -9,7 +9,7 @@ import { listenForInterrupt, sleep } from './interrupt.js'
 import { requirePermission } from './permission.js'
 import { formatReport } from './report.js'
 import { addClientOption, addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
-import { hasColor, terminalColumns } from './terminal.js'
+import { describeTerminal } from './terminal.js'
 
 type MeasureOptions = TargetArguments & { to?: number; for: number; json?: boolean; readyFile?: string }
 
@@ -80,6 +80,6 @@ const describeUnwritable = (error: unknown): Failure => {
 export const printMeasurement = (document: MeasureDocument, { json }: { json?: boolean }): void => {
   const text = json
     ? `${JSON.stringify(document)}\n`
-    : formatReport(document, { columns: terminalColumns(process.stdout), color: hasColor(process.stdout) })
+    : formatReport(document, describeTerminal(process.stdout))
   process.stdout.write(text)
 }

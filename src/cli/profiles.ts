@@ -9,13 +9,12 @@ import { listOnlineCpus } from '../system/cpus.js'
 import { listNics } from '../system/nics.js'
 import { printable } from '../text/printable.js'
 import { createStyle } from '../text/style.js'
-import { wrap } from '../text/width.js'
+import { reportWidth, wrap } from '../text/width.js'
 import { EXIT, Failure } from './failure.js'
 import { hasColor, terminalColumns } from './terminal.js'
 
 type Json = { json?: boolean }
 const createJsonOption = () => new Option('--json', 'print one JSON document')
-const NARROWEST = 40
 
 /** Adds `taut profiles`: which profiles there are, what is in them, and whether a file is a valid one. */
 export const addProfiles = (program: Command): void => {
@@ -120,6 +119,6 @@ const findProblems = (file: string): readonly string[] => {
   }
 }
 
-const width = (): number => Math.max(NARROWEST, terminalColumns(process.stdout))
+const width = (): number => reportWidth(terminalColumns(process.stdout))
 const style = () => createStyle(hasColor(process.stdout))
 const indent = (text: string): string[] => wrap(text, width() - 2).map(line => `  ${line}`)

@@ -4,10 +4,9 @@ import { formatBar } from '../text/bar.js'
 import { printable } from '../text/printable.js'
 import { createStyle, type Style } from '../text/style.js'
 import { formatBytes, formatCount, formatDuration, formatShare } from '../text/units.js'
-import { alignLeft, alignRight, wrap } from '../text/width.js'
+import { alignLeft, alignRight, reportWidth, wrap } from '../text/width.js'
 import { formatOverheads } from './overheads-report.js'
 
-const NARROWEST = 40
 const TAIL_PERCENTILE = 99
 const DOMINANT_SHARE = 0.25
 
@@ -19,7 +18,7 @@ export type ReportOptions = { columns: number; color: boolean }
  * dominates the tail, the socket API's overheads, what was lost, and what measuring took. Fits the columns down to 40.
  */
 export const formatReport = (document: MeasureDocument, { columns, color }: ReportOptions): string => {
-  const width = Math.max(NARROWEST, columns)
+  const width = reportWidth(columns)
   const style = createStyle(color)
   const sections =
     document.requests === 0

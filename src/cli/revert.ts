@@ -2,11 +2,10 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { Entry } from '../journal/entry.js'
 import { readJournal } from '../journal/journal.js'
 import { type Undone, undo } from '../knobs/undo.js'
-import { type ChangeDocument, changeDocument, formatChanges } from './change-report.js'
+import { type ChangeDocument, changeDocument, printChanges } from './change-report.js'
 import { EXIT, Failure } from './failure.js'
 import { openState, requireRoot } from './state.js'
 import { describeOther } from './status.js'
-import { hasColor, terminalColumns } from './terminal.js'
 
 type RevertOptions = { all?: boolean; force?: boolean; json?: boolean }
 
@@ -37,12 +36,7 @@ const revert = async (id: number | undefined, { all, force = false, json }: Reve
   const isChosen = chooseEntries(entries, id, all === true)
   const { undone, unwritten } = await undo(state.folder, isChosen, { force })
   const changes = undone.map(describe)
-  if (json) process.stdout.write(`${JSON.stringify(changes)}\n`)
-  else if (changes.length === 0) process.stdout.write('There is nothing to put back: taut has set nothing.\n')
-  else
-    process.stdout.write(
-      formatChanges(changes, { columns: terminalColumns(process.stdout), color: hasColor(process.stdout) }),
-    )
+  printChanges(changes, json === true, 'There is nothing to put back: taut has set nothing.')
   const left = undone.filter(({ left }) => left !== null)
   if (unwritten !== null) {
     const reason = unwritten instanceof Error ? unwritten.message : String(unwritten)

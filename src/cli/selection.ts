@@ -1,4 +1,4 @@
-import { InvalidValue, type Knob, type Selection } from '../knobs/knob.js'
+import type { Knob, Selection } from '../knobs/knob.js'
 import { formatCpuList, parseCpuList } from '../system/cpu-list.js'
 import { listOnlineCpus } from '../system/cpus.js'
 import { findBusiestNic, listNics, type Nic } from '../system/nics.js'
@@ -60,7 +60,8 @@ const selectCpus = (text: string, online: readonly number[]): number[] => {
 const selectService = async (text: string): Promise<Service> => {
   if (text === 'busiest') return (await chooseTarget({})).service
   const port = Number(text)
-  if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65535) throw new InvalidValue(`'${text}' is no port`)
+  if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65535)
+    throw new Failure(`--port: '${text}' is no port (try 11211)`, EXIT.usage)
   const [target] = await findTargets({ port })
   if (target === undefined) throw new Failure(`nothing listens on port ${port}`)
   return target.service

@@ -4,9 +4,8 @@ import { readJournal } from '../journal/journal.js'
 import { findStateFolder, openStateFolder } from '../journal/state-folder.js'
 import { findStanding } from '../knobs/undo.js'
 import { listTuners } from '../system/tuners.js'
-import { type ChangeDocument, changeDocument, formatChanges } from './change-report.js'
+import { type ChangeDocument, changeDocument, printChanges } from './change-report.js'
 import { requireRoot } from './state.js'
-import { hasColor, terminalColumns } from './terminal.js'
 
 /** Adds `taut status`: what taut has set, when, why, and whether it is still in force. */
 export const addStatus = (program: Command): void => {
@@ -21,12 +20,7 @@ const status = async ({ json }: { json?: boolean }): Promise<void> => {
   requireRoot('read what was set')
   const changes: ChangeDocument[] = []
   for (const entry of readEntries()) changes.push(await describeStanding(entry))
-  if (json) process.stdout.write(`${JSON.stringify(changes)}\n`)
-  else if (changes.length === 0) process.stdout.write('taut has set nothing.\n')
-  else
-    process.stdout.write(
-      formatChanges(changes, { columns: terminalColumns(process.stdout), color: hasColor(process.stdout) }),
-    )
+  printChanges(changes, json === true, 'taut has set nothing.')
 }
 
 const readEntries = (): Entry[] => {

@@ -8,3 +8,9 @@ export const hasColor = ({ isTTY }: Output): boolean => isTTY === true && !proce
 /** The width to print for: the terminal's, or 80 where there is none. */
 export const terminalColumns = ({ isTTY, columns }: Output): number =>
   isTTY === true && columns > 0 ? columns : 80
+
+/** What a report to this output is formatted for. */
+export const describeTerminal = (output: Output): { columns: number; color: boolean } => ({
+  columns: terminalColumns(output),
+  color: hasColor(output),
+})

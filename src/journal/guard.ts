@@ -5,7 +5,7 @@ import type { Lock } from './lock.js'
 import type { StateFolder } from './state-folder.js'
 
 /** A process that puts back what is not to be kept, should this one end without calling `dismiss`. */
-export type Guard = { pid: number; dismiss: () => Promise<void> }
+export type Guard = { dismiss: () => Promise<void> }
 
 const PROCESS = fileURLToPath(new URL('guard-process.js', import.meta.url))
 
@@ -25,12 +25,11 @@ export const startGuard = async (folder: StateFolder, lock: Lock): Promise<Guard
   })
   await waitUntilReady(child)
   child.unref()
-  const { stdin, pid } = child
-  if (stdin === null || pid === undefined) throw new Error('the guard has no pipe')
+  const { stdin } = child
+  if (stdin === null) throw new Error('the guard has no pipe')
   // It may be gone before us; what it would have done is then ours alone.
   stdin.on('error', () => {})
   return {
-    pid,
     dismiss: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.ref()

@@ -5,7 +5,7 @@ import { readJournal, writeJournal } from '../journal/journal.js'
 import type { Lock } from '../journal/lock.js'
 import type { StateFolder } from '../journal/state-folder.js'
 import { readNetns } from '../system/services.js'
-import type { Assignment, Effect, Knob, Selection } from './knob.js'
+import type { Assignment, Change, Effect, Knob, Selection } from './knob.js'
 import { describePlace, isOfNetns, isSameValue, readPlace, writePlace } from './places/place.js'
 import { type Undone, undo } from './undo.js'
 
@@ -13,7 +13,7 @@ import { type Undone, undo } from './undo.js'
 export type Wish = { knob: Knob; value: string; why: string; selection: Selection }
 
 /** What would be written for a wish: each place with what it holds now. */
-export type Plan = { wish: Wish; changes: (Assignment & { from: string })[] }
+export type Plan = { wish: Wish; changes: Change[] }
 
 /** A change that was made, as it is in the journal, and what was seen of it. */
 export type Applied = { entry: Entry; evidence: string }
@@ -39,8 +39,8 @@ export const planWish = async (wish: Wish): Promise<Plan> => ({
   changes: await findChanges(await wish.knob.plan(wish.value, wish.selection)),
 })
 
-const findChanges = async (assignments: readonly Assignment[]): Promise<Plan['changes']> => {
-  const changes: Plan['changes'] = []
+const findChanges = async (assignments: readonly Assignment[]): Promise<Change[]> => {
+  const changes: Change[] = []
   for (const { place, to } of assignments) {
     const from = await readPlace(place)
     if (from !== null && !isSameValue(place, from, to)) changes.push({ place, to, from })
@@ -58,15 +58,13 @@ export const applyPlans = async (
   plans: readonly Plan[],
   profile: string | null,
 ): Promise<Applied[]> => {
-  const before = readJournal(folder)
-  const id = Math.max(0, ...before.map(entry => entry.id)) + 1
+  const applying = new Applying(folder, readJournal(folder), profile)
   const guard = await startGuard(folder, lock)
-  const session = new Applying(folder, id, profile)
   try {
-    for (const plan of plans) await session.apply(plan, signal)
-    return await session.keep(signal)
+    for (const plan of plans) await applying.apply(plan, signal)
+    return await applying.keep(signal)
   } catch (error) {
-    const { undone } = await undo(folder, entry => entry.id === id)
+    const { undone } = await undo(folder, entry => entry.id === applying.id)
     const reason = error instanceof Error ? error.message : String(error)
     throw new ApplyError(
       reason,
@@ -80,15 +78,18 @@ export const applyPlans = async (
 
 type Watched = { entry: Entry; look: (() => Promise<Effect>) | null }
 
-/** One run of taut that changes settings. */
+/** One run of taut that changes settings; nobody else writes to the journal meanwhile. */
 class Applying {
+  readonly id: number
   #made: Watched[] = []
 
   constructor(
     readonly folder: StateFolder,
-    readonly id: number,
+    readonly before: readonly Entry[],
     readonly profile: string | null,
-  ) {}
+  ) {
+    this.id = Math.max(0, ...before.map(entry => entry.id)) + 1
+  }
 
   async apply({ wish, changes }: Plan, signal: AbortSignal): Promise<void> {
     for (const change of changes) await this.#make(wish, change, signal)
@@ -97,7 +98,7 @@ class Applying {
     for (const change of await findChanges(more)) await this.#make(wish, change, signal)
   }
 
-  async #make(wish: Wish, { place, to, from }: Plan['changes'][number], signal: AbortSignal): Promise<void> {
+  async #make(wish: Wish, { place, to, from }: Change, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     const { knob, why, selection } = wish
     const entry: Entry = {
@@ -144,16 +145,12 @@ class Applying {
       }),
     )
     signal.throwIfAborted()
-    const others = readJournal(this.folder).filter(entry => entry.id !== this.id)
-    writeJournal(this.folder, [...others, ...applied.map(({ entry }) => entry)])
+    writeJournal(this.folder, [...this.before, ...applied.map(({ entry }) => entry)])
     return applied
   }
 
-  /** Puts the entry in place of the one of the same place that it has grown out of. */
+  /** Puts what was made on disk, and with it the entry, which is not made yet or was just now. */
   #save(entry: Entry): void {
-    const entries = readJournal(this.folder)
-    const last = entries.at(-1)
-    const isGrown = last?.id === entry.id && last.state === 'planned' && entry.state !== 'planned'
-    writeJournal(this.folder, [...(isGrown ? entries.slice(0, -1) : entries), entry])
+    writeJournal(this.folder, [...this.before, ...this.#made.map(({ entry }) => entry), entry])
   }
 }

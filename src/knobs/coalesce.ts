@@ -1,7 +1,8 @@
 import { InvalidValue, type Knob } from './knob.js'
-import { keepPresent, requireNics } from './nic-places.js'
+import { requireNics } from './nic-places.js'
 import { readWhole, readWord } from './number-values.js'
 import { COALESCE_PARAMETERS } from './places/coalesce.js'
+import { keepPresent } from './present.js'
 
 const MAX = 100_000
 

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { parseCpuList } from '../system/cpu-list.js'
+import { listNumbered, readText } from '../system/files.js'
 import { InvalidValue, type Selection, Unavailable } from './knob.js'
 
 const FOLDER = '/sys/devices/system/cpu/cpufreq'
@@ -12,9 +12,7 @@ export type Policy = { name: string; read: (file: string) => string | null; numb
  * its frequencies.
  */
 export const listPolicies = ({ cpus }: Selection): Policy[] => {
-  const policies = listEntries(FOLDER)
-    .filter(name => /^policy\d+$/.test(name))
-    .map(createPolicy)
+  const policies = listNumbered(FOLDER, 'policy').map(number => createPolicy(`policy${number}`))
   if (policies.length === 0)
     throw new Unavailable(
       "this machine has no driver for its CPUs' frequencies (a virtual machine's are its host's)",
@@ -35,19 +33,3 @@ const createPolicy = (name: string): Policy => {
 /** Gives the place of a policy's file. */
 export const policyFile = ({ name }: Policy, file: string) =>
   ({ kind: 'file', path: `${FOLDER}/${name}/${file}`, form: 'text' }) as const
-
-const readText = (path: string): string | null => {
-  try {
-    return readFileSync(path, 'latin1').trim()
-  } catch {
-    return null
-  }
-}
-
-const listEntries = (path: string): string[] => {
-  try {
-    return readdirSync(path)
-  } catch {
-    return []
-  }
-}

@@ -1,7 +1,7 @@
 import { listPolicies, type Policy, policyFile } from './cpufreq.js'
 import type { Change, Effect, Knob } from './knob.js'
-import { keepPresent } from './nic-places.js'
 import { readWord } from './number-values.js'
+import { keepPresent } from './present.js'
 import { noEffect, watchFor } from './watching.js'
 
 /** The frequency that a governor holds whatever the load; the others' depends on it. */

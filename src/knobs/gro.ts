@@ -1,6 +1,7 @@
 import type { Knob } from './knob.js'
-import { keepPresent, requireNics } from './nic-places.js'
+import { requireNics } from './nic-places.js'
 import { readWord } from './number-values.js'
+import { keepPresent } from './present.js'
 
 export const gro: Knob = {
   name: 'nic.offload.gro',

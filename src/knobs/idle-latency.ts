@@ -1,7 +1,7 @@
 import type { Assignment, Change, Effect, Knob } from './knob.js'
-import { keepPresent } from './nic-places.js'
 import { readWhole } from './number-values.js'
 import { NOT_HELD, readLatencyInForce } from './places/latency.js'
+import { keepPresent } from './present.js'
 import { noEffect } from './watching.js'
 
 const MAX_US = 100_000

@@ -3,7 +3,8 @@ import { readEffectiveAffinity, readInterrupts } from '../system/interrupts.js'
 import type { Nic, NicIrq } from '../system/nics.js'
 import { CPU_VALUES, resolveCpus } from './cpu-values.js'
 import { type Change, type Effect, type Knob, Unavailable } from './knob.js'
-import { keepPresent, requireNics } from './nic-places.js'
+import { requireNics } from './nic-places.js'
+import { keepPresent } from './present.js'
 import { noEffect, watchFor } from './watching.js'
 
 const PATH = /^\/proc\/irq\/(\d+)\/smp_affinity_list$/

@@ -1,6 +1,6 @@
 import type { Knob } from './knob.js'
-import { keepPresent } from './nic-places.js'
 import { readWord } from './number-values.js'
+import { keepPresent } from './present.js'
 
 type Part = Pick<Knob, 'name' | 'about' | 'default' | 'helps' | 'harms'> & { file: string; missing: string }
 

@@ -55,7 +55,8 @@ export type Knob = {
   follow?: (value: string, selection: Selection) => Promise<Assignment[]>
   /**
    * Looks for the effect of a change that is written and reads back as written: the effect itself and not the return
-   * code. `startWatching` was called before the change. Absent where reading it back is all there is to see.
+   * code. It is called before the change, and what it gives once all is written. Absent where reading back is all there
+   * is to see.
    */
   watch?: (change: Change, selection: Selection) => Promise<() => Promise<Effect>>
 }

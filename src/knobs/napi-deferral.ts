@@ -1,6 +1,7 @@
 import type { Knob } from './knob.js'
-import { keepPresent, nicFile, requireNics } from './nic-places.js'
+import { nicFile, requireNics } from './nic-places.js'
 import { readWhole } from './number-values.js'
+import { keepPresent } from './present.js'
 
 type Part = Pick<Knob, 'name' | 'about' | 'default' | 'values' | 'effect'> & {
   file: string

@@ -1,6 +1,6 @@
 import type { Knob } from './knob.js'
-import { keepPresent } from './nic-places.js'
 import { readWhole } from './number-values.js'
+import { keepPresent } from './present.js'
 
 const file = (name: string) => ({ kind: 'file', path: `/proc/sys/net/core/${name}`, form: 'text' }) as const
 

@@ -1,7 +1,8 @@
 import { type Knob, Unavailable } from './knob.js'
-import { keepPresent, nicFile, requireNics } from './nic-places.js'
+import { nicFile, requireNics } from './nic-places.js'
 import { readWhole } from './number-values.js'
 import { readPlace } from './places/place.js'
+import { keepPresent } from './present.js'
 
 const TABLE = {
   kind: 'file',

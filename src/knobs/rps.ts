@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { formatCpuMask, parseCpuMask } from '../system/cpu-list.js'
 import { CPU_VALUES, resolveCpus } from './cpu-values.js'
 import type { Change, Effect, Knob } from './knob.js'
-import { keepPresent, nicFile, requireNics } from './nic-places.js'
+import { nicFile, requireNics } from './nic-places.js'
+import { keepPresent } from './present.js'
 import { watchFor } from './watching.js'
 
 /** Gives how often each CPU was asked to take packets from another one: field 10 of /proc/net/softnet_stat, its CPU 13. */

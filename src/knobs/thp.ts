@@ -1,6 +1,6 @@
 import type { Knob } from './knob.js'
-import { keepPresent } from './nic-places.js'
 import { readWord } from './number-values.js'
+import { keepPresent } from './present.js'
 
 const PLACE = { kind: 'file', path: '/sys/kernel/mm/transparent_hugepage/enabled', form: 'choice' } as const
 

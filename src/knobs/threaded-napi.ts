@@ -2,8 +2,9 @@ import { formatCpuList } from '../system/cpu-list.js'
 import { listNapiThreads } from '../system/threads.js'
 import { CPU_VALUES, resolveCpus } from './cpu-values.js'
 import type { Change, Effect, Knob } from './knob.js'
-import { keepPresent, nicFile, requireNics } from './nic-places.js'
+import { nicFile, requireNics } from './nic-places.js'
 import { findAffinityPlace } from './places/affinity.js'
+import { keepPresent } from './present.js'
 import { noEffect, watchFor } from './watching.js'
 
 const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {

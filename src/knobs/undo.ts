@@ -1,8 +1,9 @@
-import { readdirSync, readlinkSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { readBootId } from '../journal/boot.js'
 import type { Entry } from '../journal/entry.js'
 import { readJournal, writeJournal } from '../journal/journal.js'
 import type { StateFolder } from '../journal/state-folder.js'
+import { listEntries, listNumbered } from '../system/files.js'
 import { readNetns } from '../system/services.js'
 import { describePlace, isSameValue, readPlace, writePlace } from './places/place.js'
 
@@ -102,29 +103,8 @@ const NAMED_NETNS = '/run/netns'
 /** A namespace lives as long as a process is in it, or a name leads to it. */
 const isNetnsAlive = (inode: number): boolean => {
   const isNamed = listEntries(NAMED_NETNS).some(name => isInode(`${NAMED_NETNS}/${name}`, inode))
-  return (
-    isNamed ||
-    listEntries('/proc').some(
-      pid => /^\d+$/.test(pid) && readLink(`/proc/${pid}/ns/net`) === `net:[${inode}]`,
-    )
-  )
+  return isNamed || listNumbered('/proc').some(pid => readNetns(pid) === inode)
 }
 
 const isInode = (path: string, inode: number): boolean =>
   statSync(path, { throwIfNoEntry: false })?.ino === inode
-
-const readLink = (path: string): string | null => {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return null
-  }
-}
-
-const listEntries = (path: string): string[] => {
-  try {
-    return readdirSync(path)
-  } catch {
-    return []
-  }
-}

@@ -1,7 +1,8 @@
 import { formatCpuMask } from '../system/cpu-list.js'
 import { CPU_VALUES, resolveCpus } from './cpu-values.js'
 import type { Knob } from './knob.js'
-import { keepPresent, nicFile, requireNics } from './nic-places.js'
+import { nicFile, requireNics } from './nic-places.js'
+import { keepPresent } from './present.js'
 
 export const xps: Knob = {
   name: 'net.xps',

@@ -66,3 +66,6 @@ export const wrap = (text: string, columns: number): string[] => {
 
   return [...lines, line]
 }
+
+/** The width to format a report for: that of the terminal, but never less than 40 columns. */
+export const reportWidth = (columns: number): number => Math.max(40, columns)

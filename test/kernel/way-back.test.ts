@@ -73,54 +73,59 @@ const createWorld = async (t: Context): Promise<World> => {
   }
 }
 
+/** Registers a test that begins with a world, and what its settings are. */
+const wayBackTest = (title: string, body: (world: World, before: string) => Promise<void>): void =>
+  kernelTest(
+    title,
+    async t => {
+      t.timeout(20 * 60_000)
+      const world = await createWorld(t)
+      await body(world, await world.settings())
+    },
+    'ip',
+    'ethtool',
+    'memcached',
+  )
+
 /** The guard has the lock until it has put everything back. */
 const waitForGuard = ({ state }: World): Promise<unknown> =>
   run('flock', ['-w', '60', join(state, 'lock'), 'true'])
 
-kernelTest(
-  'ten knobs are set, seen in the kernel, and put back',
-  async t => {
-    const world = await createWorld(t)
-    const before = await world.settings()
-    const applied = await world.taut(...world.apply, '--json')
-    t.is(applied.code, 0, applied.stderr)
-    const changes: { knob: string; state: string; id: number }[] = JSON.parse(applied.stdout)
-    t.deepEqual(new Set(changes.map(({ knob }) => knob)).size, TEN.length)
-    t.true(
-      changes.every(({ state }) => ['verified', 'written'].includes(state)),
-      applied.stdout,
-    )
+wayBackTest('ten knobs are set, seen in the kernel, and put back', async (world, before) => {
+  const { t } = world
+  const applied = await world.taut(...world.apply, '--json')
+  t.is(applied.code, 0, applied.stderr)
+  const changes: { knob: string; state: string; id: number }[] = JSON.parse(applied.stdout)
+  t.deepEqual(new Set(changes.map(({ knob }) => knob)).size, TEN.length)
+  t.true(
+    changes.every(({ state }) => ['verified', 'written'].includes(state)),
+    applied.stdout,
+  )
 
-    const after = await world.settings()
-    t.not(after, before)
-    const { stdout: affinity } = await run('taskset', ['-pc', String(world.service.pid)])
-    t.regex(affinity, /: 0$/m)
-    t.regex(await readFile('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8'), /\[never\]/)
-    const status = JSON.parse((await world.taut('status', '--json')).stdout)
-    t.deepEqual(
-      status.map(({ knob, now }: { knob: string; now: string }) => [knob, now]),
-      status.map(({ knob, to }: { knob: string; to: string }) => [knob, to]),
-    )
+  const after = await world.settings()
+  t.not(after, before)
+  const { stdout: affinity } = await run('taskset', ['-pc', String(world.service.pid)])
+  t.regex(affinity, /: 0$/m)
+  t.regex(await readFile('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8'), /\[never\]/)
+  const status = JSON.parse((await world.taut('status', '--json')).stdout)
+  t.deepEqual(
+    status.map(({ knob, now }: { knob: string; now: string }) => [knob, now]),
+    status.map(({ knob, to }: { knob: string; to: string }) => [knob, to]),
+  )
 
-    // The same again is nothing to do.
-    t.is((await world.taut(...world.apply, '--json')).stdout, '[]\n')
-    const reverted = await world.taut('revert', '--json')
-    t.is(reverted.code, 0, reverted.stderr)
-    t.is(JSON.parse(reverted.stdout).length, changes.length)
-    t.is(await world.settings(), before)
-    t.is((await world.taut('status', '--json')).stdout, '[]\n')
-  },
-  'ip',
-  'ethtool',
-  'memcached',
-)
+  // The same again is nothing to do.
+  t.is((await world.taut(...world.apply, '--json')).stdout, '[]\n')
+  const reverted = await world.taut('revert', '--json')
+  t.is(reverted.code, 0, reverted.stderr)
+  t.is(JSON.parse(reverted.stdout).length, changes.length)
+  t.is(await world.settings(), before)
+  t.is((await world.taut('status', '--json')).stdout, '[]\n')
+})
 
-kernelTest(
+wayBackTest(
   'killed at any step of an apply: its guard puts everything back, or taut revert where that is killed as well',
-  async t => {
-    t.timeout(20 * 60_000)
-    const world = await createWorld(t)
-    const before = await world.settings()
+  async (world, before) => {
+    const { t } = world
     const readKept = async (): Promise<boolean> => {
       const text = await readFile(join(world.state, 'journal.json'), 'utf8').catch(() => '{"entries":[]}')
       return JSON.parse(text).entries.some(({ kept }: { kept: boolean }) => kept)
@@ -141,17 +146,12 @@ kernelTest(
       t.is(signal, 'SIGKILL')
     }
   },
-  'ip',
-  'ethtool',
-  'memcached',
 )
 
-kernelTest(
+wayBackTest(
   'killed at every second step of a revert, the next one puts the rest back',
-  async t => {
-    t.timeout(20 * 60_000)
-    const world = await createWorld(t)
-    const before = await world.settings()
+  async (world, before) => {
+    const { t } = world
     const [apply, ...rest] = world.apply
     let struck = 0
     for (let at = 1; ; at += 2) {
@@ -167,17 +167,12 @@ kernelTest(
     t.log(`${struck} steps`)
     t.true(struck > 25)
   },
-  'ip',
-  'ethtool',
-  'memcached',
 )
 
-kernelTest(
+wayBackTest(
   'every third write that fails, of a knob or of the journal, leaves everything as it was',
-  async t => {
-    t.timeout(20 * 60_000)
-    const world = await createWorld(t)
-    const before = await world.settings()
+  async (world, before) => {
+    const { t } = world
     for (let at = 1; ; at += 3) {
       const { code, stderr } = await world.broken('ENOSPC', at, ...world.apply)
       if (code === 0) {
@@ -191,9 +186,6 @@ kernelTest(
       t.is(await world.settings(), before, `failed at ${at}`)
     }
   },
-  'ip',
-  'ethtool',
-  'memcached',
 )
 
 /** Puts the state on a disk of its own. */
@@ -207,27 +199,20 @@ for (const [title, options] of [
   ['a full disk', 'nr_inodes=1'],
   ['a disk that can only be read', 'ro'],
 ] as const) {
-  kernelTest(
-    `${title}: nothing is changed, and it is said why`,
-    async t => {
-      const world = await createWorld(t)
-      await mountState(world, options)
-      const before = await world.settings()
-      const { code, stderr } = await world.taut(...world.apply)
-      t.is(code, 1)
-      t.regex(stderr, /^taut: cannot keep the way back in .*(ENOSPC|EROFS).*nothing was changed/)
-      t.is(await world.settings(), before)
-    },
-    'ip',
-    'memcached',
-  )
+  wayBackTest(`${title}: nothing is changed, and it is said why`, async (world, before) => {
+    const { t } = world
+    await mountState(world, options)
+    const { code, stderr } = await world.taut(...world.apply)
+    t.is(code, 1)
+    t.regex(stderr, /^taut: cannot keep the way back in .*(ENOSPC|EROFS).*nothing was changed/)
+    t.is(await world.settings(), before)
+  })
 }
 
-kernelTest(
+wayBackTest(
   "someone else's hand: what another has changed is left, and said, until --force",
-  async t => {
-    const world = await createWorld(t)
-    const before = await world.settings()
+  async (world, before) => {
+    const { t } = world
     t.is((await world.taut('apply', '--set', 'net.rps=all', '--nic', 'wide', '--yes')).code, 0)
     const file = '/sys/class/net/wide/queues/rx-0/rps_cpus'
     await run('ip', ['netns', 'exec', world.netns, 'sh', '-c', `echo 2 >${file}`])
@@ -243,17 +228,14 @@ kernelTest(
     t.is((await world.taut('revert', '--force')).code, 0)
     t.is(await world.settings(), before)
   },
-  'ip',
-  'memcached',
 )
 
-kernelTest(
+wayBackTest(
   'two at once: the second is told whose turn it is, and changes nothing',
-  async t => {
-    const world = await createWorld(t)
+  async (world, before) => {
+    const { t } = world
     await mkdir(world.state, { mode: 0o700 })
     const holder = await startProcess(t, 'flock', [join(world.state, 'lock'), 'cat'])
-    const before = await world.settings()
     // It says nothing: the second one tells when it has the lock.
     let ending = await world.taut('apply', '--set', 'net.rps=all', '--nic', 'wide', '--yes')
     while (ending.code === 0) {
@@ -266,51 +248,44 @@ kernelTest(
     holder.child.stdin?.end()
     await holder.ended
   },
-  'ip',
-  'memcached',
 )
 
-kernelTest(
-  'a damaged, forged or linked journal is refused, and nothing of it obeyed',
-  async t => {
-    const world = await createWorld(t)
-    t.is((await world.taut('apply', '--set', 'net.rps=all', '--nic', 'wide', '--yes')).code, 0)
-    const set = await world.settings()
-    const path = join(world.state, 'journal.json')
-    const good = await readFile(path)
-    const refuse = async (what: string): Promise<void> => {
-      for (const args of [
-        ['revert', '--all'],
-        ['status'],
-        ['apply', '--set', 'net.rps=none', '--nic', 'wide', '--yes'],
-      ]) {
-        const { code, stderr } = await world.taut(...args)
-        t.is(code, 1, what)
-        t.regex(stderr, /^taut: .*journal\.json is /, what)
-        t.false(stderr.includes('    at '), what)
-      }
-      t.is(await world.settings(), set, what)
+wayBackTest('a damaged, forged or linked journal is refused, and nothing of it obeyed', async world => {
+  const { t } = world
+  t.is((await world.taut('apply', '--set', 'net.rps=all', '--nic', 'wide', '--yes')).code, 0)
+  const set = await world.settings()
+  const path = join(world.state, 'journal.json')
+  const good = await readFile(path)
+  const refuse = async (what: string): Promise<void> => {
+    for (const args of [
+      ['revert', '--all'],
+      ['status'],
+      ['apply', '--set', 'net.rps=none', '--nic', 'wide', '--yes'],
+    ]) {
+      const { code, stderr } = await world.taut(...args)
+      t.is(code, 1, what)
+      t.regex(stderr, /^taut: .*journal\.json is /, what)
+      t.false(stderr.includes('    at '), what)
     }
-    for (const length of [0, 1, good.length >> 1, good.length - 3]) {
-      await writeFile(path, good.subarray(0, length))
-      await refuse(`cut at ${length}`)
-    }
-    for (let bit = 3; bit < good.length * 8; bit += Math.floor((good.length * 8) / 12)) {
-      const flipped = Buffer.from(good)
-      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
-      await writeFile(path, flipped)
-      await refuse(`bit ${bit}`)
-    }
-    await writeFile(path, Buffer.alloc(5 << 20, 0x20))
-    await refuse('absurdly large')
-    await writeFile(join(world.state, 'elsewhere'), good, { mode: 0o600 })
-    await run('rm', [path])
-    await symlink(join(world.state, 'elsewhere'), path)
-    await refuse('a link')
-    await run('rm', [path])
-    await writeFile(path, good, { mode: 0o600 })
-    t.is((await world.taut('revert')).code, 0)
-  },
-  'ip',
-  'memcached',
-)
+    t.is(await world.settings(), set, what)
+  }
+  for (const length of [0, 1, good.length >> 1, good.length - 3]) {
+    await writeFile(path, good.subarray(0, length))
+    await refuse(`cut at ${length}`)
+  }
+  for (let bit = 3; bit < good.length * 8; bit += Math.floor((good.length * 8) / 12)) {
+    const flipped = Buffer.from(good)
+    flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+    await writeFile(path, flipped)
+    await refuse(`bit ${bit}`)
+  }
+  await writeFile(path, Buffer.alloc(5 << 20, 0x20))
+  await refuse('absurdly large')
+  await writeFile(join(world.state, 'elsewhere'), good, { mode: 0o600 })
+  await run('rm', [path])
+  await symlink(join(world.state, 'elsewhere'), path)
+  await refuse('a link')
+  await run('rm', [path])
+  await writeFile(path, good, { mode: 0o600 })
+  t.is((await world.taut('revert')).code, 0)
+})

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import * as v from 'valibot'
+import { listNumbered, readText } from '../../system/files.js'
 
 const DEVICE = '/dev/cpu_dma_latency'
 /** What marks the process that holds it for taut. */
@@ -18,14 +20,17 @@ export const latencyPlace = v.strictObject({ kind: v.literal('latency') })
 type Holder = { pid: number; value: string }
 
 export const readLatency = (): string | null => {
-  if (readText(DEVICE) === null) return null
+  if (readLatencyInForce() === null) return null
   return findHolders()[0]?.value ?? NOT_HELD
 }
 
 /** Gives the latency that the kernel keeps to for all who hold the device, in microseconds; null where it has none. */
 export const readLatencyInForce = (): number | null => {
-  const bytes = readText(DEVICE)
-  return bytes === null ? null : Buffer.from(bytes, 'latin1').readInt32LE()
+  try {
+    return readFileSync(DEVICE).readInt32LE()
+  } catch {
+    return null
+  }
 }
 
 export const writeLatency = async (value: string): Promise<void> => {
@@ -55,14 +60,12 @@ const startHolder = async (us: number): Promise<void> => {
 }
 
 const findHolders = (): Holder[] =>
-  readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .flatMap(pid => {
-      const value = new RegExp(`(?:^|\0)${MARK}=(\\d+)\0`).exec(readText(`/proc/${pid}/environ`) ?? '')?.[1]
-      return value !== undefined && holdsDevice(pid) ? [{ pid: Number(pid), value }] : []
-    })
+  listNumbered('/proc').flatMap(pid => {
+    const value = new RegExp(`(?:^|\0)${MARK}=(\\d+)\0`).exec(readText(`/proc/${pid}/environ`) ?? '')?.[1]
+    return value !== undefined && holdsDevice(pid) ? [{ pid, value }] : []
+  })
 
-const holdsDevice = (pid: string): boolean => {
+const holdsDevice = (pid: number): boolean => {
   try {
     return readlinkSync(`/proc/${pid}/fd/3`) === DEVICE
   } catch {
@@ -71,13 +74,5 @@ const holdsDevice = (pid: string): boolean => {
 }
 
 const waitForEnd = async (pid: number): Promise<void> => {
-  while (holdsDevice(String(pid))) await new Promise(resolve => setTimeout(resolve, 1))
-}
-
-const readText = (path: string): string | null => {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    return null
-  }
+  while (holdsDevice(pid)) await setTimeout(1)
 }

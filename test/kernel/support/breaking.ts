@@ -3,19 +3,11 @@
  * as by SIGKILL, with its guard too (`kill-all`) or without (`kill`), or the write fails (an errno's name). Every open
  * for writing, write, fsync, rename and removal counts.
  */
-
-/**
- * Loaded into taut before it begins (`node --import`): at its n-th write to the file system, n in TAUT_TEST_AT, it ends
- * as by SIGKILL, with its guard too (`kill-all`) or without (`kill`), or the write fails (an errno's name). Every open
- * for writing, write, fsync, rename and removal counts.
- */
 import fs, { readFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 
 const at = Number(process.env.TAUT_TEST_AT)
 const way = process.env.TAUT_TEST_WAY ?? ''
-// What taut starts begins anew, and is not broken.
-delete process.env.NODE_OPTIONS
 let count = 0
 
 const killChildren = (): void => {

@@ -1,0 +1,13 @@
+import { Unavailable } from './knob.js'
+import { type Place, readPlace } from './places/place.js'
+
+/** Gives those of the places that are there. Throws an Unavailable with the reason when none is. */
+export const keepPresent = async <T extends { place: Place }>(
+  items: readonly T[],
+  reason: string,
+): Promise<T[]> => {
+  const values = await Promise.all(items.map(({ place }) => readPlace(place)))
+  const present = items.filter((_, index) => values[index] !== null)
+  if (present.length === 0) throw new Unavailable(reason)
+  return present
+}
