@@ -104,7 +104,7 @@ static __always_inline bool claim_oldest(struct connection *conn, __u32 turn)
 }
 
 /* The claimed turn is over: the next one is the oldest now. Payload that was left behind on the socket begins it. */
-static __always_inline void leave_oldest(struct connection *conn, __u32 turn)
+static __always_inline void leave_oldest(struct connection *conn, __u32 turn, __u32 generation)
 {
 	for (int i = 0; i < EXCHANGES; i++) {
 		__u32 phase = conn->phase, next = next_state(phase);
@@ -112,7 +112,7 @@ static __always_inline void leave_oldest(struct connection *conn, __u32 turn)
 		if (oldest_state(phase) != LEAVING)
 			return;	/* the connection was closed meanwhile */
 		if (next == IDLE && conn->more) {
-			arrive_unseen(&conn->turns[!turn].arrival, bpf_ktime_get_ns());
+			arrive_unseen(&conn->turns[!turn].arrival, generation, bpf_ktime_get_ns());
 			next = ARRIVED;
 		}
 		if (exchange_phase(conn, phase, make_phase(!turn, next, IDLE))) {
@@ -148,10 +148,12 @@ static __always_inline void count_ack(struct connection *conn, struct tcp_sock *
 
 static __always_inline void await_ack(struct connection *conn, struct turn *turn, __u32 row, __u64 now)
 {
+	conn->awaits_ack = row < N_BUCKETS;
+	if (!conn->awaits_ack)
+		return;
 	conn->reply_seq = turn->reply_seq;
 	conn->row = row;
 	conn->left_ns = now;
-	conn->awaits_ack = true;
 }
 
 #endif

@@ -77,6 +77,13 @@ extern struct cpu_state cpus[MAX_CPUS];
 
 extern const volatile bool is_udp;
 
+/*
+ * Which requests are followed in depth: those of connections whose hash is not above the limit, which user space lowers
+ * when measuring costs too much. A request that has begun in another generation has met probes that were not attached.
+ */
+__u32 depth_limit __weak = ~0U;
+__u32 depth_generation __weak = 1;
+
 /* System calls are followed, on kernels where nothing else tells of a send. */
 extern const volatile bool follows_syscalls;
 /* Set by user space while the ends of calls to receive are counted. */

@@ -9,6 +9,7 @@ struct arrival {
 	struct packet_path path;
 	__u64 ready_ns;
 	__u32 cpu;
+	__u32 generation;	/* of depth; 0: the request is not followed in depth */
 };
 
 /* The points of one request, filled in as it goes. */
@@ -43,10 +44,27 @@ const struct exemplar *exemplar_type __weak __attribute__((unused));
 __u64 exemplar_threshold_ns __weak = ~0ULL;
 __u64 exemplar_sample_mask __weak = ~0ULL;	/* 2^n - 1: one in 2^n, whatever its total */
 
+/* The begin of a packet's way, as far as that is known. */
+static __always_inline __u64 begin_of(const struct arrival *arrival)
+{
+	const struct packet_path *path = &arrival->path;
+
+	return path->irq_ns ?: path->softirq_ns ?: path->handed_ns ?: path->receive_ns ?: arrival->ready_ns;
+}
+
+/* Gives the generation of a request on a connection with this hash, 0 if it is not to be followed in depth. */
+static __always_inline __u32 generation_of(__u32 hash)
+{
+	__u32 limit = depth_limit;
+
+	return limit && hash <= limit ? depth_generation : 0;
+}
+
 /* Nobody saw the packet. */
-static __always_inline void arrive_unseen(struct arrival *arrival, __u64 now)
+static __always_inline void arrive_unseen(struct arrival *arrival, __u32 generation, __u64 now)
 {
 	arrival->path = (struct packet_path){};
+	arrival->generation = generation;
 	arrival->ready_ns = now;
 	arrival->cpu = bpf_get_smp_processor_id();
 }
@@ -272,14 +290,6 @@ static __always_inline void count_idle_exit(struct metrics *m, struct turn *turn
 	}
 }
 
-/* The begin of a packet's way, as far as that is known. */
-static __always_inline __u64 begin_of(const struct arrival *arrival)
-{
-	const struct packet_path *path = &arrival->path;
-
-	return path->irq_ns ?: path->softirq_ns ?: path->handed_ns ?: path->receive_ns ?: arrival->ready_ns;
-}
-
 /*
  * The stages from a packet's begin, where the cursor stands, to what a thread has read last. Gives where the cursor stands
  * then, 0 when an interval is negative.
@@ -345,7 +355,31 @@ static __always_inline __u32 count_request(struct metrics *m, struct turn *turn,
 	return bucket;
 }
 
-/* Gives the row of the tail table that has counted the request, N_BUCKETS if none has. */
+/* Was the request followed in depth, from its first point to its last? */
+static __always_inline bool is_deep(const struct turn *turn)
+{
+	return turn->arrival.generation == depth_generation;
+}
+
+/* Counts a request of which only the total is known. */
+static __always_inline void count_total(struct metrics *m, const struct whole *whole)
+{
+	struct tail_row *row = &m->tail[bucket_of(whole->total_ns)];
+
+	if ((__s64)whole->total_ns < 0) {
+		ADD(m->lost_clock, 1);
+		return;
+	}
+	ADD(row->requests, 1);
+	ADD(row->shallow, 1);
+	ADD(row->shallow_ns, whole->total_ns);
+	if (whole->total_ns > m->max_ns)
+		m->max_ns = whole->total_ns;
+	if (whole->pipelined)
+		ADD(m->pipelined, 1);
+}
+
+/* Gives the row of the tail table that has counted the request with its stages, N_BUCKETS if none has. */
 static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined)
 {
 	struct metrics *m = this_metrics();
@@ -360,6 +394,11 @@ static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined
 	if (!m)
 		return N_BUCKETS;
 	start = begin_of(&turn->arrival);
+	whole.total_ns = now - start;
+	if (!is_deep(turn)) {
+		count_total(m, &whole);
+		return N_BUCKETS;
+	}
 	stages->mask = 0;
 	cursor = end_reading(turn, stages, start);
 	if (!cursor)
@@ -382,7 +421,6 @@ static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined
 		m->unsplit++;
 	else if (turn->undivided)
 		m->undivided++;
-	whole.total_ns = now - start;
 	return count_request(m, turn, stages, &whole);
 negative:
 	m->lost_clock++;

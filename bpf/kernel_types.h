@@ -87,6 +87,9 @@ struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
+	union {
+		unsigned int skc_hash;
+	};
 };
 
 typedef struct {

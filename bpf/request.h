@@ -39,9 +39,14 @@ enum stage {
 #define MATRIX_CPUS 64
 #define IDLE_STATES 10
 
-/* The requests whose total fell into one bucket, and the sum of each of their stages. */
+/*
+ * The requests whose total fell into one bucket, and the sum of each of their stages. Of those that were not followed in
+ * depth, only the total is known.
+ */
 struct tail_row {
 	__u64 requests;
+	__u64 shallow;		/* of these, not followed in depth */
+	__u64 shallow_ns;	/* the sum of their totals */
 	__u64 stage_ns[N_STAGES];
 };
 

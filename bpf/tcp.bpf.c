@@ -66,12 +66,48 @@ int BPF_PROG(payload_arrives, struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-static __always_inline void begin_read(struct turn *turn, struct tcp_sock *tp, const struct thread_run *run, __u32 tid,
-				       __u64 now)
+/* A read: by whom and when, if the connection is followed in depth. */
+struct reading {
+	const struct thread_run *run;
+	__u64 now;
+	__u32 tid;
+	__u32 generation;
+};
+
+static __always_inline struct reading describe_reading(struct sock *sk)
 {
-	read_first(turn, run, now);
-	read_last(turn, run, tid, now);
+	struct reading reading = { .run = &no_thread, .generation = generation_of(hash_of(sk)) };
+
+	if (reading.generation) {
+		reading.now = bpf_ktime_get_ns();
+		reading.run = find_thread(sk, reading.now, &reading.tid);
+	}
+	return reading;
+}
+
+static __always_inline void begin_read(struct turn *turn, struct tcp_sock *tp, const struct reading *reading)
+{
 	turn->reply_seq = tp->write_seq;
+	if (!reading->generation) {
+		turn->arrival.generation = 0;
+		return;
+	}
+	read_first(turn, reading->run, reading->now);
+	read_last(turn, reading->run, reading->tid, reading->now);
+}
+
+static __always_inline void go_on_reading(struct turn *turn, const struct reading *reading)
+{
+	if (reading->generation)
+		read_more(turn, reading->run, reading->tid, reading->now);
+	else
+		turn->arrival.generation = 0;
+}
+
+/* Nobody saw the payload arrive that is read now. */
+static __always_inline void begin_unseen(struct turn *turn, const struct reading *reading)
+{
+	arrive_unseen(&turn->arrival, reading->generation, reading->now ?: bpf_ktime_get_ns());
 }
 
 /*
@@ -81,12 +117,11 @@ static __always_inline void begin_read(struct turn *turn, struct tcp_sock *tp, c
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(payload_was_copied, struct sock *sk)
 {
-	const struct thread_run *run;
-	__u32 phase, next, tid;
 	struct connection *conn;
+	struct reading reading;
 	struct tcp_sock *tp;
 	struct turn *turn;
-	__u64 now;
+	__u32 phase, next;
 
 	if (!is_target(sk))
 		return 0;
@@ -100,8 +135,7 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	}
 	if (conn->awaits_ack)
 		count_ack(conn, tp);
-	now = bpf_ktime_get_ns();
-	run = find_thread(sk, now, &tid);
+	reading = describe_reading(sk);
 	conn->more = unread(sk, tp) != 0;
 	phase = conn->phase;
 	next = !oldest_turn(phase);
@@ -112,14 +146,14 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 		 * Nobody saw it arrive: it came before the probes did, or on top of a thread that the machine hides from
 		 * tracing, or the kernel left the probe's run out. The request is counted, from here on.
 		 */
-		arrive_unseen(&turn->arrival, now);
+		begin_unseen(turn, &reading);
 	case ARRIVED:
-		begin_read(turn, tp, run, tid, now);
+		begin_read(turn, tp, &reading);
 		advance_oldest(conn, READ);
 		return 0;
 	}
 	if (tp->write_seq == turn->reply_seq) {
-		read_more(turn, run, tid, now);
+		go_on_reading(turn, &reading);
 		if (!conn->more && next_state(phase) != IDLE)
 			advance_next(conn, next, IDLE);	/* what came meanwhile was a part of this request */
 		return 0;
@@ -127,15 +161,15 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 	turn = &conn->turns[next];
 	switch (next_state(phase)) {
 	case IDLE:
-		arrive_unseen(&turn->arrival, now);
+		begin_unseen(turn, &reading);
 	case ARRIVED:
-		begin_read(turn, tp, run, tid, now);
+		begin_read(turn, tp, &reading);
 		advance_next(conn, next, READ);
 		break;
 	case READ:
 		/* Once it is answered as well, all that follows before the oldest's reply has left is a part of it. */
 		if (tp->write_seq == turn->reply_seq)
-			read_more(turn, run, tid, now);
+			go_on_reading(turn, &reading);
 	}
 	return 0;
 }
@@ -143,7 +177,7 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 /* Is this the service's own call that sends the reply, or had the reply to wait, for an ACK or for the qdisc? */
 static __always_inline bool is_sending(struct turn *turn, struct sock *sk, struct cpu_state *cpu)
 {
-	return is_locked(sk) && may_be_sending(turn, cpu);
+	return is_deep(turn) && is_locked(sk) && may_be_sending(turn, cpu);
 }
 
 /* One packet can carry the replies of both turns. */
@@ -173,7 +207,7 @@ int BPF_PROG(packet_is_sent, struct sk_buff *skb)
 		now = bpf_ktime_get_ns();
 		row = finish(turn, now, conn->more || next_state(phase) != IDLE);
 		await_ack(conn, turn, row, now);
-		leave_oldest(conn, oldest_turn(phase));
+		leave_oldest(conn, oldest_turn(phase), generation_of(hash_of(sk)));
 	}
 	return 0;
 }
@@ -236,7 +270,7 @@ int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
 		struct turn *turn = &conn->turns[i];
 		__u32 state = i == oldest_turn(phase) ? oldest_state(phase) : next_state(phase);
 
-		if (state == READ && tp->write_seq != turn->reply_seq && may_be_sending(turn, cpu)) {
+		if (state == READ && is_deep(turn) && tp->write_seq != turn->reply_seq && may_be_sending(turn, cpu)) {
 			leave_app(turn, cpu);
 			COUNT(held_back);
 		}

@@ -14,6 +14,17 @@ static __always_inline bool is_target(struct sock *sk)
 	return is_service_socket(sk) && sk->sk_protocol == IPPROTO_UDP;
 }
 
+/* A peer's packets belong together as a connection's do. */
+static __always_inline __u32 hash_of(const struct peer *peer)
+{
+	const __u32 *words = (const __u32 *)peer;
+	__u64 hash = 0;
+
+	for (int i = 0; i < sizeof(*peer) / sizeof(*words); i++)
+		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ULL;
+	return hash >> 32;
+}
+
 /*
  * Of the packet that this CPU has taken up last, whose way ends on the socket. Of fragments that is the last, without
  * UDP's header; the whole then is at the end of the queue, unless somebody reads it in this very moment.
@@ -63,6 +74,7 @@ int BPF_PROG(datagram_is_ready, struct sock *sk)
 	number = datagrams->pushed;
 	turn = turn_of(datagrams, number);
 	turn->arrival.path = cpu->packet;
+	turn->arrival.generation = generation_of(hash_of(&peer));
 	turn->arrival.cpu = bpf_get_smp_processor_id();
 	turn->last_ns = 0;
 	turn->arrival.ready_ns = bpf_ktime_get_ns();

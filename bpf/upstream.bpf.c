@@ -77,6 +77,10 @@ static __always_inline void finish_exchange(struct exchange *exchange, enum fini
 
 	if (!m)
 		return;
+	if (!is_deep(turn)) {
+		count_total(m, &whole);
+		return;
+	}
 	stages->mask = 0;
 	if (sent) {
 		END_STAGE(STAGE_SEND, exchange->queued_ns ?: sent);
@@ -264,7 +268,7 @@ int BPF_PROG(reply_was_copied, struct sock *sk)
 	run = find_thread(sk, now, &tid);
 	switch (exchange->state) {
 	case SENT:
-		arrive_unseen(&turn->arrival, now);
+		arrive_unseen(&turn->arrival, generation_of(hash_of(sk)), now);
 	case ANSWERED:
 		read_first(turn, run, now);
 		read_last(turn, run, tid, now);

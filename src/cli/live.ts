@@ -6,6 +6,7 @@ import { listServices, type Service } from '../system/services.js'
 import { createTarget, type Target, type TargetOptions } from '../system/target.js'
 import { openLiveScreen } from '../tui/live.js'
 import type { LiveService } from '../tui/model.js'
+import { createBudgetOption } from './budget-option.js'
 import { chooseTarget, findTargets } from './choose-target.js'
 import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt, sleep } from './interrupt.js'
@@ -18,28 +19,29 @@ const REFRESH_MS = 1000
 const RANKING_MS = 250
 const REFRESHES_A_RANKING = 10
 
-type LiveOptions = TargetArguments & { json?: boolean }
+type LiveOptions = TargetArguments & { budget?: number; json?: boolean }
 
 /** Adds `taut live`, the default: the terminal view of the services, one of them traced. */
 export const addLive = (program: Command): void => {
   addTargetOptions(program.command('live'))
     .description('the terminal view (the default)')
+    .addOption(createBudgetOption())
     .option('--json', 'no screen: one JSON document a second, one a line')
     .action(live)
 }
 
 const live = async (options: LiveOptions): Promise<void> => {
   requirePermission()
-  if (options.json) return streamDocuments(pickTarget(options))
+  if (options.json) return streamDocuments(pickTarget(options), options.budget)
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new Failure('the live view needs a terminal (try: taut measure, or taut live --json)')
   }
-  await showLive(pickTarget(options))
+  await showLive(pickTarget(options), options.budget)
 }
 
-const streamDocuments = async (options: TargetOptions): Promise<void> => {
+const streamDocuments = async (options: TargetOptions, budget: number | undefined): Promise<void> => {
   const { signal } = listenForInterrupt()
-  using session = await Session.start(await chooseTarget(options))
+  using session = await Session.start(await chooseTarget(options), budget)
   while (!signal.aborted) {
     await sleep(REFRESH_MS, signal)
     if (signal.aborted) break
@@ -50,14 +52,15 @@ const streamDocuments = async (options: TargetOptions): Promise<void> => {
 }
 
 /** Shows the live view until the person or a signal ends it; traces what the options name, or the busiest service. */
-export const showLive = async (options: TargetOptions): Promise<void> => {
-  const view = new LiveView(options)
+export const showLive = async (options: TargetOptions, budget?: number): Promise<void> => {
+  const view = new LiveView(options, budget)
   await view.run()
 }
 
 /** The services of the machine, the session with one of them, and the screen that shows both. */
 class LiveView {
   readonly #options: TargetOptions
+  readonly #budget: number | undefined
   readonly #quit = new AbortController()
   #services: { service: Service; rate: number | null }[] = []
   readonly #traffic = new TrafficMeter()
@@ -67,8 +70,9 @@ class LiveView {
   #wanted: Target | null = null
   #status = 'looking for services'
 
-  constructor(options: TargetOptions) {
+  constructor(options: TargetOptions, budget: number | undefined) {
     this.#options = options
+    this.#budget = budget
   }
 
   async run(): Promise<void> {
@@ -129,7 +133,7 @@ class LiveView {
       const target = this.#wanted
       this.#wanted = null
       this.#session?.close()
-      this.#session = await Session.start(target)
+      this.#session = await Session.start(target, this.#budget)
       this.#startedMs = performance.now()
       this.#document = null
     } else if (this.#session !== null) {

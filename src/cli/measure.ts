@@ -2,6 +2,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { MeasureDocument } from '../latency/document.js'
 import { Session } from '../probes/session.js'
+import { createBudgetOption } from './budget-option.js'
 import { chooseTarget, findClientTarget } from './choose-target.js'
 import { createDurationOption } from './duration.js'
 import { EXIT, Failure } from './failure.js'
@@ -11,7 +12,13 @@ import { formatReport } from './report.js'
 import { addClientOption, addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
 
-type MeasureOptions = TargetArguments & { to?: number; for: number; json?: boolean; readyFile?: string }
+type MeasureOptions = TargetArguments & {
+  to?: number
+  for: number
+  budget?: number
+  json?: boolean
+  readyFile?: string
+}
 
 const REFRESH_MS = 1000
 
@@ -20,6 +27,7 @@ export const addMeasure = (program: Command): void => {
   addClientOption(addTargetOptions(program.command('measure')))
     .description('measure a service for a while, print the breakdown')
     .addOption(createDurationOption('how long'))
+    .addOption(createBudgetOption())
     .option('--json', 'print one JSON document')
     .option('--ready-file <path>', 'write this file once the probes are attached')
     .action(measure)
@@ -33,7 +41,7 @@ const measure = async (options: MeasureOptions): Promise<void> => {
     options.to === undefined
       ? await chooseTarget(pickTarget(options))
       : findClientTarget(options.to, options.netns)
-  using session = await Session.start(target)
+  using session = await Session.start(target, options.budget)
   if (options.readyFile !== undefined) writeReadyFile(options.readyFile)
   await refreshUntil(session, options.for * 1000, interrupt.signal)
   printMeasurement(await session.stop(), options)

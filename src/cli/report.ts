@@ -32,7 +32,11 @@ export const formatReport = (document: MeasureDocument, { columns, color }: Repo
         ]
   const lines = [
     ...sections.filter(section => section.length > 0),
-    [...formatLosses(document, width, style), ...formatCost(document, width)],
+    [
+      ...formatLosses(document, width, style),
+      ...formatCost(document, width),
+      ...formatDepth(document, width, style),
+    ],
   ]
   return `${lines.map(section => section.join('\n')).join('\n\n')}\n`
 }
@@ -78,20 +82,22 @@ type StageRow = StageDocument & { ofMean: number | null; ofTail: number | null }
 
 const listStages = (document: MeasureDocument): StageRow[] => {
   const tail = document.tail.find(row => row.from_percentile === TAIL_PERCENTILE)
-  return document.stages.map(stage => {
-    const ofAll = (stage.mean_us * stage.requests) / document.requests
-    return {
-      ...stage,
-      ofMean: isInTotal(stage.name) ? shareOf(ofAll, document.total.mean_us) : null,
-      ofTail: isInTotal(stage.name) ? shareOf(tail?.stages[stage.name] ?? 0, tail?.mean_us ?? null) : null,
-    }
-  })
+  // Of the time that was told apart, which is all of it unless some requests were not followed in depth.
+  const timeOf = (stage: StageDocument): number =>
+    isInTotal(stage.name) ? stage.mean_us * stage.requests : 0
+  const allTime = document.stages.reduce((sum, stage) => sum + timeOf(stage), 0)
+  const tailTime = Object.values(tail?.stages ?? {}).reduce((sum, us) => sum + us, 0)
+  return document.stages.map(stage => ({
+    ...stage,
+    ofMean: isInTotal(stage.name) ? shareOf(timeOf(stage), allTime) : null,
+    ofTail: isInTotal(stage.name) ? shareOf(tail?.stages[stage.name] ?? 0, tailTime) : null,
+  }))
 }
 
-const shareOf = (part: number, whole: number | null): number =>
-  whole === null || whole === 0 ? 0 : part / whole
+const shareOf = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole)
 
 const formatStages = (document: MeasureDocument, width: number, style: Style): string[] => {
+  if (document.stages.length === 0) return []
   const isWide = width >= 70
   const barWidth = isWide ? Math.min(30, Math.floor((width - 50) / 2)) : 0
   const rows = listStages(document)
@@ -155,3 +161,21 @@ const formatCost = ({ cost }: MeasureDocument, width: number): string[] => {
   ]
   return wrap(`taut itself: ${parts.filter(part => part !== null).join(', ')}.`, width)
 }
+
+/** What a budget has led to. */
+const formatDepth = ({ requests, depth, cost }: MeasureDocument, width: number, style: Style): string[] => {
+  if (cost.budget_percent === null) return []
+  const budget = `${formatPercent(cost.budget_percent)} of the CPUs`
+  const taken =
+    cost.machine_percent === null ? '' : `, of which taut took ${formatPercent(cost.machine_percent)}`
+  const followed =
+    depth.requests === requests
+      ? 'all requests were followed in depth'
+      : `${formatShare(depth.share ?? 0)} of the requests were followed in depth, by connection: the stages are theirs, counts and totals are of all`
+  const isOver = cost.machine_percent !== null && cost.machine_percent > cost.budget_percent
+  const over = isOver ? ' Over the budget: what counts and totals take is not in its power.' : ''
+  const lines = wrap(`Budget ${budget}${taken}: ${followed}.${over}`, width)
+  return isOver ? lines.map(line => style.yellow(line)) : lines
+}
+
+const formatPercent = (percent: number): string => `${Number(percent.toPrecision(2))} %`

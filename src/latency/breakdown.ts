@@ -1,7 +1,7 @@
 import { type Counts, countRequests } from './counts.js'
 import { countValues, findQuantile } from './histogram.js'
 import { isInTotal, STAGES, type StageName } from './stages.js'
-import { buildTail, divide, sumStages, type TailRow } from './tail.js'
+import { buildTail, divide, sumAll, type TailRow } from './tail.js'
 
 /** The distribution of the total in nanoseconds; every number is null when there were no requests. */
 export type TotalTimes = {
@@ -25,6 +25,8 @@ export type StageTimes = {
 /** Where the time of the requests went. */
 export type Breakdown = {
   requests: number
+  /** Of these, followed in depth: those whose stages are known. */
+  deep: number
   total: TotalTimes
   /** The stages that any request had, in order; an absent stage is left out. */
   stages: StageTimes[]
@@ -34,17 +36,18 @@ export type Breakdown = {
 /**
  * Computes where the time of the requests went: exact means, quantiles by nearest rank within 1/64.
  *
- * The total's mean is the sum of all stages but `ack` over all requests, so the stages' means weighted by their
- * requests add up to it. Without requests the numbers of the total are null, and the stages are empty.
+ * The total's mean is over all requests; if all were followed in depth, it is the sum of all stages but `ack`, so the
+ * stages' means weighted by their requests add up to it. Without requests the numbers of the total are null, and the stages are empty.
  */
 export const breakdown = (counts: Counts): Breakdown => {
   const requests = countRequests(counts)
-  const sums = sumStages(counts)
+  const { stages: sums, deep, shallowNs } = sumAll(counts)
   const maxNs = Number(counts.maxNs)
   return {
     requests,
+    deep,
     total: {
-      mean: requests === 0 ? null : divide(sumTotals(sums), requests),
+      mean: requests === 0 ? null : divide(sumTotals(sums) + shallowNs, requests),
       p50: findQuantile(counts.tailRequests, 50, maxNs),
       p90: findQuantile(counts.tailRequests, 90, maxNs),
       p99: findQuantile(counts.tailRequests, 99, maxNs),

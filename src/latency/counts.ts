@@ -41,6 +41,9 @@ export type Counts = {
   stages: Float64Array[]
   /** Complete requests by bucket of their total: the histogram of the total. */
   tailRequests: Float64Array
+  /** Of these, the requests that were not followed in depth, and the sum of their totals in nanoseconds. */
+  shallowRequests: Float64Array
+  shallowNs: BigUint64Array
   /** The sum of each stage in nanoseconds by bucket of the total: `bucket * STAGE_COUNT + stage`. */
   tailStageNs: BigUint64Array
 }
@@ -60,12 +63,14 @@ export const emptyCounts = (): Counts => ({
   maxNs: 0n,
   stages: STAGES.map(() => new Float64Array(BUCKETS)),
   tailRequests: new Float64Array(BUCKETS),
+  shallowRequests: new Float64Array(BUCKETS),
+  shallowNs: new BigUint64Array(BUCKETS),
   tailStageNs: new BigUint64Array(BUCKETS * STAGE_COUNT),
 })
 
 const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'undivided', 'sameCpu'] as const
-const HISTOGRAMS = ['tailRequests', 'locality', 'idleExits'] as const
-const SUMS = ['tailStageNs', 'idleExitNs'] as const
+const HISTOGRAMS = ['tailRequests', 'shallowRequests', 'locality', 'idleExits'] as const
+const SUMS = ['tailStageNs', 'shallowNs', 'idleExitNs'] as const
 const LOSSES = ['ringbuf_full', 'map_full', 'clock', 'recursion'] as const
 
 /**
@@ -99,9 +104,13 @@ export const subtractCounts = (later: Counts, earlier: Counts): Counts => {
 /** How many complete requests the counts hold. */
 export const countRequests = (counts: Counts): number => countValues(counts.tailRequests)
 
-/** A count or a sum for each complete request; null when there were none. */
-export const perRequest = (count: number, counts: Counts): number | null => {
-  const requests = countRequests(counts)
+/** How many of them were followed in depth: those whose stages are known. */
+export const countDeep = (counts: Counts): number =>
+  countRequests(counts) - countValues(counts.shallowRequests)
+
+/** A count or a sum for each request that was followed in depth; null when there were none. */
+export const perDeepRequest = (count: number, counts: Counts): number | null => {
+  const requests = countDeep(counts)
   return requests === 0 ? null : count / requests
 }
 

@@ -29,7 +29,13 @@ export type Cost = {
   bpf_ns_per_request: number | null
   agent_cpu_percent: number | null
   agent_rss_bytes: number | null
+  /** The probes and taut itself, as a percentage of all CPUs' time; and what it may be, null for no limit. */
+  machine_percent: number | null
+  budget_percent: number | null
 }
+
+/** How many requests were followed through their stages, and what share of all that is; null without requests. */
+export type DepthDocument = { requests: number; share: number | null }
 
 /** One single request: its stages in nanoseconds, and the CPUs it met, by the name of the point. */
 export type Exemplar = {
@@ -59,7 +65,7 @@ export type StageDocument = {
   p99_us: number
 }
 
-/** The slowest requests in microseconds; the stages' means are over all of them and add up to the row's mean. */
+/** The slowest requests in microseconds; the stages' means are over those followed in depth. If all were, they add up to the mean. */
 export type TailDocument = {
   from_percentile: number
   requests: number
@@ -93,6 +99,7 @@ export type MeasureDocument = {
   /** Of the requests: io_uring's threads in the kernel read and sent them, so that `app_cpu` is `app_wait` as well. */
   undivided: number
   lost: Lost
+  depth: DepthDocument
   total: TotalDocument
   stages: StageDocument[]
   tail: TailDocument[]
@@ -121,7 +128,7 @@ export type Measurement = {
 /** Builds the document of one measurement; throws RangeError when the start is not a valid date. */
 export const measureDocument = (measurement: Measurement): MeasureDocument => {
   const { counts, overheads, cost } = measurement
-  const { requests, total, stages, tail } = breakdown(counts)
+  const { requests, deep, total, stages, tail } = breakdown(counts)
   const order = STAGES_OF[measurement.target.role]
   return {
     schema: 1,
@@ -138,6 +145,7 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     unsplit: counts.unsplit,
     undivided: counts.undivided,
     lost: { ...counts.lost },
+    depth: { requests: deep, share: requests === 0 ? null : round(deep / requests) },
     total: totalDocument(total),
     stages: sortStages(stages, order).map(stage => ({
       name: stage.name,
@@ -154,6 +162,8 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
       bpf_ns_per_request: roundKnown(cost.bpf_ns_per_request),
       agent_cpu_percent: roundKnown(cost.agent_cpu_percent),
       agent_rss_bytes: cost.agent_rss_bytes,
+      machine_percent: roundKnown(cost.machine_percent),
+      budget_percent: cost.budget_percent,
     },
     exemplars: measurement.exemplars.map(exemplar => exemplarDocument(exemplar)),
   }

@@ -1,4 +1,4 @@
-import { type Counts, perRequest } from './counts.js'
+import { type Counts, perDeepRequest } from './counts.js'
 import { round, roundKnown } from './round.js'
 
 /** One system call of the service: how often a request, and its mean time on a CPU, null when none returned. */
@@ -70,7 +70,7 @@ export type OverheadSample = Record<(typeof OVERHEAD_SUMS)[number], number> & {
 export const describeOverheads = (counts: Counts, sample: OverheadSample | null): Overheads => ({
   syscalls_per_request: sample && sumCalls(sample),
   packet_ns: sample && divide(sample.rx_ns, sample.packets),
-  same_cpu_share: roundKnown(perRequest(counts.sameCpu, counts)),
+  same_cpu_share: roundKnown(perDeepRequest(counts.sameCpu, counts)),
   vfs_ns: sample && describeVfs(sample),
   epoll_wakeups_per_request: sample && divide(sample.waits, sample.requests),
   syscalls: sample && describeSyscalls(sample),

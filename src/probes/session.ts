@@ -8,8 +8,11 @@ import { describeHost } from '../system/host.js'
 import type { Target } from '../system/target.js'
 import { createUsageMeter, type Usage } from '../system/usage.js'
 import { VERSION } from '../version.js'
+import { Budget } from './budget.js'
+import { CostMeter } from './cost-meter.js'
 import { OverheadSampler } from './overhead-sampler.js'
-import { type BpfCost, Tracer } from './tracer.js'
+import { UnsupportedError } from './support.js'
+import { Tracer } from './tracer.js'
 
 /** Of the requests that are not slow, so many a second become exemplars. */
 const ORDINARY_EXEMPLARS = 16
@@ -30,26 +33,46 @@ export class Session implements Disposable {
   readonly #host = describeHost()
   readonly #startedAt = new Date()
   readonly #startedMs = performance.now()
-  readonly #cost: BpfCost = { bpfNs: 0, requests: 0 }
+  readonly #budget: Budget | null
+  readonly #cost = new CostMeter()
+  /** What measuring took between the last two refreshes, as a share of all CPUs' time. */
+  #lastCost: number | null = null
   #last: { cumulative: Counts; at: Date; ms: number }
   #totals: Float64Array = new Float64Array(BUCKETS)
   #refreshes = 0
   /** The slowest of the session. */
   #exemplars: Exemplar[] = []
 
-  private constructor(target: Target, tracer: Tracer, overheads: OverheadSampler | null) {
+  private constructor(
+    target: Target,
+    tracer: Tracer,
+    overheads: OverheadSampler | null,
+    budget: Budget | null,
+  ) {
     this.target = target
     this.#tracer = tracer
     this.#overheads = overheads
+    this.#budget = budget
     this.#last = { cumulative: emptyCounts(), at: this.#startedAt, ms: this.#startedMs }
   }
 
-  /** Attaches the probes; every request that begins from here on is measured. Throws as Tracer.start does. */
-  static async start(target: Target): Promise<Session> {
+  /**
+   * Attaches the probes; every request that begins from here on is measured. With a budget, which is a share of all CPUs'
+   * time, fewer of them in depth if that costs more. Throws as Tracer.start does, and UnsupportedError for a budget where
+   * what the probes take can't be known.
+   */
+  static async start(target: Target, budget?: number): Promise<Session> {
+    if (budget !== undefined && !Tracer.canMeasureCost())
+      throw new UnsupportedError('timing the probes, for a budget, takes CAP_SYS_ADMIN (try as root)')
     // Before the tracer counts: what it counted meanwhile would lie before the session's first second.
     // They are about what a service does.
     const overheads = target.role === 'client' ? null : loadOverheads(target)
-    const session = new Session(target, startTracer(target, overheads), overheads)
+    const session = new Session(
+      target,
+      startTracer(target, overheads),
+      overheads,
+      budget === undefined ? null : new Budget(budget),
+    )
     // Nothing is lost when reading comes late, but the service would be late if it had to wait for the reader.
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
     session.#tracer.chooseExemplars(Number.MAX_SAFE_INTEGER, 1)
@@ -64,12 +87,13 @@ export class Session implements Disposable {
    * 0.6 s, or until the signal.
    */
   async refresh(signal?: AbortSignal): Promise<void> {
-    if (this.#refreshes++ % REFRESHES_A_SAMPLE === 0 || this.#cost.requests === 0) {
-      const { bpfNs, requests } = await this.#tracer.measureCost()
-      this.#cost.bpfNs += bpfNs
-      this.#cost.requests += requests
+    const isDue = this.#refreshes++ % REFRESHES_A_SAMPLE === 0 || !this.#cost.isKnown
+    if (isDue || this.#budget !== null) this.#cost.sample(await this.#tracer.measureCost())
+    const cost = this.#cost.spend(this.#tracer.countRequests())
+    this.#lastCost = cost
+    if (this.#budget !== null && cost !== null) this.#tracer.setDepth(this.#budget.next(cost))
+    if (isDue && this.#mayLookCloser(cost))
       await this.#overheads?.sample(() => this.#tracer.countRequests(), signal)
-    }
     this.#tracer.adapt()
     this.#keepExemplars()
     const totals = this.#tracer.readTotals()
@@ -94,6 +118,7 @@ export class Session implements Disposable {
         seconds: (now.ms - last.ms) / 1000,
       },
       await this.#intervalUsage([process.pid]),
+      this.#lastCost,
     )
   }
 
@@ -105,6 +130,7 @@ export class Session implements Disposable {
     return this.#document(
       { counts, cumulative: counts, startedAt: this.#startedAt, seconds },
       await this.#wholeUsage([process.pid]),
+      this.#cost.share,
     )
   }
 
@@ -118,13 +144,24 @@ export class Session implements Disposable {
     this.close()
   }
 
+  /** Overheads are known at a price of their own, which nothing but the room below the budget's limit covers. */
+  #mayLookCloser(cost: number | null): boolean {
+    return (
+      this.#budget === null || (this.#budget.share === 1 && cost !== null && cost < this.#budget.limit / 2)
+    )
+  }
+
   #keepExemplars(): void {
     this.#exemplars = [...this.#exemplars, ...this.#tracer.drainExemplars()]
       .sort((a, b) => Number(b.totalNs - a.totalNs))
       .slice(0, KEPT_EXEMPLARS)
   }
 
-  #document({ counts, cumulative, startedAt, seconds }: Interval, agent: Usage | null): MeasureDocument {
+  #document(
+    { counts, cumulative, startedAt, seconds }: Interval,
+    agent: Usage | null,
+    machineShare: number | null,
+  ): MeasureDocument {
     const { role, ports, service } = this.target
     return measureDocument({
       version: VERSION,
@@ -143,9 +180,11 @@ export class Session implements Disposable {
       counts,
       overheads: this.#overheads?.read() ?? null,
       cost: {
-        bpf_ns_per_request: this.#cost.requests === 0 ? null : this.#cost.bpfNs / this.#cost.requests,
+        bpf_ns_per_request: this.#cost.bpfNsPerRequest,
         agent_cpu_percent: agent?.cpuPercent ?? null,
         agent_rss_bytes: agent?.rssBytes ?? null,
+        machine_percent: machineShare === null ? null : machineShare * 100,
+        budget_percent: this.#budget === null ? null : this.#budget.limit * 100,
       },
       exemplars: this.#exemplars,
     })

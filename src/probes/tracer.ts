@@ -1,11 +1,11 @@
+import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { BpfError, BpfObject, enableRunStats, type Program, possibleCpus, RingBuffer } from 'libbpf-ts'
 import type { Counts } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
-import { STAGES } from '../latency/stages.js'
-import type { Protocol } from '../system/sockets.js'
+import { type Role, STAGES } from '../latency/stages.js'
 import type { Target } from '../system/target.js'
 import { OnDemand } from './demand.js'
 import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
@@ -36,8 +36,16 @@ const PROBES_ON_DEMAND: ReadonlyMap<string, readonly CountName[]> = new Map([
   ['softirq_exit', ['outside']],
 ])
 
-/** What one run of all probes took: nanoseconds of BPF programs, and the complete requests meanwhile. */
-export type BpfCost = { bpfNs: number; requests: number }
+/** Probes that tell when a service's calls begin, which only the stages of requests need; as clients they begin with one. */
+const CALL_PROBES: Readonly<Record<Role, readonly string[]>> = {
+  server: ['recv_copies', 'send_copies', 'sys_enter'],
+  client: ['recv_copies'],
+}
+
+const HIGHEST_HASH = 2 ** 32 - 1
+
+/** What the probes took for a while, in nanoseconds: the BPF programs, of how long; and the complete requests meanwhile. */
+export type BpfCost = { bpfNs: number; requests: number; ns: number }
 
 /**
  * The probes, loaded for one target and attached. Every complete request from here on is in the counts.
@@ -53,6 +61,9 @@ export class Tracer implements Disposable {
   #stopClients: (() => void) | null = null
   /** Counts the requests of clients whose reply was read, and that nothing else has ended. */
   #finishOpen: (() => void) | null = null
+  /** What only requests that are followed in depth need, and while it is attached, what detaches it. */
+  #callProbes: Program[] = []
+  #detachCalls: (() => void) | null = null
   readonly #onDemand: { switch: OnDemand; counts: readonly CountName[] }[] = []
 
   private constructor(object: BpfObject, programs: Program[], cpus: number) {
@@ -84,7 +95,7 @@ export class Tracer implements Disposable {
       object.variable('follows_syscalls').set(programs.some(({ name }) => name === 'sys_enter'))
       loadOnly(object, programs)
       const tracer = new Tracer(object, programs, cpus)
-      tracer.#attach(protocol)
+      tracer.#attach(target)
       return tracer
     } catch (error) {
       object.close()
@@ -131,20 +142,40 @@ export class Tracer implements Disposable {
   }
 
   /**
-   * Has the kernel time the probes, and gives what they took. Timing makes every run of a probe dearer, so it ends
-   * with enough requests to tell, after 50 ms at most. Gives zeros to a process that may not have it do so.
+   * Follows only this share of the connections, from 0 to 1, in depth: those whose hash is lowest. Of the requests on the
+   * others the total is known, and nothing of their stages.
    */
-  async measureCost(): Promise<BpfCost> {
+  setDepth(share: number): void {
+    if (share > 0) this.#detachCalls ??= this.#attachCalls()
+    this.#object.variable('depth_limit').set(Math.floor(share * HIGHEST_HASH))
+    if (share > 0) return
+    this.#detachCalls?.()
+    this.#detachCalls = null
+  }
+
+  /** Whether this process may have the kernel time the probes. */
+  static canMeasureCost(): boolean {
     using timing = allowTiming()
-    if (timing === null) return { bpfNs: 0, requests: 0 }
+    return timing !== null
+  }
+
+  /**
+   * Has the kernel time the probes, and gives what they took. Timing makes every run of a probe dearer, so it ends
+   * with enough requests to tell, after 50 ms at most. Gives null to a process that may not have it do so, and when
+   * all has been closed meanwhile.
+   */
+  async measureCost(): Promise<BpfCost | null> {
+    using timing = allowTiming()
+    if (timing === null) return null
+    const begin = performance.now()
     const before = { ns: this.#sumRunTime(), requests: this.countRequests() }
     let requests = 0
     for (let steps = 0; steps < COST_STEPS && requests < COST_REQUESTS; steps++) {
       await setTimeout(COST_STEP_MS)
-      if (this.#object.closed) return { bpfNs: 0, requests: 0 }
+      if (this.#object.closed) return null
       requests = this.countRequests() - before.requests
     }
-    return { bpfNs: this.#sumRunTime() - before.ns, requests }
+    return { bpfNs: this.#sumRunTime() - before.ns, requests, ns: (performance.now() - begin) * 1e6 }
   }
 
   /** To be called now and then: what this service does not need is turned off, or on again. */
@@ -177,7 +208,7 @@ export class Tracer implements Disposable {
     this.close()
   }
 
-  #attach(protocol: Protocol): void {
+  #attach({ role, service: { protocol } }: Target): void {
     const keepBacklog = (): (() => void) => {
       const clear = this.#raise('keeps_backlog')
       return () => {
@@ -201,12 +232,26 @@ export class Tracer implements Disposable {
         threads.read()
         continue
       }
+      if (CALL_PROBES[role].includes(program.name)) {
+        this.#callProbes.push(program)
+        continue
+      }
       const counts = PROBES_ON_DEMAND.get(program.name)
       if (counts !== undefined) {
         this.#onDemand.push({ switch: new OnDemand(() => this.#attachProgram(program)), counts })
       } else {
         program.attach()
       }
+    }
+    this.#detachCalls = this.#attachCalls()
+  }
+
+  #attachCalls(): () => void {
+    const links = this.#callProbes.map(program => program.attach())
+    return () => {
+      // Requests that have begun by now will miss a call.
+      this.#increase('depth_generation')
+      for (const link of links) link.close()
     }
   }
 
@@ -229,8 +274,12 @@ export class Tracer implements Disposable {
 
   /** Packets on their way are kept by address; those whose end nobody looks for any more must not be found later. */
   #forgetPackets(): void {
-    const epoch = this.#object.variable('epoch')
-    epoch.set(Number(epoch.get()) + 1)
+    this.#increase('epoch')
+  }
+
+  #increase(name: string): void {
+    const variable = this.#object.variable(name)
+    variable.set(Number(variable.get()) + 1)
   }
 
   /** A missed end of a connection is not among them: its request, if it had one, stays in flight, and shows so. */

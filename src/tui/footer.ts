@@ -1,7 +1,7 @@
 import type { MeasureDocument } from '../latency/document.js'
 import { printable } from '../text/printable.js'
 import type { Style } from '../text/style.js'
-import { formatBytes, formatCount, formatDuration } from '../text/units.js'
+import { formatBytes, formatCount, formatDuration, formatShare } from '../text/units.js'
 import { cut } from '../text/width.js'
 
 /** The last lines of the screen: what was lost, what measuring takes, and the message or else the keys. */
@@ -40,13 +40,14 @@ const composeLosses = ({ lost, unanswered }: MeasureDocument, columns: number, s
   return isLossless ? line : style.red(line)
 }
 
-const composeCost = ({ cost }: MeasureDocument, columns: number): string => {
+const composeCost = ({ cost, depth }: MeasureDocument, columns: number): string => {
   const isWide = columns >= 60
   const kernel = cost.bpf_ns_per_request
   const parts = [
     kernel === null ? 'BPF -' : `BPF ${formatDuration(kernel / 1000)}/req${isWide ? 'uest' : ''}`,
     cost.agent_cpu_percent === null ? 'CPU -' : `CPU ${cost.agent_cpu_percent.toFixed(1)} %`,
     formatBytes(cost.agent_rss_bytes),
+    ...(depth.share === null || depth.share === 1 ? [] : [`in depth ${formatShare(depth.share)}`]),
   ]
   return cut(isWide ? ` cost: ${parts.join(', ')}` : ` ${parts.join(', ')}`, columns)
 }

@@ -74,7 +74,13 @@ test('losses are always told, and only alarm when there are any', t => {
 
 test('cost says what was not measured', t => {
   t.regex(plain(80), /^taut itself: 612 ns a request in the kernel, 0\.7 % of a core, 61\.0 MB of memory\.$/m)
-  const cost = { bpf_ns_per_request: null, agent_cpu_percent: null, agent_rss_bytes: null }
+  const cost = {
+    bpf_ns_per_request: null,
+    agent_cpu_percent: null,
+    agent_rss_bytes: null,
+    machine_percent: null,
+    budget_percent: null,
+  }
   const text = formatReport({ ...document, cost }, { columns: 80, color: false })
   t.regex(text, /^taut itself: kernel time not measured\.$/m)
 })
@@ -117,4 +123,21 @@ test('requests that clients send are named by where they go, and explained as a 
   )
   t.true(text.startsWith('requests sent to tcp port 5432: '))
   t.regex(text, /90 % of the slowest 1 % .* is peer: the other side had the request/)
+})
+
+test('a budget tells what it led to, and when it was not kept', t => {
+  const cost = { ...document.cost, budget_percent: 1, machine_percent: 0.52 }
+  const whole = formatReport({ ...document, cost }, { columns: 200, color: false })
+  t.true(
+    whole.includes('Budget 1 % of the CPUs, of which taut took 0.52 %: all requests were followed in depth.'),
+  )
+
+  const depth = { requests: Math.round(document.requests / 4), share: 0.25 }
+  const over = formatReport(
+    { ...document, depth, cost: { ...cost, machine_percent: 2 } },
+    { columns: 200, color: false },
+  )
+  const text = over.replaceAll(/\s+/g, ' ')
+  t.true(text.includes('taut took 2 %: 25 % of the requests were followed in depth'))
+  t.true(text.includes('Over the budget'))
 })

@@ -2,9 +2,17 @@ import test from 'ava'
 import fc from 'fast-check'
 import { breakdown } from '../../src/latency/breakdown.js'
 import { emptyCounts } from '../../src/latency/counts.js'
+import { bucketIndex } from '../../src/latency/histogram.js'
 import { STAGES, type StageName } from '../../src/latency/stages.js'
-import { buildTail, divide, sumStages } from '../../src/latency/tail.js'
-import { arbitraryRequest, recordRequests, slowestOf, type TestRequest, totalOf } from './record-requests.js'
+import { buildTail, divide, sumAll } from '../../src/latency/tail.js'
+import {
+  arbitraryRequest,
+  arbitraryRequests,
+  recordRequests,
+  slowestOf,
+  type TestRequest,
+  totalOf,
+} from './record-requests.js'
 
 const someRequests = fc.array(arbitraryRequest, { minLength: 1, maxLength: 300 })
 
@@ -19,7 +27,7 @@ const isNear = (actual: number, expected: number, share: number): boolean =>
 test('the sums of the stages are exact and add up to the sum of the totals', t => {
   fc.assert(
     fc.property(someRequests, requests => {
-      const sums = sumStages(recordRequests(requests))
+      const { stages: sums } = sumAll(recordRequests(requests))
       t.deepEqual(
         sums,
         STAGES.map(name => sumOf(requests, name)),
@@ -152,6 +160,7 @@ test('of the boundary bucket a tail row takes its share', t => {
 test('no requests make an empty result without a number', t => {
   t.deepEqual(breakdown(emptyCounts()), {
     requests: 0,
+    deep: 0,
     total: { mean: null, p50: null, p90: null, p99: null, p999: null, max: null },
     stages: [],
     tail: [50, 90, 99, 99.9].map(fromPercentile => ({
@@ -168,4 +177,33 @@ test('long sums divide without losing nanoseconds', t => {
   t.is(divide(2n ** 63n, 2), 2 ** 62)
   t.is(divide(3n * (2n ** 53n + 2n), 3), 2 ** 53 + 2)
   t.is(divide(7n, 2), 3.5)
+})
+
+test('requests that were not followed in depth count by their totals alone', t => {
+  fc.assert(
+    fc.property(arbitraryRequests, arbitraryRequests, (deep, shallow) => {
+      const counts = recordRequests([...deep, ...shallow])
+      // As the kernel keeps them: their stages are nowhere, and their totals in sums of their own.
+      const whole = recordRequests(deep)
+      counts.stages = whole.stages
+      counts.tailStageNs = whole.tailStageNs
+      const alone = recordRequests(shallow)
+      counts.shallowRequests = alone.tailRequests
+      for (const request of shallow) {
+        const bucket = bucketIndex(totalOf(request))
+        counts.shallowNs[bucket] = (counts.shallowNs[bucket] ?? 0n) + totalOf(request)
+      }
+      const all = [...deep, ...shallow]
+      const result = breakdown(counts)
+      t.is(result.requests, all.length)
+      t.is(result.deep, deep.length)
+      t.deepEqual(result.stages, breakdown({ ...whole, maxNs: counts.maxNs }).stages)
+      const sum = all.reduce((ns, request) => ns + totalOf(request), 0n)
+      t.is(result.total.mean, all.length === 0 ? null : divide(sum, all.length))
+      t.is(
+        result.tail.every(row => row.meanNs === null || row.meanNs >= 0),
+        true,
+      )
+    }),
+  )
 })

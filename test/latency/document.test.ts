@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { emptyCounts, perRequest } from '../../src/latency/counts.js'
+import { emptyCounts, perDeepRequest } from '../../src/latency/counts.js'
 import { type Measurement, measureDocument } from '../../src/latency/document.js'
 import { arbitraryRequests, recordRequests } from './record-requests.js'
 
@@ -17,7 +17,13 @@ const measurement: Measurement = {
     { recv: 1_500n, send: 500n, ack: 9_000n },
   ]),
   overheads: null,
-  cost: { bpf_ns_per_request: 412.34567, agent_cpu_percent: 0.71, agent_rss_bytes: 61_000_000 },
+  cost: {
+    bpf_ns_per_request: 412.34567,
+    agent_cpu_percent: 0.71,
+    agent_rss_bytes: 61_000_000,
+    machine_percent: 0.52,
+    budget_percent: null,
+  },
   exemplars: [{ totalNs: 4_001n, cpu: { packet: 0, app: 1 }, stages: { recv: 1_500n, app_cpu: 2_501n } }],
 }
 
@@ -38,6 +44,7 @@ test('the document has the fields that others script against', t => {
     unsplit: 0,
     undivided: 0,
     lost: { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 },
+    depth: { requests: 2, share: 1 },
     total: { mean_us: 3.001, p50_us: 1.999, p90_us: 3.999, p99_us: 3.999, p999_us: 3.999, max_us: 4.001 },
     stages: [
       { name: 'recv', requests: 2, mean_us: 1.5, p50_us: 1.487, p99_us: 1.487 },
@@ -65,7 +72,13 @@ test('the document has the fields that others script against', t => {
     },
     locality: [],
     idle_exits: [],
-    cost: { bpf_ns_per_request: 412.346, agent_cpu_percent: 0.71, agent_rss_bytes: 61_000_000 },
+    cost: {
+      bpf_ns_per_request: 412.346,
+      agent_cpu_percent: 0.71,
+      agent_rss_bytes: 61_000_000,
+      machine_percent: 0.52,
+      budget_percent: null,
+    },
     exemplars: [{ total_us: 4.001, cpu: { packet: 0, app: 1 }, stages: { recv: 1.5, app_cpu: 2.501 } }],
   })
 })
@@ -106,8 +119,8 @@ test('without requests the numbers of the total are null and the stages are empt
 })
 
 test('a count for each request is null when there were none', t => {
-  t.is(perRequest(6, measurement.counts), 3)
-  t.is(perRequest(0, emptyCounts()), null)
+  t.is(perDeepRequest(6, measurement.counts), 3)
+  t.is(perDeepRequest(0, emptyCounts()), null)
 })
 
 test('a start that is no date is refused', t => {

@@ -64,6 +64,12 @@ export const exampleDocument = (requests = 20_000): MeasureDocument =>
     inFlight: 2,
     counts: recordRequests(Array.from({ length: requests }, exampleRequest)),
     overheads: exampleSample,
-    cost: { bpf_ns_per_request: 612.3, agent_cpu_percent: 0.71, agent_rss_bytes: 61_000_000 },
+    cost: {
+      bpf_ns_per_request: 612.3,
+      agent_cpu_percent: 0.71,
+      agent_rss_bytes: 61_000_000,
+      machine_percent: 0.52,
+      budget_percent: null,
+    },
     exemplars: [],
   })

@@ -1,0 +1,90 @@
+import test from 'ava'
+import fc from 'fast-check'
+import { Budget } from '../../src/probes/budget.js'
+
+const LIMIT = 0.01
+
+/** A machine on which measuring costs so much a second, of which this part stays when nothing is followed in depth. */
+type Machine = { cost: number; floor: number; noise: readonly number[] }
+
+const costOf = ({ cost, floor, noise }: Machine, share: number, second: number): number =>
+  cost * (floor + (1 - floor) * share) * (noise[second % noise.length] ?? 1)
+
+/** Runs a budget for some seconds; gives the share and the cost of each. */
+const run = (budget: Budget, seconds: number, machineAt: (second: number) => Machine) =>
+  Array.from({ length: seconds }, (_, second) => {
+    const { share } = budget
+    const cost = costOf(machineAt(second), share, second)
+    budget.next(cost)
+    return { share, cost }
+  })
+
+const countTurns = (shares: number[]): number => {
+  const steps = shares.slice(1).map((share, index) => Math.sign(share - (shares[index] ?? 0)))
+  const moves = steps.filter(step => step !== 0)
+  return moves.filter((step, index) => index > 0 && step !== moves[index - 1]).length
+}
+
+test('what costs little is followed whole', t => {
+  const budget = new Budget(LIMIT)
+  t.is(budget.share, 1)
+  for (let second = 0; second < 100; second++) budget.next(LIMIT)
+  t.is(budget.share, 1)
+})
+
+test('a load that grows tenfold within a minute stays within the budget, or nothing is followed any more', t => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0.05, max: 1, noNaN: true }),
+      fc.double({ min: 0, max: 0.7, noNaN: true }),
+      fc.array(fc.double({ min: 0.9, max: 1.1, noNaN: true }), { minLength: 7, maxLength: 31 }),
+      (start, floor, noise) => {
+        const budget = new Budget(LIMIT)
+        const costAt = (second: number): number => start * LIMIT * 10 ** Math.min(1, second / 60)
+        const seconds = run(budget, 120, second => ({ cost: costAt(second), floor, noise }))
+        // A second is over before it is known what it cost: what is too much may last that long, and the next.
+        for (const [second, { share, cost }] of seconds.entries()) {
+          const before = seconds[second - 1]
+          const excess =
+            cost > LIMIT && before !== undefined && before.cost > LIMIT && before.share > 0 && share > 0
+          if (excess) t.true(share < before.share, 'it gives way')
+        }
+        const end = seconds.slice(90)
+        const mean = end.reduce((sum, { cost }) => sum + cost, 0) / end.length
+        t.true(mean <= LIMIT || end.every(({ share }) => share === 0), `${mean}`)
+      },
+    ),
+  )
+})
+
+test('a steady load ends in a steady share', t => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0.1, max: 50, noNaN: true }),
+      fc.double({ min: 0, max: 0.6, noNaN: true }),
+      (times, floor) => {
+        const machine = { cost: times * LIMIT, floor, noise: [1] }
+        const budget = new Budget(LIMIT)
+        const shares = run(budget, 200, () => machine).map(({ share }) => share)
+        t.true(countTurns(shares) <= 1, shares.join(' '))
+        t.is(new Set(shares.slice(100)).size, 1, shares.join(' '))
+      },
+    ),
+  )
+})
+
+test('after the load, all is followed again', t => {
+  const budget = new Budget(LIMIT)
+  run(budget, 20, () => ({ cost: 20 * LIMIT, floor: 0.6, noise: [1] }))
+  t.is(budget.share, 0)
+  run(budget, 120, () => ({ cost: LIMIT / 10, floor: 0.6, noise: [1] }))
+  t.is(budget.share, 1)
+})
+
+test('one quiet second between busy ones raises nothing', t => {
+  const budget = new Budget(LIMIT)
+  budget.next(2 * LIMIT)
+  const { share } = budget
+  for (let second = 0; second < 30; second++) budget.next(second % 3 === 0 ? 0 : 0.9 * LIMIT)
+  t.is(budget.share, share)
+})
