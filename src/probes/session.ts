@@ -8,6 +8,7 @@ import { describeHost } from '../system/host.js'
 import type { Target } from '../system/target.js'
 import { createUsageMeter, type Usage } from '../system/usage.js'
 import { VERSION } from '../version.js'
+import type { KernelTypes } from './kernel-types.js'
 import { OverheadSampler } from './overhead-sampler.js'
 import { type BpfCost, Tracer } from './tracer.js'
 
@@ -45,11 +46,11 @@ export class Session implements Disposable {
   }
 
   /** Attaches the probes; every request that begins from here on is measured. Throws as Tracer.start does. */
-  static async start(target: Target): Promise<Session> {
+  static async start(target: Target, types: KernelTypes): Promise<Session> {
     // Before the tracer counts: what it counted meanwhile would lie before the session's first second.
     // They are about what a service does.
-    const overheads = target.role === 'client' ? null : loadOverheads(target)
-    const session = new Session(target, startTracer(target, overheads), overheads)
+    const overheads = target.role === 'client' ? null : loadOverheads(target, types)
+    const session = new Session(target, startTracer(target, types, overheads), overheads)
     // Nothing is lost when reading comes late, but the service would be late if it had to wait for the reader.
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
     session.#tracer.chooseExemplars(Number.MAX_SAFE_INTEGER, 1)
@@ -153,18 +154,18 @@ export class Session implements Disposable {
 }
 
 /** Null where the kernel refuses them: a breakdown without overheads is better than none. */
-const loadOverheads = (target: Target): OverheadSampler | null => {
+const loadOverheads = (target: Target, types: KernelTypes): OverheadSampler | null => {
   try {
-    return new OverheadSampler(target)
+    return new OverheadSampler(target, types)
   } catch (error) {
     if (error instanceof BpfError) return null
     throw error
   }
 }
 
-const startTracer = (target: Target, overheads: OverheadSampler | null): Tracer => {
+const startTracer = (target: Target, types: KernelTypes, overheads: OverheadSampler | null): Tracer => {
   try {
-    return Tracer.start(target)
+    return Tracer.start(target, types)
   } catch (error) {
     overheads?.close()
     throw error
