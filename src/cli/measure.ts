@@ -12,7 +12,8 @@ import { formatReport } from './report.js'
 import { addClientOption, addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { hasColor, terminalColumns } from './terminal.js'
 
-type MeasureOptions = TargetArguments & BtfArguments & { to?: number; for: number; json?: boolean; readyFile?: string }
+type MeasureOptions = TargetArguments &
+  BtfArguments & { to?: number; for: number; json?: boolean; readyFile?: string }
 
 const REFRESH_MS = 1000
 

@@ -65,7 +65,8 @@ const checkFile = (file: string): number => {
   const read = (name: string): number => Number(object.variable(name).get())
   const architecture = ARCHITECTURES[read('architecture')] ?? ''
   const distance = read('distance')
-  if (distance === 0) throw new UnsupportedError('no system call reached its tracepoint raw_syscalls/sys_enter')
+  if (distance === 0)
+    throw new UnsupportedError('no system call reached its tracepoint raw_syscalls/sys_enter')
   if (architecture !== process.arch) {
     throw new BtfFileError(`${file} is of a kernel for ${architecture}, and this one is for ${process.arch}`)
   }
@@ -91,7 +92,8 @@ const checkMagic = (file: string): void => {
     throw new BtfFileError(`cannot read the BTF file: ${reason}`, { cause: error })
   }
   const magic = new DataView(start.buffer).getUint16(0, true)
-  if (magic !== MAGIC_BTF && magic !== MAGIC_ELF) throw new BtfFileError(`${file} is no BTF file (try ${BTF_SOURCES})`)
+  if (magic !== MAGIC_BTF && magic !== MAGIC_ELF)
+    throw new BtfFileError(`${file} is no BTF file (try ${BTF_SOURCES})`)
 }
 
 const openFor = (file: string): BpfObject => {
@@ -101,8 +103,11 @@ const openFor = (file: string): BpfObject => {
   } catch (error) {
     object.close()
     if (!(error instanceof BpfError) || error.code === 'EPERM' || error.code === 'EACCES') throw error
-    throw new BtfFileError(`${file} does not tell what the probes need: ${error.message} (try ${BTF_SOURCES})`, {
-      cause: error,
-    })
+    throw new BtfFileError(
+      `${file} does not tell what the probes need: ${error.message} (try ${BTF_SOURCES})`,
+      {
+        cause: error,
+      },
+    )
   }
 }

@@ -126,7 +126,8 @@ export class OverheadProbes implements Disposable {
         .set(listWaitSyscalls(process.arch)?.multiplex ?? toBits([], MAX_SYSCALLS))
       const hasCards = setNicIrqs(object)
       const programs = OVERHEAD_PROBES.filter(
-        ({ program, point }) => (program !== 'irq_handler_entry' || hasCards) && findObstacle(point, types.kind) === null,
+        ({ program, point }) =>
+          (program !== 'irq_handler_entry' || hasCards) && findObstacle(point, types.kind) === null,
       ).map(({ program }) => object.program(program))
       loadOnly(object, programs)
       const servicePids = object.map<number, number>('service_pids')
