@@ -140,7 +140,8 @@ check_kernel() {
 		say 'It is installed all the same. To measure, boot Linux 6.1 or newer.'
 	else
 		say "NOTE: taut can't measure on this kernel, $(uname -r): it has no BTF ($BTF)."
-		say 'It is installed all the same. To measure, boot Linux 6.1 or newer, built with CONFIG_DEBUG_INFO_BTF.'
+		say 'It is installed all the same. To measure, boot Linux 6.1 or newer, built with CONFIG_DEBUG_INFO_BTF,'
+		say 'or give taut a file with the types of this very kernel: taut measure --btf FILE (see the README).'
 	fi
 	has_said=false # of what is installed
 }

@@ -47,7 +47,7 @@ const startSettledTaut = async (): Promise<RunningTaut> => {
 const startSession = async (): Promise<{ stop: () => Promise<number> }> => {
   const [target] = resolveTarget({ port: memcached.port }, await listServices())
   if (target === undefined) throw new Error('memcached is not there')
-  const session = await Session.start(target)
+  const session = await Session.start(target, { kind: 'tp_btf' })
   // The load client inherits it, and is to compete as it does without taut.
   setPriority(constants.priority.PRIORITY_NORMAL)
   const { requests } = await settle()

@@ -4,6 +4,7 @@
 #define TAUT_CARDS_H
 
 #include "bits.h"
+#include "kernel_access.h"
 
 /* One bit an interrupt number: those of cards. */
 #define MAX_IRQS 4096
@@ -16,7 +17,7 @@ static __always_inline bool is_card_irq(int irq)
 
 static __always_inline bool is_hardware(struct net_device *dev)
 {
-	return dev->dev.parent;
+	return READ(dev, dev.parent);
 }
 
 #endif

@@ -29,12 +29,9 @@ struct connection {
 	__u64 left_ns;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct connection);
-} connections SEC(".maps");
+STATE_OF_SOCKETS(connections, struct connection, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, MAX_CONNECTIONS);
+
+static const struct connection no_connection;
 
 /* An exchange fails only if the other side was faster, which it can be twice: LEAVING, then away. */
 #define EXCHANGES 4
@@ -133,12 +130,13 @@ static __always_inline void count_ack(struct connection *conn, struct tcp_sock *
 	__u64 acked_ns, ns;
 	__u32 row = conn->row;
 
-	if (!conn->awaits_ack || !is_after(tp->rack.end_seq, conn->reply_seq) || !is_after(tp->snd_una, conn->reply_seq))
+	if (!conn->awaits_ack || !is_after(READ(tp, rack.end_seq), conn->reply_seq) ||
+	    !is_after(READ(tp, snd_una), conn->reply_seq))
 		return;
 	conn->awaits_ack = false;
 	if (!m || row >= N_BUCKETS)
 		return;
-	acked_ns = (tp->rack.mstamp + tp->rack.rtt_us) * 1000;
+	acked_ns = (READ(tp, rack.mstamp) + READ(tp, rack.rtt_us)) * 1000;
 	/* A microsecond is coarse: on loopback it can end before it began. */
 	ns = (__s64)(acked_ns - conn->left_ns) > 0 ? acked_ns - conn->left_ns : 0;
 	/* Nothing else counts these, and no probe interrupts itself. */

@@ -13,6 +13,8 @@
 #include <bpf/bpf_tracing.h>
 
 #define MAX_CPUS 512
+/* As many of the service are known where nothing in the kernel keeps their state. */
+#define MAX_THREADS 32768
 
 /* All times are bpf_ktime_get_ns(): CLOCK_MONOTONIC, nanoseconds. */
 struct thread_run {
@@ -90,12 +92,9 @@ extern const volatile bool follows_syscalls;
 extern __u32 counts_recvs;
 
 /* Defined in every file that uses them; the linker makes weak definitions one. */
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct thread_state);
-} threads SEC(".maps") __weak;
+STATE_OF_THREADS(threads, struct thread_state, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, MAX_THREADS) __weak;
+
+static const struct thread_state no_state;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -124,7 +123,7 @@ static __always_inline bool is_waiting_call(const struct thread_run *run)
 
 	if (!run->wait_receives)
 		return false;
-	call = arguments_of(bpf_get_current_task_btf());
+	call = arguments_of(current_task());
 	return is_same_call(&call, &run->wait_call);
 }
 

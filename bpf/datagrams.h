@@ -39,18 +39,17 @@ struct read {
 };
 
 #define MAX_READS 32
+#define MAX_SOCKETS 256
 
 struct reads {
 	__u32 count;
 	struct read last[MAX_READS];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct reads);
-} reads_of_sockets SEC(".maps");
+/* Of sockets of UDP nothing tells that they go: what an old one has left is too old to be found by another. */
+STATE_OF_SOCKETS(reads_of_sockets, struct reads, BPF_MAP_TYPE_LRU_HASH, 0, MAX_SOCKETS);
+
+static const struct reads no_reads;
 
 static __always_inline struct turn *turn_of(struct datagrams *datagrams, __u32 number)
 {

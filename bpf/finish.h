@@ -75,16 +75,18 @@ static __always_inline void arrive_unseen(struct arrival *arrival, __u32 generat
  */
 static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread_state *thread;
 
-	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!thread)
+	thread = KEEP_OF_THREAD(threads, task, no_state);
+	if (!thread) {
+		COUNT(lost_map_full);
 		return;
+	}
 	cpu->run = thread->run;
 	cpu->run.on_ns = now;
 	cpu->run.call_ns = now;
-	cpu->tid = task->pid;
+	cpu->tid = READ(task, pid);
 }
 
 /* When did the call that reads begin? Not all go by where reading is seen to begin: splice, MSG_TRUNC, zero copy. */
@@ -127,7 +129,7 @@ static __always_inline void read_last(struct turn *turn, const struct thread_run
  */
 static __always_inline __u64 sum_waits_of_both(struct turn *turn, struct cpu_state *cpu)
 {
-	struct thread_state *second = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
+	struct thread_state *second = FIND_OF_THREAD(threads, current_task());
 	__u64 wait;
 
 	if (!second || second->woken_ns <= turn->last_ns || second->resumed_ns < second->woken_ns ||
@@ -155,14 +157,14 @@ static __always_inline bool may_be_sending(const struct turn *turn, const struct
  */
 static __always_inline bool is_sent_by_order(const struct turn *turn, const struct cpu_state *cpu)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread_state *thread;
 
-	if (!(task->flags & PF_IO_WORKER))
+	if (!(READ(task, flags) & PF_IO_WORKER))
 		return false;
 	if (cpu->tid == turn->reader)
 		return true;
-	thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	thread = FIND_OF_THREAD(threads, task);
 	return !thread || thread->waker != turn->reader;
 }
 

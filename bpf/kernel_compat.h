@@ -3,7 +3,7 @@
 #ifndef TAUT_KERNEL_COMPAT_H
 #define TAUT_KERNEL_COMPAT_H
 
-#include "kernel_types.h"
+#include "kernel_access.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
@@ -22,8 +22,8 @@ static __always_inline bool task_blocks(bool preempt, struct task_struct *prev)
 	if (preempt)
 		return false;
 	if (bpf_core_field_exists(prev->__state))
-		return prev->__state != 0;
-	return ((struct task_struct___before_5_14 *)prev)->state != 0;
+		return READ(prev, __state) != 0;
+	return READ((struct task_struct___before_5_14 *)prev, state) != 0;
 }
 
 /* Registers as the entry from user space left them, on each architecture. */
@@ -52,17 +52,17 @@ struct pt_regs___arm {
  */
 static __always_inline __u32 syscall_of(struct task_struct *task)
 {
-	void *regs = (void *)bpf_task_pt_regs(task);
+	void *regs = registers_of(task);
 	struct pt_regs___x86 *x86 = regs;
 	struct pt_regs___arm64 *arm64 = regs;
 	struct pt_regs___arm *arm = regs;
 
 	if (bpf_core_field_exists(x86->orig_ax))
-		return x86->ax == -38 ? x86->orig_ax : NO_SYSCALL;
+		return READ(x86, ax) == -38 ? READ(x86, orig_ax) : NO_SYSCALL;
 	if (bpf_core_field_exists(arm64->syscallno))
-		return arm64->syscallno;
+		return READ(arm64, syscallno);
 	if (bpf_core_field_exists(arm->uregs))
-		return arm->uregs[7];
+		return READ(arm, uregs[7]);
 	return NO_SYSCALL;
 }
 
@@ -73,17 +73,17 @@ struct call_arguments {
 
 static __always_inline struct call_arguments arguments_of(struct task_struct *task)
 {
-	void *regs = (void *)bpf_task_pt_regs(task);
+	void *regs = registers_of(task);
 	struct pt_regs___x86 *x86 = regs;
 	struct pt_regs___arm64 *arm64 = regs;
 	struct pt_regs___arm *arm = regs;
 
 	if (bpf_core_field_exists(x86->orig_ax))
-		return (struct call_arguments){ { x86->di, x86->si, x86->dx } };
+		return (struct call_arguments){ { READ(x86, di), READ(x86, si), READ(x86, dx) } };
 	if (bpf_core_field_exists(arm64->syscallno))
-		return (struct call_arguments){ { arm64->regs[0], arm64->regs[1], arm64->regs[2] } };
+		return (struct call_arguments){ { READ(arm64, regs[0]), READ(arm64, regs[1]), READ(arm64, regs[2]) } };
 	if (bpf_core_field_exists(arm->uregs))
-		return (struct call_arguments){ { arm->uregs[0], arm->uregs[1], arm->uregs[2] } };
+		return (struct call_arguments){ { READ(arm, uregs[0]), READ(arm, uregs[1]), READ(arm, uregs[2]) } };
 	return (struct call_arguments){};
 }
 

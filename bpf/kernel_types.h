@@ -164,6 +164,7 @@ struct task_struct {
 	unsigned int flags;
 	int pid;
 	__u32 tgid;
+	void *stack;
 };
 
 struct bpf_iter__task {

@@ -34,16 +34,14 @@ struct thread_call {
 	bool sent;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct thread_call);
-} calls SEC(".maps");
+/* Threads end outside of windows too: who was not seen for longest makes room. */
+STATE_OF_THREADS(calls, struct thread_call, BPF_MAP_TYPE_LRU_HASH, 0, 8192);
+
+static const struct thread_call no_call;
 
 static __always_inline bool is_service(struct task_struct *task)
 {
-	__u32 tgid = task->tgid;
+	__u32 tgid = READ(task, tgid);
 
 	return bpf_map_lookup_elem(&service_pids, &tgid);
 }
@@ -51,7 +49,7 @@ static __always_inline bool is_service(struct task_struct *task)
 /* The scheduler's locks are held around some of these programs: they only look up. */
 static __always_inline struct thread_call *find_call(struct task_struct *task)
 {
-	struct thread_call *call = bpf_task_storage_get(&calls, task, NULL, 0);
+	struct thread_call *call = FIND_OF_THREAD(calls, task);
 
 	return call && call->window == window ? call : NULL;
 }
@@ -59,10 +57,10 @@ static __always_inline struct thread_call *find_call(struct task_struct *task)
 /* NULL for threads of others. */
 static __always_inline struct thread_call *begin_call(struct task_struct *task)
 {
-	struct thread_call *call = bpf_task_storage_get(&calls, task, NULL, 0);
+	struct thread_call *call = FIND_OF_THREAD(calls, task);
 
 	if (!call && is_service(task))
-		call = bpf_task_storage_get(&calls, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		call = KEEP_OF_THREAD(calls, task, no_call);
 	return call;
 }
 
@@ -74,7 +72,7 @@ static __always_inline struct syscall_use *syscall_use(struct overheads *o, __u3
 	return &o->syscalls[number & (MAX_SYSCALLS - 1)];
 }
 
-SEC("tp_btf/sys_enter")
+TRACEPOINT(sys_enter)
 int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 {
 	struct thread_call *call;
@@ -82,7 +80,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 
 	if (!window)
 		return 0;
-	call = begin_call(bpf_get_current_task_btf());
+	call = begin_call(current_task());
 	o = this_overheads();
 	if (!call || !o)
 		return 0;
@@ -103,7 +101,7 @@ static __always_inline void count_wait(struct overheads *o, struct thread_call *
 	}
 }
 
-SEC("tp_btf/sys_exit")
+TRACEPOINT(sys_exit)
 int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 {
 	struct thread_call *call;
@@ -113,7 +111,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 
 	if (!window)
 		return 0;
-	call = find_call(bpf_get_current_task_btf());
+	call = find_call(current_task());
 	o = this_overheads();
 	if (!call || !call->entry_ns || !o)
 		return 0;
@@ -127,7 +125,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 	return 0;
 }
 
-SEC("tp_btf/sched_switch")
+TRACEPOINT(sched_switch)
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct thread_call *from, *to;
@@ -152,7 +150,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 }
 
 /* What a thread waits for in epoll_wait and its like got ready: the first of several that did. */
-SEC("tp_btf/sched_waking")
+TRACEPOINT(sched_waking)
 int BPF_PROG(sched_waking, struct task_struct *p)
 {
 	struct thread_call *call;
@@ -168,18 +166,18 @@ int BPF_PROG(sched_waking, struct task_struct *p)
 /* A process that reads from the target's port is the service's, if it was not known before: from its next call on. */
 static __always_inline void adopt_reader(struct task_struct *task, const struct sk_buff *skb)
 {
-	struct sock *sk = skb->sk;
-	__u32 tgid = task->tgid;
+	struct sock *sk = READ(skb, sk);
+	__u32 tgid = READ(task, tgid);
 	__u8 known = 1;
 
 	if (sk && is_service_socket(sk))
 		bpf_map_update_elem(&service_pids, &tgid, &known, BPF_ANY);
 }
 
-SEC("tp_btf/skb_copy_datagram_iovec")
+TRACEPOINT(skb_copy_datagram_iovec)
 int BPF_PROG(payload_is_copied, const struct sk_buff *skb)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread_call *call;
 	struct overheads *o;
 
@@ -197,7 +195,7 @@ int BPF_PROG(payload_is_copied, const struct sk_buff *skb)
 	return 0;
 }
 
-SEC("tp_btf/tcp_sendmsg_locked")
+TRACEPOINT(tcp_sendmsg_locked)
 int BPF_PROG(payload_is_sent, const struct sock *sk)
 {
 	struct thread_call *call;
@@ -205,7 +203,7 @@ int BPF_PROG(payload_is_sent, const struct sock *sk)
 
 	if (!window)
 		return 0;
-	call = find_call(bpf_get_current_task_btf());
+	call = find_call(current_task());
 	o = this_overheads();
 	if (!call || !o || !call->entry_ns || call->sent)
 		return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /* What packets cost the machine, whosoever they are, in the windows of overheads.bpf.c. */
 #include "cards.h"
+#include "kernel_access.h"
 #include "overheads.h"
 
 const volatile __u64 nic_irqs[MAX_IRQS / 64] = {};
@@ -28,7 +29,7 @@ static __always_inline struct softirq_run *this_softirq(void)
 	return run && run->since_ns && run->window == window ? run : NULL;
 }
 
-SEC("tp_btf/softirq_entry")
+TRACEPOINT(softirq_entry)
 int BPF_PROG(softirq_entry, unsigned int vec)
 {
 	struct softirq_run *run;
@@ -42,7 +43,7 @@ int BPF_PROG(softirq_entry, unsigned int vec)
 	return 0;
 }
 
-SEC("tp_btf/softirq_exit")
+TRACEPOINT(softirq_exit)
 int BPF_PROG(softirq_exit, unsigned int vec)
 {
 	struct softirq_run *run;
@@ -60,7 +61,7 @@ int BPF_PROG(softirq_exit, unsigned int vec)
 	return 0;
 }
 
-SEC("tp_btf/netif_receive_skb")
+TRACEPOINT(netif_receive_skb)
 int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 {
 	struct softirq_run *run;
@@ -96,19 +97,19 @@ static __always_inline int count_gro(int result)
 	return 0;
 }
 
-SEC("tp_btf/napi_gro_receive_exit")
+TRACEPOINT(napi_gro_receive_exit)
 int BPF_PROG(napi_gro_receive, int result)
 {
 	return count_gro(result);
 }
 
-SEC("tp_btf/napi_gro_frags_exit")
+TRACEPOINT(napi_gro_frags_exit)
 int BPF_PROG(napi_gro_frags, int result)
 {
 	return count_gro(result);
 }
 
-SEC("tp_btf/napi_poll")
+TRACEPOINT(napi_poll)
 int BPF_PROG(napi_poll, struct napi_struct *napi, int work)
 {
 	struct net_device *dev;
@@ -121,13 +122,13 @@ int BPF_PROG(napi_poll, struct napi_struct *napi, int work)
 		return 0;
 	o->polls++;
 	o->polled_packets += work;
-	dev = napi->dev;
+	dev = READ(napi, dev);
 	if (dev && is_hardware(dev))
 		o->card_packets += work;
 	return 0;
 }
 
-SEC("tp_btf/irq_handler_entry")
+TRACEPOINT(irq_handler_entry)
 int BPF_PROG(irq_handler_entry, int irq)
 {
 	struct overheads *o;

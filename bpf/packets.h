@@ -30,7 +30,11 @@ extern __u32 keeps_backlog;
 /* The verifier lets nothing be done with a pointer but take the distance to another, which is as good a key. */
 static __always_inline __u64 address_of(struct sk_buff *skb)
 {
+#ifdef TAUT_RAW
+	return (__u64)skb;
+#else
 	return (__u64)skb - (__u64)handed;
+#endif
 }
 
 /* Fibonacci hashing: addresses of packets differ in their middle bits. */
@@ -45,7 +49,7 @@ static __always_inline void keep_packet(struct kept_packet *table, struct sk_buf
 	struct kept_packet *slot = &table[slot_of(address)];
 
 	slot->address = 0;
-	slot->dev = (__u64)skb->dev;
+	slot->dev = (__u64)READ(skb, dev);
 	slot->epoch = epoch;
 	slot->path = *path;
 	slot->address = address;
@@ -66,7 +70,7 @@ static __always_inline bool take_handed(struct sk_buff *skb, struct packet_path 
 	__u64 address = address_of(skb);
 	struct kept_packet *slot = &handed[slot_of(address)];
 
-	return slot->address == address && slot->dev == (__u64)skb->dev && take_path(slot, address, path);
+	return slot->address == address && slot->dev == (__u64)READ(skb, dev) && take_path(slot, address, path);
 }
 
 /* The path of a packet that protocols have taken up; it knows no device any more. */

@@ -15,7 +15,7 @@ __u32 keeps_backlog = 0;
 
 const volatile __u64 nic_irqs[MAX_IRQS / 64] = {};
 
-SEC("tp_btf/irq_handler_entry")
+TRACEPOINT(irq_handler_entry)
 int BPF_PROG(irq_handler_entry, int irq)
 {
 	if (is_card_irq(irq))
@@ -23,7 +23,7 @@ int BPF_PROG(irq_handler_entry, int irq)
 	return 0;
 }
 
-SEC("tp_btf/softirq_entry")
+TRACEPOINT(softirq_entry)
 int BPF_PROG(softirq_entry, unsigned int vec)
 {
 	struct cpu_state *cpu = this_cpu();
@@ -43,7 +43,7 @@ int BPF_PROG(softirq_entry, unsigned int vec)
  * nothing does so it is let go: context switches and calls to send and receive tell as well that a softirq is over, so
  * that enough of such packets would be noticed.
  */
-SEC("tp_btf/softirq_exit")
+TRACEPOINT(softirq_exit)
 int BPF_PROG(softirq_exit, unsigned int vec)
 {
 	leave_softirq(this_cpu());
@@ -53,7 +53,7 @@ int BPF_PROG(softirq_exit, unsigned int vec)
 /* Does RPS choose the CPU for the device's packets? Its first queue speaks for all. */
 static __always_inline bool is_steered(struct net_device *dev)
 {
-	return bpf_core_field_exists(dev->_rx->rps_map) && dev->_rx->rps_map;
+	return bpf_core_field_exists(dev->_rx->rps_map) && READ(READ(dev, _rx), rps_map);
 }
 
 static __always_inline int hand_over(struct sk_buff *skb)
@@ -61,7 +61,7 @@ static __always_inline int hand_over(struct sk_buff *skb)
 	struct cpu_state *cpu = this_cpu();
 	struct packet_path path = {
 		/* What loopback, veth and their like put into a softirq came by no interrupt, even if that softirq did. */
-		.irq_ns = is_hardware(skb->dev) ? cpu->softirq_irq_ns : 0,
+		.irq_ns = is_hardware(READ(skb, dev)) ? cpu->softirq_irq_ns : 0,
 		.softirq_ns = cpu->softirq_ns,
 		.handed_ns = bpf_ktime_get_ns(),
 	};
@@ -70,19 +70,19 @@ static __always_inline int hand_over(struct sk_buff *skb)
 	return 0;
 }
 
-SEC("tp_btf/napi_gro_receive_entry")
+TRACEPOINT(napi_gro_receive_entry)
 int BPF_PROG(napi_gro_receive, struct sk_buff *skb)
 {
 	return hand_over(skb);
 }
 
-SEC("tp_btf/napi_gro_frags_entry")
+TRACEPOINT(napi_gro_frags_entry)
 int BPF_PROG(napi_gro_frags, struct sk_buff *skb)
 {
 	return hand_over(skb);
 }
 
-SEC("tp_btf/netif_receive_skb_entry")
+TRACEPOINT(netif_receive_skb_entry)
 int BPF_PROG(netif_receive, struct sk_buff *skb)
 {
 	return hand_over(skb);
@@ -92,17 +92,17 @@ int BPF_PROG(netif_receive, struct sk_buff *skb)
  * Loopback, veth without GRO, and old drivers, which put packets on a CPU's backlog outside of any poll. On their own
  * CPU they are as good as handed over when the softirq begins.
  */
-SEC("tp_btf/netif_rx_entry")
+TRACEPOINT(netif_rx_entry)
 int BPF_PROG(netif_rx, struct sk_buff *skb)
 {
-	return is_steered(skb->dev) ? hand_over(skb) : 0;
+	return is_steered(READ(skb, dev)) ? hand_over(skb) : 0;
 }
 
-SEC("tp_btf/netif_receive_skb")
+TRACEPOINT(netif_receive_skb)
 int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
-	struct net_device *dev = skb->dev;
+	struct net_device *dev = READ(skb, dev);
 	bool steered = is_steered(dev), hardware = is_hardware(dev);
 
 	if (steered)

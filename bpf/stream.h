@@ -7,6 +7,9 @@
 #include "packets.h"
 #include <bpf/bpf_endian.h>
 
+/* As many have state where nothing in the kernel keeps it for a socket. */
+#define MAX_CONNECTIONS 65536
+
 /* Sequence numbers go round. */
 static __always_inline bool is_after(__u32 a, __u32 b)
 {
@@ -16,18 +19,18 @@ static __always_inline bool is_after(__u32 a, __u32 b)
 /* Only these states belong to a full socket with a stream in it: no listener, no request socket. */
 static __always_inline bool is_stream(struct sock *sk)
 {
-	return (1u << sk->__sk_common.skc_state &
+	return (1u << READ(sk, __sk_common.skc_state) &
 		(1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSE_WAIT |
 		 1u << TCP_LAST_ACK | 1u << TCP_CLOSING)) &&
-	       sk->sk_protocol == IPPROTO_TCP;
+	       READ(sk, sk_protocol) == IPPROTO_TCP;
 }
 
 /* Bytes that arrived in order and were not read. A FIN takes one sequence number and is no payload. */
 static __always_inline __u32 unread(struct sock *sk, struct tcp_sock *tp)
 {
-	__u32 bytes = tp->rcv_nxt - tp->copied_seq;
+	__u32 bytes = READ(tp, rcv_nxt) - READ(tp, copied_seq);
 
-	return bytes && sk->sk_shutdown & RCV_SHUTDOWN ? bytes - 1 : bytes;
+	return bytes && READ(sk, sk_shutdown) & RCV_SHUTDOWN ? bytes - 1 : bytes;
 }
 
 /*
@@ -36,7 +39,7 @@ static __always_inline __u32 unread(struct sock *sk, struct tcp_sock *tp)
  */
 static __always_inline bool is_locked(struct sock *sk)
 {
-	return sk->sk_lock.owned;
+	return READ(sk, sk_lock.owned);
 }
 
 /* The first bytes of a TCP header, as they are on the wire. */
@@ -51,11 +54,11 @@ struct tcp_header {
 /* Gives the length of the payload too, which ACKs, window probes and a bare FIN do not have. */
 static __always_inline bool read_header(struct sk_buff *skb, struct tcp_header *tcp, __u32 *payload)
 {
-	__u64 start = (__u64)skb->head + skb->transport_header;
+	__u64 start = (__u64)READ(skb, head) + READ(skb, transport_header);
 
 	if (bpf_probe_read_kernel(tcp, sizeof(*tcp), (void *)start))
 		return false;
-	*payload = skb->len - (__u32)(start - (__u64)skb->data) - (tcp->data_offset >> 4) * 4;
+	*payload = READ(skb, len) - (__u32)(start - (__u64)READ(skb, data)) - (tcp->data_offset >> 4) * 4;
 	return true;
 }
 
@@ -69,7 +72,7 @@ static __always_inline bool take_backlogged(struct sk_buff *skb, struct packet_p
 /* The kernel's own hash of the connection's two ends, mixed: a client's that differ by their port alone differ by it there. */
 static __always_inline __u32 hash_of(struct sock *sk)
 {
-	return sk->__sk_common.skc_hash * 0x9e3779b1U;
+	return READ(sk, __sk_common.skc_hash) * 0x9e3779b1U;
 }
 
 static __always_inline void arrive(struct arrival *arrival, struct sock *sk, struct sk_buff *skb)
@@ -89,7 +92,7 @@ static __always_inline void arrive(struct arrival *arrival, struct sock *sk, str
 /* A socket tells that payload is ready also at the end of the peer's stream, which is none. */
 static __always_inline bool is_bare_end(struct sock *sk, struct tcp_sock *tp)
 {
-	return sk->sk_shutdown & RCV_SHUTDOWN && !unread(sk, tp);
+	return READ(sk, sk_shutdown) & RCV_SHUTDOWN && !unread(sk, tp);
 }
 
 /* Does the packet bring the payload that comes next? */
@@ -100,7 +103,8 @@ static __always_inline bool brings_payload(struct sk_buff *skb, struct tcp_sock 
 
 	if (!read_header(skb, &tcp, &payload) || !payload)
 		return false;
-	return !is_after(bpf_ntohl(tcp.seq), tp->rcv_nxt) && is_after(bpf_ntohl(tcp.seq) + payload, tp->rcv_nxt);
+	return !is_after(bpf_ntohl(tcp.seq), READ(tp, rcv_nxt)) &&
+	       is_after(bpf_ntohl(tcp.seq) + payload, READ(tp, rcv_nxt));
 }
 
 /* A call copies packet by packet: the first recv ends with the last of its packets. */
@@ -141,7 +145,7 @@ static __always_inline bool find_payload(struct sk_buff *skb, struct sock *sk, _
 	if (!read_header(skb, &tcp, &payload))
 		return false;
 	*end = bpf_ntohl(tcp.seq) + payload;
-	return payload && bpf_ntohs(tcp.source) == sk->__sk_common.skc_num;
+	return payload && bpf_ntohs(tcp.source) == READ(sk, __sk_common.skc_num);
 }
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef TAUT_TARGET_H
 #define TAUT_TARGET_H
 
-#include "kernel_types.h"
+#include "kernel_access.h"
 
 #define MAX_PORTS 4
 
@@ -17,12 +17,12 @@ static __always_inline bool has_target_port(struct sock *sk, __u16 port)
 
 	for (int i = 0; i < MAX_PORTS; i++)
 		listed |= ports[i] && port == ports[i];
-	return listed && sk->__sk_common.skc_net.net->ns.inum == netns;
+	return listed && READ(READ(sk, __sk_common.skc_net.net), ns.inum) == netns;
 }
 
 static __always_inline bool is_service_socket(struct sock *sk)
 {
-	return has_target_port(sk, sk->__sk_common.skc_num);
+	return has_target_port(sk, READ(sk, __sk_common.skc_num));
 }
 
 #endif

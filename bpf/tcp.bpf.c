@@ -22,7 +22,7 @@ static __always_inline void begin(struct sock *sk, struct sk_buff *skb)
 	struct connection *conn;
 	__u32 phase, next;
 
-	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	conn = KEEP_OF_SOCKET(connections, sk, no_connection);
 	if (!conn) {
 		COUNT(lost_map_full);
 		return;
@@ -39,28 +39,28 @@ static __always_inline void begin(struct sock *sk, struct sk_buff *skb)
 }
 
 /* The packet is the last on the socket's queue, unless it was joined to what was there. */
-SEC("tp_btf/sk_data_ready")
+TRACEPOINT(sk_data_ready)
 int BPF_PROG(payload_is_ready, struct sock *sk)
 {
 	struct tcp_sock *tp;
 
 	if (!is_target(sk))
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
+	tp = tcp_of(sk);
 	if (tp && !is_bare_end(sk, tp))
-		begin(sk, sk->sk_receive_queue.prev);
+		begin(sk, READ(sk, sk_receive_queue.prev));
 	return 0;
 }
 
 /* Stands in for sk_data_ready on older kernels: a packet in order, which is about to be put on the socket's queue. */
-SEC("tp_btf/tcp_probe")
+TRACEPOINT(tcp_probe)
 int BPF_PROG(payload_arrives, struct sock *sk, struct sk_buff *skb)
 {
 	struct tcp_sock *tp;
 
 	if (!is_target(sk))
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
+	tp = tcp_of(sk);
 	if (tp && brings_payload(skb, tp))
 		begin(sk, skb);
 	return 0;
@@ -87,7 +87,7 @@ static __always_inline struct reading describe_reading(struct sock *sk)
 
 static __always_inline void begin_read(struct turn *turn, struct tcp_sock *tp, const struct reading *reading)
 {
-	turn->reply_seq = tp->write_seq;
+	turn->reply_seq = READ(tp, write_seq);
 	if (!reading->generation) {
 		turn->arrival.generation = 0;
 		return;
@@ -114,7 +114,7 @@ static __always_inline void begin_unseen(struct turn *turn, const struct reading
  * Called after each stretch of payload that recv, read, splice and their like have taken off the queue. What is read
  * after the service has written belongs to the next request, also while the reply still waits to be sent.
  */
-SEC("tp_btf/tcp_rcv_space_adjust")
+TRACEPOINT(tcp_rcv_space_adjust)
 int BPF_PROG(payload_was_copied, struct sock *sk)
 {
 	struct connection *conn;
@@ -125,8 +125,8 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 
 	if (!is_target(sk))
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
-	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	tp = tcp_of(sk);
+	conn = KEEP_OF_SOCKET(connections, sk, no_connection);
 	if (!tp)
 		return 0;
 	if (!conn) {
@@ -152,7 +152,7 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 		advance_oldest(conn, READ);
 		return 0;
 	}
-	if (tp->write_seq == turn->reply_seq) {
+	if (READ(tp, write_seq) == turn->reply_seq) {
 		go_on_reading(turn, &reading);
 		if (!conn->more && next_state(phase) != IDLE)
 			advance_next(conn, next, IDLE);	/* what came meanwhile was a part of this request */
@@ -168,7 +168,7 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 		break;
 	case READ:
 		/* Once it is answered as well, all that follows before the oldest's reply has left is a part of it. */
-		if (tp->write_seq == turn->reply_seq)
+		if (READ(tp, write_seq) == turn->reply_seq)
 			go_on_reading(turn, &reading);
 	}
 	return 0;
@@ -181,17 +181,17 @@ static __always_inline bool is_sending(struct turn *turn, struct sock *sk, struc
 }
 
 /* One packet can carry the replies of both turns. */
-SEC("tp_btf/net_dev_start_xmit")
+TRACEPOINT(net_dev_start_xmit)
 int BPF_PROG(packet_is_sent, struct sk_buff *skb)
 {
-	struct sock *sk = skb->sk;
+	struct sock *sk = READ(skb, sk);
 	struct connection *conn;
 	__u32 end, row;
 	__u64 now;
 
 	if (!sk || !is_target(sk))
 		return 0;
-	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	conn = FIND_OF_SOCKET(connections, sk);
 	if (!conn || oldest_state(conn->phase) != READ || !find_payload(skb, sk, &end))
 		return 0;
 	for (int i = 0; i < 2; i++) {
@@ -221,17 +221,17 @@ static __always_inline void enqueue_reply(struct turn *turn, bool may_send, stru
 	turn->queued_ns = bpf_ktime_get_ns();
 }
 
-SEC("tp_btf/qdisc_enqueue")
+TRACEPOINT(qdisc_enqueue)
 int BPF_PROG(packet_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
 {
-	struct sock *sk = skb->sk;
+	struct sock *sk = READ(skb, sk);
 	struct connection *conn;
 	struct turn *oldest, *next;
 	__u32 phase, end;
 
 	if (!sk || !is_target(sk))
 		return 0;
-	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	conn = FIND_OF_SOCKET(connections, sk);
 	if (!conn)
 		return 0;
 	phase = conn->phase;
@@ -251,7 +251,7 @@ int BPF_PROG(packet_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue 
  * The socket is unlocked here; if the reply leaves on another CPU in this very moment, the request is complete without
  * a send stage.
  */
-SEC("tp_btf/sock_send_length")
+TRACEPOINT(sock_send_length)
 int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
 {
 	struct cpu_state *cpu = this_cpu();
@@ -261,8 +261,8 @@ int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
 
 	if (ret <= 0 || !cpu->tid || !is_target(sk))
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
-	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	tp = tcp_of(sk);
+	conn = FIND_OF_SOCKET(connections, sk);
 	if (!tp || !conn)
 		return 0;
 	phase = conn->phase;
@@ -270,7 +270,7 @@ int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
 		struct turn *turn = &conn->turns[i];
 		__u32 state = i == oldest_turn(phase) ? oldest_state(phase) : next_state(phase);
 
-		if (state == READ && is_deep(turn) && tp->write_seq != turn->reply_seq && may_be_sending(turn, cpu)) {
+		if (state == READ && is_deep(turn) && READ(tp, write_seq) != turn->reply_seq && may_be_sending(turn, cpu)) {
 			leave_app(turn, cpu);
 			COUNT(held_back);
 		}
@@ -279,21 +279,23 @@ int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
 }
 
 /* The port may be gone from a closing socket, so the filter is the connection's state itself. */
-SEC("tp_btf/inet_sock_set_state")
+TRACEPOINT(inet_sock_set_state)
 int BPF_PROG(connection_changes, struct sock *sk, int oldstate, int newstate)
 {
 	struct connection *conn;
 	__u32 state;
 
-	if (newstate != TCP_CLOSE || sk->sk_protocol != IPPROTO_TCP || oldstate == TCP_LISTEN)
+	if (newstate == TCP_ESTABLISHED)
+		FORGET_SOCKET(connections, sk);	/* if nobody saw an earlier one at this address end */
+	if (newstate != TCP_CLOSE || READ(sk, sk_protocol) != IPPROTO_TCP || oldstate == TCP_LISTEN)
 		return 0;
-	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	conn = FIND_OF_SOCKET(connections, sk);
 	if (!conn)
 		return 0;
 	state = oldest_state(__sync_lock_test_and_set(&conn->phase, 0));
-	if (state == IDLE || state == LEAVING)
-		return 0;
-	COUNT(unanswered);
+	if (state != IDLE && state != LEAVING)
+		COUNT(unanswered);
+	FORGET_SOCKET(connections, sk);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ static __always_inline void switch_out(struct cpu_state *cpu, struct task_struct
 }
 
 /* Leaving the idle loop, before it is known for whom. */
-SEC("tp_btf/cpu_idle")
+TRACEPOINT(cpu_idle)
 int BPF_PROG(cpu_idle, unsigned int state)
 {
 	struct cpu_state *cpu = this_cpu();
@@ -62,7 +62,7 @@ static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state
 	}
 }
 
-SEC("tp_btf/sched_switch")
+TRACEPOINT(sched_switch)
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct thread_state *from = NULL, *to;
@@ -71,16 +71,16 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 
 	leave_softirq(cpu);
 	if (cpu->tid)
-		from = bpf_task_storage_get(&threads, prev, NULL, 0);
-	to = bpf_task_storage_get(&threads, next, NULL, 0);
-	cpu->tid = to ? next->pid : 0;
+		from = FIND_OF_THREAD(threads, prev);
+	to = FIND_OF_THREAD(threads, next);
+	cpu->tid = to ? READ(next, pid) : 0;
 	if (!from && !to)
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (from)
 		switch_out(cpu, prev, from, task_blocks(preempt, prev), now);
 	if (to)
-		switch_in(cpu, to, !prev->pid, now);
+		switch_in(cpu, to, !READ(prev, pid), now);
 	return 0;
 }
 
@@ -88,7 +88,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
  * A thread of the service wakes another one: from here on the second works for the first's request. A softirq on top
  * of the first may wake the second as well, but one that waits for a hand-over has no softirq to wait for.
  */
-SEC("tp_btf/sched_waking")
+TRACEPOINT(sched_waking)
 int BPF_PROG(sched_waking, struct task_struct *p)
 {
 	struct cpu_state *cpu = this_cpu();
@@ -96,7 +96,7 @@ int BPF_PROG(sched_waking, struct task_struct *p)
 
 	if (!cpu->tid)
 		return 0;
-	thread = bpf_task_storage_get(&threads, p, NULL, 0);
+	thread = FIND_OF_THREAD(threads, p);
 	if (thread) {
 		thread->woken_ns = bpf_ktime_get_ns();
 		thread->waker = cpu->tid;
@@ -106,13 +106,15 @@ int BPF_PROG(sched_waking, struct task_struct *p)
 }
 
 /* New threads of a known service are known from their first switch on. */
-SEC("tp_btf/sched_process_fork")
+TRACEPOINT(sched_process_fork)
 int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	if (this_cpu()->tid)
-		bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		KEEP_OF_THREAD(threads, child, no_state);
 	return 0;
 }
+
+#ifndef TAUT_RAW
 
 #define MAX_PIDS 64
 __u32 service_pids[MAX_PIDS] = {};
@@ -127,12 +129,24 @@ int know_threads(struct bpf_iter__task *ctx)
 		return 0;
 	for (int i = 0; i < MAX_PIDS && service_pids[i]; i++) {
 		if (task->tgid == service_pids[i]) {
-			bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+			KEEP_OF_THREAD(threads, task, no_state);
 			break;
 		}
 	}
 	return 0;
 }
+
+#else
+
+/* User space enters the threads that the service has already; here they go when they end. */
+TRACEPOINT(sched_process_exit)
+int thread_ends(__u64 *ctx)
+{
+	forget_state(&threads, (__u32)bpf_get_current_pid_tgid());
+	return 0;
+}
+
+#endif
 
 static __always_inline int begin_call(struct cpu_state *cpu, __u64 ns)
 {
@@ -146,7 +160,7 @@ static __always_inline int begin_call(struct cpu_state *cpu, __u64 ns)
 }
 
 /* Copies what has arrived to user space, packet by packet; the socket is locked. */
-SEC("tp_btf/skb_copy_datagram_iovec")
+TRACEPOINT(skb_copy_datagram_iovec)
 int BPF_PROG(recv_copies)
 {
 	struct cpu_state *cpu = this_cpu();
@@ -157,7 +171,7 @@ int BPF_PROG(recv_copies)
 }
 
 /* Needed where a request is read in several pieces: do they belong to one call? */
-SEC("tp_btf/sock_recv_length")
+TRACEPOINT(sock_recv_length)
 int BPF_PROG(recv_ends)
 {
 	this_cpu()->run.recvs++;
@@ -165,7 +179,7 @@ int BPF_PROG(recv_ends)
 }
 
 /* Copies the reply from user space, piece by piece: what was written and what is left together stay the same. */
-SEC("tp_btf/tcp_sendmsg_locked")
+TRACEPOINT(tcp_sendmsg_locked)
 int BPF_PROG(send_copies, struct sock *sk, struct msghdr *msg)
 {
 	struct cpu_state *cpu = this_cpu();
@@ -174,10 +188,10 @@ int BPF_PROG(send_copies, struct sock *sk, struct msghdr *msg)
 
 	if (!cpu->tid)
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
+	tp = tcp_of(sk);
 	if (!tp)
 		return 0;
-	end = tp->write_seq + (__u32)msg->msg_iter.count;
+	end = READ(tp, write_seq) + (__u32)READ(msg, msg_iter.count);
 	if (end == cpu->run.send_end)
 		return 0;
 	cpu->run.send_end = end;
@@ -188,7 +202,7 @@ int BPF_PROG(send_copies, struct sock *sk, struct msghdr *msg)
  * Stands in for these on older kernels, where nothing else tells of a send: dear, as all processes then take the slow
  * way into every system call. Calls that wait for others to read come after those, and would hide them.
  */
-SEC("tp_btf/sys_enter")
+TRACEPOINT(sys_enter)
 int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
 {
 	struct cpu_state *cpu = this_cpu();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /* Which service has the most traffic? Counts reads of payload, for listening ports only, while attached. */
 #include "traffic.h"
-#include <bpf/bpf_helpers.h>
+#include "kernel_access.h"
 #include <bpf/bpf_tracing.h>
 
 struct {
@@ -11,12 +11,12 @@ struct {
 	__type(value, __u64);
 } reads SEC(".maps");
 
-SEC("tp_btf/tcp_rcv_space_adjust")
+TRACEPOINT(tcp_rcv_space_adjust)
 int BPF_PROG(count_read, struct sock *sk)
 {
 	struct service_port key = {
-		.netns = sk->__sk_common.skc_net.net->ns.inum,
-		.port = sk->__sk_common.skc_num,
+		.netns = READ(READ(sk, __sk_common.skc_net.net), ns.inum),
+		.port = READ(sk, __sk_common.skc_num),
 	};
 	__u64 *count;
 

@@ -11,7 +11,7 @@
 
 static __always_inline bool is_target(struct sock *sk)
 {
-	return is_service_socket(sk) && sk->sk_protocol == IPPROTO_UDP;
+	return is_service_socket(sk) && READ(sk, sk_protocol) == IPPROTO_UDP;
 }
 
 /* A peer's packets belong together as a connection's do. */
@@ -33,10 +33,10 @@ static __always_inline bool find_sender(struct sock *sk, const struct cpu_state 
 {
 	struct headers headers = find_headers((const struct sk_buff *)cpu->packet_address);
 
-	if (find_peer(&headers, true, peer) && bpf_ntohs(peer->local_port) == sk->__sk_common.skc_num)
+	if (find_peer(&headers, true, peer) && bpf_ntohs(peer->local_port) == READ(sk, __sk_common.skc_num))
 		return true;
-	headers = find_headers(sk->sk_receive_queue.prev);
-	return find_peer(&headers, true, peer) && bpf_ntohs(peer->local_port) == sk->__sk_common.skc_num;
+	headers = find_headers(READ(sk, sk_receive_queue.prev));
+	return find_peer(&headers, true, peer) && bpf_ntohs(peer->local_port) == READ(sk, __sk_common.skc_num);
 }
 
 /* The service may have read and answered it already, when its probes on other CPUs were faster. */
@@ -50,7 +50,7 @@ static __always_inline void answer_early(struct datagrams *datagrams, struct tur
 		finish(turn, early, false);
 }
 
-SEC("tp_btf/sk_data_ready")
+TRACEPOINT(sk_data_ready)
 int BPF_PROG(datagram_is_ready, struct sock *sk)
 {
 	struct cpu_state *cpu = this_cpu();
@@ -62,7 +62,7 @@ int BPF_PROG(datagram_is_ready, struct sock *sk)
 
 	if (!is_target(sk))
 		return 0;
-	reads = bpf_sk_storage_get(&reads_of_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	reads = KEEP_OF_SOCKET(reads_of_sockets, sk, no_reads);
 	if (reads && find_sender(sk, cpu, &peer))
 		datagrams = find_datagrams(&peer);
 	if (!datagrams || !reads) {
@@ -89,7 +89,7 @@ int BPF_PROG(datagram_is_ready, struct sock *sk)
 }
 
 /* The end of each receiving call, and of each datagram that recvmmsg reads. */
-SEC("tp_btf/sock_recv_length")
+TRACEPOINT(sock_recv_length)
 int BPF_PROG(datagram_is_read, struct sock *sk, int ret, int flags)
 {
 	struct cpu_state *cpu = this_cpu();
@@ -99,7 +99,7 @@ int BPF_PROG(datagram_is_read, struct sock *sk, int ret, int flags)
 
 	if (ret < 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) || !is_target(sk))
 		return 0;
-	reads = bpf_sk_storage_get(&reads_of_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	reads = KEEP_OF_SOCKET(reads_of_sockets, sk, no_reads);
 	if (!reads)
 		return 0;
 	now = bpf_ktime_get_ns();
@@ -118,7 +118,7 @@ int BPF_PROG(datagram_is_read, struct sock *sk, int ret, int flags)
 /* The service answers a datagram that it has read. False if it has not: then this is something else. */
 static __always_inline bool leave_service(struct turn *turn, struct sock *sk, __u64 now)
 {
-	struct reads *reads = bpf_sk_storage_get(&reads_of_sockets, sk, NULL, 0);
+	struct reads *reads = FIND_OF_SOCKET(reads_of_sockets, sk);
 	struct cpu_state *cpu = this_cpu();
 
 	if (!reads || !match_read(turn, reads, now, cpu->tid))
@@ -139,10 +139,10 @@ static __always_inline struct datagrams *find_asked(struct sk_buff *skb, struct 
 	return find_peer(&headers, false, &peer) ? find_datagrams(&peer) : NULL;
 }
 
-SEC("tp_btf/net_dev_start_xmit")
+TRACEPOINT(net_dev_start_xmit)
 int BPF_PROG(datagram_is_sent, struct sk_buff *skb)
 {
-	struct sock *sk = skb->sk;
+	struct sock *sk = READ(skb, sk);
 	struct datagrams *datagrams = find_asked(skb, sk);
 	struct turn *turn;
 	__u32 number;
@@ -162,10 +162,10 @@ int BPF_PROG(datagram_is_sent, struct sk_buff *skb)
 	return 0;
 }
 
-SEC("tp_btf/qdisc_enqueue")
+TRACEPOINT(qdisc_enqueue)
 int BPF_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
 {
-	struct sock *sk = skb->sk;
+	struct sock *sk = READ(skb, sk);
 	struct datagrams *datagrams = find_asked(skb, sk);
 	__u32 number;
 	__u64 now;

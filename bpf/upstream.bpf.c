@@ -23,12 +23,9 @@ struct exchange {
 	bool pipelined;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct exchange);
-} exchanges SEC(".maps");
+STATE_OF_SOCKETS(exchanges, struct exchange, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, MAX_CONNECTIONS);
+
+static const struct exchange no_exchange;
 
 /*
  * Where a request's stages are put together: when a thread sends the next one, when a connection closes, on top of that
@@ -45,7 +42,7 @@ __u32 has_ended = 0;
 
 static __always_inline bool is_target(struct sock *sk)
 {
-	return has_target_port(sk, bpf_ntohs(sk->__sk_common.skc_dport)) && is_stream(sk) && !has_ended;
+	return has_target_port(sk, bpf_ntohs(READ(sk, __sk_common.skc_dport))) && is_stream(sk) && !has_ended;
 }
 
 /* What the reply's packet went through before the request had left, like its softirq's begin, is none of the request's. */
@@ -122,7 +119,7 @@ static __always_inline void begin_exchange(struct exchange *exchange, struct soc
 
 static __always_inline struct exchange *find_exchange(struct sock *sk)
 {
-	struct exchange *exchange = bpf_sk_storage_get(&exchanges, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct exchange *exchange = KEEP_OF_SOCKET(exchanges, sk, no_exchange);
 
 	if (!exchange)
 		COUNT(lost_map_full);
@@ -130,7 +127,7 @@ static __always_inline struct exchange *find_exchange(struct sock *sk)
 }
 
 /* Copies the request from user space, piece by piece. */
-SEC("tp_btf/tcp_sendmsg_locked")
+TRACEPOINT(tcp_sendmsg_locked)
 int BPF_PROG(request_is_written, struct sock *sk, struct msghdr *msg)
 {
 	struct cpu_state *cpu = this_cpu();
@@ -140,14 +137,14 @@ int BPF_PROG(request_is_written, struct sock *sk, struct msghdr *msg)
 
 	if (!is_target(sk))
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
+	tp = tcp_of(sk);
 	exchange = find_exchange(sk);
-	if (!tp || !exchange || !msg->msg_iter.count)
+	if (!tp || !exchange || !READ(msg, msg_iter.count))
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (!cpu->tid)
 		adopt_current(cpu, now);
-	begin_exchange(exchange, sk, tp, tp->write_seq, now);
+	begin_exchange(exchange, sk, tp, READ(tp, write_seq), now);
 	return 0;
 }
 
@@ -164,9 +161,9 @@ static __always_inline struct exchange *follow_packet(struct sock *sk, struct sk
 	if (!is_target(sk) || !find_payload(skb, sk, &end))
 		return NULL;
 	if (!follows_syscalls) {
-		exchange = bpf_sk_storage_get(&exchanges, sk, NULL, 0);
+		exchange = FIND_OF_SOCKET(exchanges, sk);
 	} else {
-		tp = bpf_skc_to_tcp_sock(sk);
+		tp = tcp_of(sk);
 		exchange = find_exchange(sk);
 		if (!tp || !exchange)
 			return NULL;
@@ -175,7 +172,7 @@ static __always_inline struct exchange *follow_packet(struct sock *sk, struct sk
 			__u32 tid;
 			const struct thread_run *run = find_thread(sk, now, &tid);
 
-			begin_exchange(exchange, sk, tp, exchange->sent_end ?: tp->snd_una, tid ? run->call_ns : now);
+			begin_exchange(exchange, sk, tp, exchange->sent_end ?: READ(tp, snd_una), tid ? run->call_ns : now);
 		}
 	}
 	if (!exchange || exchange->state != SENT || !is_after(end, exchange->request_seq))
@@ -184,11 +181,11 @@ static __always_inline struct exchange *follow_packet(struct sock *sk, struct sk
 	return exchange->sent_ns ? NULL : exchange;
 }
 
-SEC("tp_btf/net_dev_start_xmit")
+TRACEPOINT(net_dev_start_xmit)
 int BPF_PROG(request_is_sent, struct sk_buff *skb)
 {
 	struct exchange *exchange;
-	struct sock *sk = skb->sk;
+	struct sock *sk = READ(skb, sk);
 
 	if (!sk)
 		return 0;
@@ -198,11 +195,11 @@ int BPF_PROG(request_is_sent, struct sk_buff *skb)
 	return 0;
 }
 
-SEC("tp_btf/qdisc_enqueue")
+TRACEPOINT(qdisc_enqueue)
 int BPF_PROG(request_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
 {
 	struct exchange *exchange;
-	struct sock *sk = skb->sk;
+	struct sock *sk = READ(skb, sk);
 
 	if (!sk)
 		return 0;
@@ -214,7 +211,7 @@ int BPF_PROG(request_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue
 
 static __always_inline void answer(struct sock *sk, struct sk_buff *skb)
 {
-	struct exchange *exchange = bpf_sk_storage_get(&exchanges, sk, NULL, 0);
+	struct exchange *exchange = FIND_OF_SOCKET(exchanges, sk);
 
 	if (!exchange || exchange->state != SENT)
 		return;
@@ -222,34 +219,34 @@ static __always_inline void answer(struct sock *sk, struct sk_buff *skb)
 	exchange->state = ANSWERED;
 }
 
-SEC("tp_btf/sk_data_ready")
+TRACEPOINT(sk_data_ready)
 int BPF_PROG(reply_is_ready, struct sock *sk)
 {
 	struct tcp_sock *tp;
 
 	if (!is_target(sk))
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
+	tp = tcp_of(sk);
 	if (tp && !is_bare_end(sk, tp))
-		answer(sk, sk->sk_receive_queue.prev);
+		answer(sk, READ(sk, sk_receive_queue.prev));
 	return 0;
 }
 
 /* Stands in for sk_data_ready on older kernels. */
-SEC("tp_btf/tcp_probe")
+TRACEPOINT(tcp_probe)
 int BPF_PROG(reply_arrives, struct sock *sk, struct sk_buff *skb)
 {
 	struct tcp_sock *tp;
 
 	if (!is_target(sk))
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
+	tp = tcp_of(sk);
 	if (tp && brings_payload(skb, tp))
 		answer(sk, skb);
 	return 0;
 }
 
-SEC("tp_btf/tcp_rcv_space_adjust")
+TRACEPOINT(tcp_rcv_space_adjust)
 int BPF_PROG(reply_was_copied, struct sock *sk)
 {
 	const struct thread_run *run;
@@ -260,7 +257,7 @@ int BPF_PROG(reply_was_copied, struct sock *sk)
 
 	if (!is_target(sk))
 		return 0;
-	exchange = bpf_sk_storage_get(&exchanges, sk, NULL, 0);
+	exchange = FIND_OF_SOCKET(exchanges, sk);
 	if (!exchange)
 		return 0;
 	turn = &exchange->turn;
@@ -281,15 +278,17 @@ int BPF_PROG(reply_was_copied, struct sock *sk)
 }
 
 /* As for servers, the state is the filter. */
-SEC("tp_btf/inet_sock_set_state")
+TRACEPOINT(inet_sock_set_state)
 int BPF_PROG(exchange_ends, struct sock *sk, int oldstate, int newstate)
 {
 	struct exchange *exchange;
 	__u32 state;
 
-	if (newstate != TCP_CLOSE || sk->sk_protocol != IPPROTO_TCP || oldstate == TCP_LISTEN)
+	if (newstate == TCP_ESTABLISHED)
+		FORGET_SOCKET(exchanges, sk);	/* if nobody saw an earlier one at this address end */
+	if (newstate != TCP_CLOSE || READ(sk, sk_protocol) != IPPROTO_TCP || oldstate == TCP_LISTEN)
 		return 0;
-	exchange = bpf_sk_storage_get(&exchanges, sk, NULL, 0);
+	exchange = FIND_OF_SOCKET(exchanges, sk);
 	if (!exchange)
 		return 0;
 	state = exchange->state;
@@ -298,10 +297,21 @@ int BPF_PROG(exchange_ends, struct sock *sk, int oldstate, int newstate)
 		finish_exchange(exchange, BY_CLOSE);
 	else if (state != NONE && !has_ended)
 		COUNT(unanswered);
+	FORGET_SOCKET(exchanges, sk);
 	return 0;
 }
 
 /* When nothing is measured any more: the replies that were read last on connections that are still open. */
+static __always_inline void finish_taken(struct exchange *exchange)
+{
+	if (exchange->state == TAKEN) {
+		exchange->state = NONE;
+		finish_exchange(exchange, BY_USER);
+	}
+}
+
+#ifndef TAUT_RAW
+
 SEC("iter/bpf_sk_storage_map")
 int finish_open(struct bpf_iter__bpf_sk_storage_map *context)
 {
@@ -310,12 +320,31 @@ int finish_open(struct bpf_iter__bpf_sk_storage_map *context)
 
 	if (!sk)
 		return 0;
-	exchange = bpf_sk_storage_get(&exchanges, sk, NULL, 0);
-	if (exchange && exchange->state == TAKEN) {
-		exchange->state = NONE;
-		finish_exchange(exchange, BY_USER);
-	}
+	exchange = FIND_OF_SOCKET(exchanges, sk);
+	if (exchange)
+		finish_taken(exchange);
 	return 0;
 }
+
+#else
+
+__u32 is_finished = 0;
+
+static long finish_each(void *map, const void *key, struct exchange *exchange, void *context)
+{
+	finish_taken(exchange);
+	return 0;
+}
+
+/* No iterator without BTF: whichever thread makes a system call first does it. */
+TRACEPOINT(sys_enter)
+int finish_open(void *context)
+{
+	if (!__sync_lock_test_and_set(&is_finished, 1))
+		bpf_for_each_map_elem(&exchanges, finish_each, NULL, 0);
+	return 0;
+}
+
+#endif
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,3 +1,4 @@
+import type { KernelTypes } from '../probes/kernel-types.js'
 import { TrafficMeter } from '../probes/traffic.js'
 import { listServices } from '../system/services.js'
 import {
@@ -12,14 +13,14 @@ import { Failure } from './failure.js'
 const RANKING_MS = 500
 
 /** Finds the target that the options name or, when they name none, the service with the most traffic right now. */
-export const chooseTarget = async (options: TargetOptions): Promise<Target> => {
+export const chooseTarget = async (options: TargetOptions, types: KernelTypes): Promise<Target> => {
   const targets = await findTargets(options)
   const [first] = targets
   if (first !== undefined && targets.length === 1) {
     if (!isNamed(options)) say(first, 'the only service')
     return first
   }
-  using meter = new TrafficMeter()
+  using meter = new TrafficMeter(types)
   const rates = await meter.measure(
     targets.map(({ service }) => service),
     RANKING_MS,

@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { BpfError, listPrograms } from 'libbpf-ts'
+import { BpfError, hasKernelBtf, listPrograms } from 'libbpf-ts'
+import { BTF_SOURCES } from '../probes/kernel-types.js'
 import { probeOverheadSupport } from '../probes/overheads.js'
 import { findMissing, probeSupport, type Support } from '../probes/support.js'
 import { listWaitSyscalls } from '../probes/syscalls.js'
 import { describeHost } from '../system/host.js'
 import { VERSION } from '../version.js'
+import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { type Check, formatDoctor, remedyOf } from './doctor-report.js'
 import { EXIT } from './failure.js'
 import { listMissingCapabilities } from './permission.js'
@@ -13,19 +15,19 @@ import { terminalColumns } from './terminal.js'
 
 /** Adds `taut doctor`: what this kernel and machine can and can't do, and how to get the rest. */
 export const addDoctor = (program: Command): void => {
-  program
-    .command('doctor')
+  addBtfOption(program.command('doctor'))
     .description("what this kernel and machine can and can't do, and how to get the rest")
     .option('--json', 'print one JSON document')
     .action(doctor)
 }
 
-const doctor = ({ json }: { json?: boolean }): void => {
+const doctor = ({ json, btf }: BtfArguments & { json?: boolean }): void => {
   const host = describeHost()
-  const checks = [checkPermission(), checkBpf(), checkBtf(), checkJit(), checkArchitecture()]
+  const checks = [checkPermission(), checkBpf(), checkBtf(btf), checkJit(), checkArchitecture()]
+  const kind = btf === undefined ? 'tp_btf' : 'raw_tp'
   const canProbe = checks.slice(0, 3).every(({ ok }) => ok)
-  const support = canProbe ? probeSupport() : null
-  const overheads = canProbe ? probeOverheadSupport() : []
+  const support = canProbe ? probeSupport(kind) : null
+  const overheads = canProbe ? probeOverheadSupport(kind) : []
   if (json) {
     process.stdout.write(
       `${JSON.stringify({
@@ -77,15 +79,24 @@ const checkBpf = (): Check => {
   }
 }
 
-const BTF = '/sys/kernel/btf/vmlinux'
-
-const checkBtf = (): Check => {
-  const ok = existsSync(BTF)
-  return {
-    name: 'btf',
-    ok,
-    detail: ok ? BTF : `${BTF} is not there`,
-    remedy: ok ? null : 'a kernel built with CONFIG_DEBUG_INFO_BTF',
+const checkBtf = (file?: string): Check => {
+  const name = 'btf'
+  if (file === undefined) {
+    const ok = hasKernelBtf()
+    return {
+      name,
+      ok,
+      detail: ok ? '/sys/kernel/btf/vmlinux' : '/sys/kernel/btf/vmlinux is not there',
+      remedy: ok ? null : `a kernel built with CONFIG_DEBUG_INFO_BTF, or ${BTF_SOURCES}`,
+    }
+  }
+  try {
+    pickKernelTypes({ btf: file })
+    const detail = `${file}; the probes do without BTF in the kernel, the service's threads come from /proc`
+    return { name, ok: true, detail, remedy: null }
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error)
+    return { name, ok: false, detail, remedy: BTF_SOURCES }
   }
 }
 

@@ -1,11 +1,13 @@
 import type { Command } from 'commander'
 import type { MeasureDocument, NamedService } from '../latency/document.js'
+import type { KernelTypes } from '../probes/kernel-types.js'
 import { Session } from '../probes/session.js'
 import { TrafficMeter } from '../probes/traffic.js'
 import { listServices, type Service } from '../system/services.js'
 import { createTarget, type Target, type TargetOptions } from '../system/target.js'
 import { openLiveScreen } from '../tui/live.js'
 import type { LiveService } from '../tui/model.js'
+import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { createBudgetOption } from './budget-option.js'
 import { chooseTarget, findTargets } from './choose-target.js'
 import { EXIT, Failure } from './failure.js'
@@ -19,11 +21,11 @@ const REFRESH_MS = 1000
 const RANKING_MS = 250
 const REFRESHES_A_RANKING = 10
 
-type LiveOptions = TargetArguments & { budget?: number; json?: boolean }
+type LiveOptions = TargetArguments & BtfArguments & { budget?: number; json?: boolean }
 
 /** Adds `taut live`, the default: the terminal view of the services, one of them traced. */
 export const addLive = (program: Command): void => {
-  addTargetOptions(program.command('live'))
+  addBtfOption(addTargetOptions(program.command('live')))
     .description('the terminal view (the default)')
     .addOption(createBudgetOption())
     .option('--json', 'no screen: one JSON document a second, one a line')
@@ -32,16 +34,21 @@ export const addLive = (program: Command): void => {
 
 const live = async (options: LiveOptions): Promise<void> => {
   requirePermission()
-  if (options.json) return streamDocuments(pickTarget(options), options.budget)
+  const types = pickKernelTypes(options)
+  if (options.json) return streamDocuments(pickTarget(options), types, options.budget)
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new Failure('the live view needs a terminal (try: taut measure, or taut live --json)')
   }
-  await showLive(pickTarget(options), options.budget)
+  await showLive(pickTarget(options), types, options.budget)
 }
 
-const streamDocuments = async (options: TargetOptions, budget: number | undefined): Promise<void> => {
+const streamDocuments = async (
+  options: TargetOptions,
+  types: KernelTypes,
+  budget: number | undefined,
+): Promise<void> => {
   const { signal } = listenForInterrupt()
-  using session = await Session.start(await chooseTarget(options), budget)
+  using session = await Session.start(await chooseTarget(options, types), types, budget)
   while (!signal.aborted) {
     await sleep(REFRESH_MS, signal)
     if (signal.aborted) break
@@ -52,8 +59,12 @@ const streamDocuments = async (options: TargetOptions, budget: number | undefine
 }
 
 /** Shows the live view until the person or a signal ends it; traces what the options name, or the busiest service. */
-export const showLive = async (options: TargetOptions, budget?: number): Promise<void> => {
-  const view = new LiveView(options, budget)
+export const showLive = async (
+  options: TargetOptions,
+  types: KernelTypes,
+  budget?: number,
+): Promise<void> => {
+  const view = new LiveView(options, types, budget)
   await view.run()
 }
 
@@ -61,18 +72,21 @@ export const showLive = async (options: TargetOptions, budget?: number): Promise
 class LiveView {
   readonly #options: TargetOptions
   readonly #budget: number | undefined
+  readonly #types: KernelTypes
   readonly #quit = new AbortController()
   #services: { service: Service; rate: number | null }[] = []
-  readonly #traffic = new TrafficMeter()
+  readonly #traffic: TrafficMeter
   #session: Session | null = null
   #startedMs = 0
   #document: MeasureDocument | null = null
   #wanted: Target | null = null
   #status = 'looking for services'
 
-  constructor(options: TargetOptions, budget: number | undefined) {
+  constructor(options: TargetOptions, types: KernelTypes, budget: number | undefined) {
     this.#options = options
+    this.#types = types
     this.#budget = budget
+    this.#traffic = new TrafficMeter(types)
   }
 
   async run(): Promise<void> {
@@ -133,7 +147,7 @@ class LiveView {
       const target = this.#wanted
       this.#wanted = null
       this.#session?.close()
-      this.#session = await Session.start(target, this.#budget)
+      this.#session = await Session.start(target, this.#types, this.#budget)
       this.#startedMs = performance.now()
       this.#document = null
     } else if (this.#session !== null) {

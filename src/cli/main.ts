@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { BpfError } from 'libbpf-ts'
-import { UnsupportedError } from '../probes/support.js'
+import { UnsupportedError } from '../probes/unsupported.js'
 import { printable } from '../text/printable.js'
 import { VERSION } from '../version.js'
 import { addApply } from './apply.js'

@@ -2,6 +2,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { MeasureDocument } from '../latency/document.js'
 import { Session } from '../probes/session.js'
+import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { createBudgetOption } from './budget-option.js'
 import { chooseTarget, findClientTarget } from './choose-target.js'
 import { createDurationOption } from './duration.js'
@@ -12,19 +13,20 @@ import { formatReport } from './report.js'
 import { addClientOption, addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
 
-type MeasureOptions = TargetArguments & {
-  to?: number
-  for: number
-  budget?: number
-  json?: boolean
-  readyFile?: string
-}
+type MeasureOptions = TargetArguments &
+  BtfArguments & {
+    to?: number
+    for: number
+    budget?: number
+    json?: boolean
+    readyFile?: string
+  }
 
 const REFRESH_MS = 1000
 
 /** Adds `taut measure`: measures a service for a while and prints where its requests spent their time. */
 export const addMeasure = (program: Command): void => {
-  addClientOption(addTargetOptions(program.command('measure')))
+  addBtfOption(addClientOption(addTargetOptions(program.command('measure'))))
     .description('measure a service for a while, print the breakdown')
     .addOption(createDurationOption('how long'))
     .addOption(createBudgetOption())
@@ -35,13 +37,14 @@ export const addMeasure = (program: Command): void => {
 
 const measure = async (options: MeasureOptions): Promise<void> => {
   requirePermission()
+  const types = pickKernelTypes(options)
   const interrupt = listenForInterrupt()
   if (options.readyFile !== undefined) removeReadyFile(options.readyFile)
   const target =
     options.to === undefined
-      ? await chooseTarget(pickTarget(options))
+      ? await chooseTarget(pickTarget(options), types)
       : findClientTarget(options.to, options.netns)
-  using session = await Session.start(target, options.budget)
+  using session = await Session.start(target, types, options.budget)
   if (options.readyFile !== undefined) writeReadyFile(options.readyFile)
   await refreshUntil(session, options.for * 1000, interrupt.signal)
   printMeasurement(await session.stop(), options)

@@ -4,6 +4,7 @@ import { listOnlineCpus } from '../system/cpus.js'
 import { findBusiestNic, listNics, type Nic } from '../system/nics.js'
 import type { Service } from '../system/services.js'
 import { printable } from '../text/printable.js'
+import { pickKernelTypes } from './btf-option.js'
 import { chooseTarget, findTargets } from './choose-target.js'
 import { EXIT, Failure } from './failure.js'
 
@@ -58,7 +59,7 @@ const selectCpus = (text: string, online: readonly number[]): number[] => {
 }
 
 const selectService = async (text: string): Promise<Service> => {
-  if (text === 'busiest') return (await chooseTarget({})).service
+  if (text === 'busiest') return (await chooseTarget({}, pickKernelTypes({}))).service
   const port = Number(text)
   if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65535)
     throw new Failure(`--port: '${text}' is no port (try 11211)`, EXIT.usage)

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import type { OverheadSample } from '../latency/overheads.js'
 import type { Target } from '../system/target.js'
+import type { KernelTypes } from './kernel-types.js'
 import { describeWords, OverheadProbes } from './overheads.js'
 
 /** Enough requests to tell what one of them takes; a service that answers fewer is looked at for longer. */
@@ -16,8 +17,8 @@ export class OverheadSampler implements Disposable {
   #seconds = 0
 
   /** Loads the probes for a target, which takes a tenth of a second or two; throws libbpf-ts's BpfError. */
-  constructor(target: Target) {
-    this.#probes = OverheadProbes.load(target)
+  constructor(target: Target, types: KernelTypes) {
+    this.#probes = OverheadProbes.load(target, types)
   }
 
   /**

@@ -1,5 +1,4 @@
-import { fileURLToPath } from 'node:url'
-import { BpfObject, type Link, type Program } from 'libbpf-ts'
+import type { BpfObject, Link, Program } from 'libbpf-ts'
 import { OVERHEAD_SUMS, type OverheadSample } from '../latency/overheads.js'
 import type { Target } from '../system/target.js'
 import { toBits } from './bits.js'
@@ -10,12 +9,11 @@ import {
   SYSCALL_USE_OFFSETS,
   SYSCALL_USE_SIZE,
 } from './generated/overheads.js'
+import { type KernelTypes, openProbes, type ProbeKind } from './kernel-types.js'
 import { countMissedRuns, loadOnly, setNicIrqs, setTarget } from './specialise.js'
 import { findObstacle, type Probe, type Support } from './support.js'
 import { listSyscallNames } from './syscall-names.js'
 import { listWaitSyscalls } from './syscalls.js'
-
-const OBJECT = fileURLToPath(new URL('../../bpf/overheads.bpf.o', import.meta.url))
 
 /** As many system calls as the probes tell apart, MAX_SYSCALLS in bpf/overheads.h; the last slot is for all others. */
 const MAX_SYSCALLS = OVERHEADS_OFFSETS.voluntary / SYSCALL_USE_SIZE
@@ -94,10 +92,10 @@ export const OVERHEAD_PROBES: readonly (Pick<Probe, 'point' | 'buys' | 'since'> 
 ]
 
 /** Tries every one of them, as probeSupport does those of requests. */
-export const probeOverheadSupport = (): Support[] =>
+export const probeOverheadSupport = (kind: ProbeKind): Support[] =>
   OVERHEAD_PROBES.map(probe => ({
     probe: { ...probe, required: false, stages: [] },
-    reason: findObstacle(probe.point),
+    reason: findObstacle(probe.point, kind),
   }))
 
 /** Cumulative sums over all CPUs, of every word of struct overheads. */
@@ -119,8 +117,8 @@ export class OverheadProbes implements Disposable {
   }
 
   /** Loads those that this kernel takes; throws libbpf-ts's BpfError. */
-  static load(target: Target): OverheadProbes {
-    const object = BpfObject.open(OBJECT)
+  static load(target: Target, types: KernelTypes): OverheadProbes {
+    const object = openProbes('overheads', types)
     try {
       setTarget(object, target)
       object
@@ -128,7 +126,8 @@ export class OverheadProbes implements Disposable {
         .set(listWaitSyscalls(process.arch)?.multiplex ?? toBits([], MAX_SYSCALLS))
       const hasCards = setNicIrqs(object)
       const programs = OVERHEAD_PROBES.filter(
-        ({ program, point }) => (program !== 'irq_handler_entry' || hasCards) && findObstacle(point) === null,
+        ({ program, point }) =>
+          (program !== 'irq_handler_entry' || hasCards) && findObstacle(point, types.kind) === null,
       ).map(({ program }) => object.program(program))
       loadOnly(object, programs)
       const servicePids = object.map<number, number>('service_pids')

@@ -10,9 +10,10 @@ import { createUsageMeter, type Usage } from '../system/usage.js'
 import { VERSION } from '../version.js'
 import { Budget } from './budget.js'
 import { CostMeter } from './cost-meter.js'
+import type { KernelTypes } from './kernel-types.js'
 import { OverheadSampler } from './overhead-sampler.js'
-import { UnsupportedError } from './support.js'
 import { Tracer } from './tracer.js'
+import { UnsupportedError } from './unsupported.js'
 
 /** Of the requests that are not slow, so many a second become exemplars. */
 const ORDINARY_EXEMPLARS = 16
@@ -61,15 +62,15 @@ export class Session implements Disposable {
    * time, fewer of them in depth if that costs more. Throws as Tracer.start does, and UnsupportedError for a budget where
    * what the probes take can't be known.
    */
-  static async start(target: Target, budget?: number): Promise<Session> {
+  static async start(target: Target, types: KernelTypes, budget?: number): Promise<Session> {
     if (budget !== undefined && !Tracer.canMeasureCost())
       throw new UnsupportedError('timing the probes, for a budget, takes CAP_SYS_ADMIN (try as root)')
     // Before the tracer counts: what it counted meanwhile would lie before the session's first second.
     // They are about what a service does.
-    const overheads = target.role === 'client' ? null : loadOverheads(target)
+    const overheads = target.role === 'client' ? null : loadOverheads(target, types)
     const session = new Session(
       target,
-      startTracer(target, overheads),
+      startTracer(target, types, overheads),
       overheads,
       budget === undefined ? null : new Budget(budget),
     )
@@ -192,18 +193,18 @@ export class Session implements Disposable {
 }
 
 /** Null where the kernel refuses them: a breakdown without overheads is better than none. */
-const loadOverheads = (target: Target): OverheadSampler | null => {
+const loadOverheads = (target: Target, types: KernelTypes): OverheadSampler | null => {
   try {
-    return new OverheadSampler(target)
+    return new OverheadSampler(target, types)
   } catch (error) {
     if (error instanceof BpfError) return null
     throw error
   }
 }
 
-const startTracer = (target: Target, overheads: OverheadSampler | null): Tracer => {
+const startTracer = (target: Target, types: KernelTypes, overheads: OverheadSampler | null): Tracer => {
   try {
-    return Tracer.start(target)
+    return Tracer.start(target, types)
   } catch (error) {
     overheads?.close()
     throw error

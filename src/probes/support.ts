@@ -2,11 +2,8 @@ import { type BpfObject, type Program, probeAttach } from 'libbpf-ts'
 import type { Role, StageName } from '../latency/stages.js'
 import type { Protocol } from '../system/sockets.js'
 import type { Target } from '../system/target.js'
-
-/** This kernel or machine lacks what tracing needs; the message says what. */
-export class UnsupportedError extends Error {
-  override name = 'UnsupportedError'
-}
+import type { ProbeKind } from './kernel-types.js'
+import { UnsupportedError } from './unsupported.js'
 
 /** One BPF program of taut: where it attaches, and what is lost without it. */
 export type Probe = {
@@ -22,6 +19,8 @@ export type Probe = {
   protocol?: Protocol
   /** Whose requests alone need it. */
   role?: Role
+  /** The only kind of programs that has it. */
+  kind?: ProbeKind
   /** The probe without which it is of no use. */
   beside?: string
   /** Stages that are absent without it. */
@@ -58,9 +57,18 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'know_threads',
     point: 'iter/task',
+    kind: 'tp_btf',
     required: false,
     stages: [],
     buys: 'the threads that the service has already',
+  },
+  {
+    program: 'thread_ends',
+    point: 'sched/sched_process_exit',
+    kind: 'raw_tp',
+    required: true,
+    stages: [],
+    buys: 'that nothing is kept of threads that have ended',
   },
   {
     program: 'recv_copies',
@@ -240,6 +248,17 @@ export const PROBES: readonly Probe[] = [
   {
     program: 'finish_open',
     point: 'iter/bpf_sk_storage_map',
+    kind: 'tp_btf',
+    role: 'client',
+    protocol: 'tcp',
+    required: true,
+    stages: [],
+    buys: "clients' replies that were read last, on connections that stay open",
+  },
+  {
+    program: 'finish_open',
+    point: 'raw_syscalls/sys_enter',
+    kind: 'raw_tp',
     role: 'client',
     protocol: 'tcp',
     required: true,
@@ -348,9 +367,12 @@ export const PROBES: readonly Probe[] = [
 /** Whether the kernel takes a probe, found by attaching an empty program to the same point; and if not, why. */
 export type Support = { probe: Probe; reason: string | null }
 
-/** Tries every probe. */
-export const probeSupport = (): Support[] =>
-  PROBES.map(probe => ({ probe, reason: findObstacle(probe.point) }))
+/** Tries every probe that there is as a kind of program. */
+export const probeSupport = (kind: ProbeKind): Support[] =>
+  PROBES.filter(probe => (probe.kind ?? kind) === kind).map(probe => ({
+    probe,
+    reason: findObstacle(probe.point, kind),
+  }))
 
 /** Gives the probe that this kernel takes in another's place, null when there is none. */
 export const findStandIn = ({ program }: Probe, support: readonly Support[]): Probe | null =>
@@ -374,16 +396,17 @@ const isFor = (probe: Probe, protocol: Protocol, role: Role): boolean =>
   (probe.protocol ?? protocol) === protocol && (probe.role ?? role) === role
 
 /**
- * Gives the object's programs that the requests of this role and protocol need and this kernel takes, without those named as of no
+ * Gives the object's programs of a kind that the requests of this role and protocol need and this kernel takes, without those named as of no
  * use here and stand-ins for what is there, in the order in which to attach them.
  * Throws UnsupportedError when it takes neither a required one nor its stand-in.
  */
 export const choosePrograms = (
   object: BpfObject,
+  kind: ProbeKind,
   { role, service: { protocol } }: Target,
   useless: readonly string[],
 ): Program[] => {
-  const support = probeSupport().filter(({ probe }) => isFor(probe, protocol, role))
+  const support = probeSupport(kind).filter(({ probe }) => isFor(probe, protocol, role))
   const taken = support.filter(({ reason }) => reason === null).map(({ probe }) => probe)
   const missing = findMissing(support, protocol, role)
   if (missing !== null) {
@@ -401,9 +424,9 @@ export const choosePrograms = (
 export const describePoint = ({ point, since }: Probe): string =>
   since === undefined ? point : `${point} (Linux ${since} has it)`
 
-/** Gives why this kernel does not take a program at a point, found by trying; null when it does. */
-export const findObstacle = (point: string): string | null => {
+/** Gives why this kernel does not take a program of a kind at a point, found by trying; null when it does. */
+export const findObstacle = (point: string, kind: ProbeKind): string | null => {
   const [group, name = ''] = point.split('/')
   // Iterators are as old as the program type of all the others, and libbpf-ts has no probe for them.
-  return group === 'iter' ? null : (probeAttach(name).reason ?? null)
+  return group === 'iter' ? null : (probeAttach(name, kind).reason ?? null)
 }

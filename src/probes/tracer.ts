@@ -1,7 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { BpfError, BpfObject, enableRunStats, type Program, possibleCpus, RingBuffer } from 'libbpf-ts'
+import { BpfError, type BpfObject, enableRunStats, type Program, possibleCpus, RingBuffer } from 'libbpf-ts'
 import type { Counts } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
@@ -9,12 +8,13 @@ import { type Role, STAGES } from '../latency/stages.js'
 import type { Target } from '../system/target.js'
 import { OnDemand } from './demand.js'
 import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
+import { type KernelTypes, openProbes } from './kernel-types.js'
 import { type CountName, Metrics } from './metrics.js'
 import { countMissedRuns, fill, loadOnly, setNicIrqs, setTarget } from './specialise.js'
-import { choosePrograms, UnsupportedError } from './support.js'
+import { choosePrograms } from './support.js'
 import { listWaitSyscalls } from './syscalls.js'
-
-const OBJECT = fileURLToPath(new URL('../../bpf/taut.bpf.o', import.meta.url))
+import { enterThreads } from './threads.js'
+import { UnsupportedError } from './unsupported.js'
 
 /** As many as the probes keep a slot for, MAX_CPUS in bpf/context.h. */
 const MAX_CPUS = 512
@@ -74,28 +74,29 @@ export class Tracer implements Disposable {
   }
 
   /** Loads and attaches; throws UnsupportedError when the kernel lacks what is needed, or libbpf-ts's BpfError. */
-  static start(target: Target): Tracer {
+  static start(target: Target, types: KernelTypes): Tracer {
     const { pids, service } = target
     const { protocol } = service
     const syscalls = listWaitSyscalls(process.arch)
     if (syscalls === null) throw new UnsupportedError(`the system calls of ${process.arch} are not known`)
     const cpus = possibleCpus()
     if (cpus > MAX_CPUS) throw new UnsupportedError(`${cpus} CPUs are more than the probes' ${MAX_CPUS}`)
-    const object = BpfObject.open(OBJECT)
+    const object = openProbes('taut', types)
     try {
       setTarget(object, target)
       object.variable('is_udp').set(protocol === 'udp')
       object.variable('wait_syscalls').set(syscalls.wait)
       object.variable('receive_syscalls').set(syscalls.receive)
       const hasCards = setNicIrqs(object)
-      object.variable('service_pids').set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
+      object.variables.get('service_pids')?.set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)
       if (protocol === 'tcp') object.map('peers').setMaxEntries(1)
-      const programs = choosePrograms(object, target, hasCards ? [] : ['irq_handler_entry'])
+      const programs = choosePrograms(object, types.kind, target, hasCards ? [] : ['irq_handler_entry'])
       object.variable('follows_syscalls').set(programs.some(({ name }) => name === 'sys_enter'))
       loadOnly(object, programs)
       const tracer = new Tracer(object, programs, cpus)
       tracer.#attach(target)
+      if (types.kind === 'raw_tp') enterThreads(object.map('threads'), pids)
       return tracer
     } catch (error) {
       object.close()
@@ -222,6 +223,7 @@ export class Tracer implements Disposable {
       if (program.name === 'finish_open') {
         this.#stopClients = () => this.#object.variable('has_ended').set(1)
         this.#finishOpen = () => {
+          if (!program.sectionName.startsWith('iter/')) return program.attach().close() // a system call
           using exchanges = program.attachIter(this.#object.map('exchanges'))
           exchanges.read()
         }

@@ -1,17 +1,16 @@
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { BpfObject } from 'libbpf-ts'
+import type { BpfObject } from 'libbpf-ts'
 import type { Service } from '../system/services.js'
 import type { ServicePort } from './generated/traffic.js'
-
-const OBJECT = fileURLToPath(new URL('../../bpf/traffic.bpf.o', import.meta.url))
+import { type KernelTypes, openProbes } from './kernel-types.js'
 
 /** Counts how often payload is read for each service, now and then. Closing frees the probe. */
 export class TrafficMeter implements Disposable {
-  readonly #object = BpfObject.open(OBJECT)
+  readonly #object: BpfObject
 
   /** Loads the probe, which is not attached yet; throws libbpf-ts's BpfError. */
-  constructor() {
+  constructor(types: KernelTypes) {
+    this.#object = openProbes('traffic', types)
     try {
       this.#object.load()
     } catch (error) {

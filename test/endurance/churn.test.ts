@@ -2,12 +2,13 @@ import test from 'ava'
 import { assertExact } from '../kernel/support/assertions.js'
 import { kernelTest } from '../kernel/support/kernel-test.js'
 import { runLoad } from '../kernel/support/load.js'
+import { listHeldMaps } from '../kernel/support/maps.js'
 import { createNetns } from '../kernel/support/netns.js'
 import { readStat, startMemcached } from '../kernel/support/services.js'
 import { startMeasuring } from '../kernel/support/taut.js'
 import { waitFor } from '../kernel/support/wait.js'
 import { buildPrograms } from './support/programs.js'
-import { createStateCounter, listHeldMaps, waitForState } from './support/state.js'
+import { createStateCounter, waitForState } from './support/state.js'
 
 const RATE = 1000
 const SECONDS = 60

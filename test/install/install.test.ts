@@ -456,6 +456,7 @@ btfTest(`warns before the build where the kernel lacks what taut needs, and goes
 btfTest(`warns where the kernel has no BTF${whyNoBtf}`, async t => {
   const { stderr } = await installOnKernel(t, createBtf(t, {}))
   t.regex(stderr, /^taut: NOTE: taut can't measure on this kernel, \S+: it has no BTF/)
+  t.regex(stderr, /taut measure --btf FILE/)
 })
 
 btfTest(`says nothing of a kernel that has what taut needs${whyNoBtf}`, async t => {

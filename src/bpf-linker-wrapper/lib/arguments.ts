@@ -4,7 +4,7 @@ import { BuildError, reasonOf } from './error.js'
 
 /** How to call the command. */
 export const usage =
-  'usage: bpf-linker-wrapper --out FILE.o [--types FILE.ts] [--include DIR]... [--target bpfel|bpfeb] SOURCE.bpf.c...\n'
+  'usage: bpf-linker-wrapper --out FILE.o [--types FILE.ts] [--include DIR]... [--define NAME]... [--target bpfel|bpfeb] SOURCE.bpf.c...\n'
 
 const wrong = (what: string) => new BuildError(`${what}\n${usage}`.trimEnd(), { exitCode: 2 })
 
@@ -14,6 +14,7 @@ const parse = (args: readonly string[]) => {
       args: [...args],
       allowPositionals: true,
       options: {
+        define: { type: 'string', multiple: true },
         help: { type: 'boolean' },
         include: { type: 'string', multiple: true },
         out: { type: 'string' },
@@ -29,7 +30,7 @@ const parse = (args: readonly string[]) => {
 /** Gives what the command line asks to build, undefined when it asks for help; throws a BuildError, exit code 2. */
 export const readArguments = (args: readonly string[]): BuildOptions | undefined => {
   const { values, positionals: sources } = parse(args)
-  const { help, include: includeDirs = [], out: output, target, types } = values
+  const { define = [], help, include: includeDirs = [], out: output, target, types } = values
   if (help === true) {
     return undefined
   }
@@ -40,6 +41,11 @@ export const readArguments = (args: readonly string[]): BuildOptions | undefined
 
   if (target !== undefined && target !== 'bpfel' && target !== 'bpfeb') {
     throw wrong(`--target ${target} is neither bpfel nor bpfeb`)
+  }
+
+  const misnamed = define.find(name => !/^[A-Za-z_]\w*$/.test(name))
+  if (misnamed !== undefined) {
+    throw wrong(`--define ${misnamed} is no name of a macro`)
   }
 
   if (types === '') {
@@ -54,6 +60,7 @@ export const readArguments = (args: readonly string[]): BuildOptions | undefined
     sources,
     output,
     includeDirs,
+    defines: Object.fromEntries(define.map(name => [name, true as const])),
     ...(target === undefined ? {} : { target }),
     ...(types === undefined ? {} : { types: { output: types } }),
   }

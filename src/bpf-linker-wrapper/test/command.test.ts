@@ -24,6 +24,16 @@ test('builds, then says that there is nothing to do', async t => {
   })
 })
 
+test('a macro that is defined changes what is built', async t => {
+  const { root, first } = await makeWorkspace(t)
+  await appendFile(first, '\n#ifdef REFUSED\n#error "refused"\n#endif\n')
+  const args = ['--out', 'all.o', '--include', 'bpf', 'bpf/first.bpf.c']
+  t.is((await runCommand(args, { cwd: root })).exitCode, 0)
+  const { exitCode, stderr } = await runCommand(['--define', 'REFUSED', ...args], { cwd: root })
+  t.not(exitCode, 0)
+  t.regex(stderr, /refused/)
+})
+
 test('the messages and the exit code of clang are its own', async t => {
   const { root, first } = await makeWorkspace(t)
   await appendFile(first, '\n#error "no further"\n')
@@ -43,6 +53,11 @@ const wrong: [string, string[], RegExp][] = [
   ['an unknown option', ['--optimize'], /--optimize/],
   ['an option without its value', ['--out'], /--out/],
   ['an unknown target', ['--out', 'a.o', '--target', 'x86', 'a.bpf.c'], /--target x86/],
+  [
+    'a macro with a value',
+    ['--out', 'a.o', '--define', 'A=1', 'a.bpf.c'],
+    /--define A=1 is no name of a macro/,
+  ],
   ['no sources', ['--out', 'a.o'], /no sources/],
   ['an empty file for the types', ['--out', 'a.o', '--types', '', 'a.bpf.c'], /--types is empty/],
 ]

@@ -52,7 +52,7 @@ const describe = (counts: Counts, exemplars: Exemplar[]): Reading => ({
 const [target] = resolveTarget({ port: Number(process.argv[2]) }, await listServices())
 if (target === undefined) throw new Error('nothing listens there')
 const findLoaded = loadWith(object => object.map('exemplars').setMaxEntries(PAGE_BYTES))
-using tracer = Tracer.start(target)
+using tracer = Tracer.start(target, { kind: 'tp_btf' })
 const object = findLoaded()
 tracer.chooseExemplars(0, 1)
 new Metrics(object.map('metrics').mmap(), possibleCpus()).allowExemplars(Number.MAX_SAFE_INTEGER)

@@ -23,10 +23,19 @@ export const runTaut = async (
 export type Measurement = Running & { stop: () => Promise<MeasureDocument> }
 
 /** Starts `taut measure` for as long as the test wants, and waits until its probes are attached. */
-export const startMeasuring = async (t: Context, ...target: (string | number)[]): Promise<Measurement> => {
+export const startMeasuring = (t: Context, ...target: (string | number)[]): Promise<Measurement> =>
+  startMeasuringBy(t, [], target)
+
+/** The same by a program that becomes taut, with its own arguments. */
+export const startMeasuringBy = async (
+  t: Context,
+  by: readonly string[],
+  target: readonly (string | number)[],
+): Promise<Measurement> => {
   const readyFile = join(await createFolder(t), 'ready')
-  const args = [TAUT, 'measure', ...target, '--json', '--for', '24h', '--ready-file', readyFile]
-  const running = await startProcess(t, process.execPath, args)
+  const options = ['--json', '--for', '24h', '--ready-file', readyFile]
+  const [program = '', ...before] = [...by, process.execPath]
+  const running = await startProcess(t, program, [...before, TAUT, 'measure', ...target, ...options])
   await waitForFile(readyFile, running)
   const stop = async (): Promise<MeasureDocument> => {
     running.child.kill('SIGINT')

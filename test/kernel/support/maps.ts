@@ -1,0 +1,20 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { listMaps } from 'libbpf-ts'
+
+/** A map that a process holds: the bytes that the kernel charges for it, without elements in sockets and tasks. */
+export type HeldMap = { id: number; name: string; bytes: number }
+
+/** Gives the BPF maps that a process holds, by ascending id, each once. */
+export const listHeldMaps = async (pid: number): Promise<HeldMap[]> => {
+  const names = new Map(listMaps().map(({ id, name }) => [id, name]))
+  const held = new Map<number, HeldMap>()
+  for (const fd of await readdir(`/proc/${pid}/fdinfo`)) {
+    // A file may be closed meanwhile.
+    const info = await readFile(`/proc/${pid}/fdinfo/${fd}`, 'latin1').catch(() => '')
+    const id = Number(/^map_id:\t(\d+)$/m.exec(info)?.[1])
+    const bytes = Number(/^memlock:\t(\d+)$/m.exec(info)?.[1])
+    const name = names.get(id)
+    if (name !== undefined) held.set(id, { id, name, bytes })
+  }
+  return [...held.values()].sort((a, b) => a.id - b.id)
+}
