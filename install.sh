@@ -7,12 +7,14 @@ readonly NODE_NEEDED=20.19
 readonly NODE_PINNED=20.20.2
 readonly LIBBPF_NEEDED=1.0
 readonly BUILD_PACKAGES=(clang gcc libc6-dev libbpf-dev)
+# To set what network cards have.
+readonly RUN_PACKAGES=(ethtool)
 # Services to measure, namespaces to put them in, a terminal to look at.
-readonly TEST_PACKAGES=(memcached redis-server nginx unbound iproute2 ethtool procps tcpdump tmux)
+readonly TEST_PACKAGES=(memcached redis-server nginx unbound iproute2 procps tcpdump tmux irqbalance)
 # Machines with other kernels.
 readonly LAB_PACKAGES=(qemu-system-x86 busybox-static kmod acpica-tools)
 # Of those, what starts a service of the same name when it is installed.
-readonly SERVICE_PACKAGES=' memcached redis-server nginx unbound '
+readonly SERVICE_PACKAGES=' memcached redis-server nginx unbound irqbalance '
 readonly MARK="written by taut's install.sh"
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly RECORD=taut-install
@@ -48,7 +50,7 @@ usage() {
 		It installs system packages with apt-get where they are missing, runs npm ci and
 		npm run build in this folder, and puts a small command "taut", which runs from this
 		folder, into DIR/bin. The packages:
-		  nodejs npm ${BUILD_PACKAGES[*]}
+		  nodejs npm ${BUILD_PACKAGES[*]} ${RUN_PACKAGES[*]}
 		  for tests also ${TEST_PACKAGES[*]}
 		  for the lab also ${LAB_PACKAGES[*]}
 		A service that comes with one of them is neither started nor enabled.
@@ -522,7 +524,7 @@ main() {
 		return
 	fi
 	if [ $mode = for_tests ]; then
-		install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+		install_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
 		check_libbpf
 		provide_node
 		check_caller_node
@@ -532,7 +534,7 @@ main() {
 
 	check_kernel
 	check_prefix
-	install_packages "${BUILD_PACKAGES[@]}"
+	install_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}"
 	check_libbpf
 	provide_node
 	install_node_packages

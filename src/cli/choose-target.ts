@@ -38,7 +38,7 @@ export const chooseTarget = async (options: TargetOptions, types: KernelTypes): 
 }
 
 const say = ({ service: { comm, port } }: Target, which: string): void => {
-  process.stderr.write(`taut: measuring ${comm ?? 'port'} ${port}, ${which}\n`)
+  process.stderr.write(`taut: chose ${comm ?? 'port'} ${port}, ${which}\n`)
 }
 
 /** Finds what the options name, or every service when they name none; throws a Failure that lists what listens. */

@@ -12,6 +12,10 @@ export const describeCommand = (place: Place, to: string): string => {
       return `ethtool -C ${quote(place.nic)} ${place.parameter} ${quote(to)}`
     case 'offload':
       return `ethtool -K ${quote(place.nic)} ${place.parameter} ${quote(to)}`
+    case 'irqbalance':
+      return to === 'banned'
+        ? `# have irqbalance leave interrupt ${place.irq} alone: --banirq=${place.irq}, or irqbalance-ui`
+        : `# have irqbalance balance interrupt ${place.irq} again`
     case 'latency':
       return to === NOT_HELD
         ? 'exec 3>&-'

@@ -14,6 +14,8 @@ const readCounts = (irq: number): Map<number, number> =>
 
 /** Tells by where the interrupt goes, and by who has handled it since. */
 const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
+  if (place.kind === 'irqbalance')
+    return async () => ({ state: 'verified', evidence: 'irqbalance lists it among those it leaves alone' })
   const irq = Number(place.kind === 'file' ? PATH.exec(place.path)?.[1] : Number.NaN)
   const wanted = parseCpuList(to)
   return async () => {
@@ -67,20 +69,23 @@ export const irqAffinity: Knob = {
   values: `${CPU_VALUES}; several interrupts get one CPU each, in turn`,
   helps: '`runqueue` or `app_wait` is high on the CPU that also takes the interrupts, or `irq` is high.',
   harms:
-    'Too few CPUs for the packets; irqbalance moves it back, and so does the driver when the link goes down and up. Some chips refuse it.',
+    'Too few CPUs for the packets; the driver moves it back when the link goes down and up. Some chips refuse it. irqbalance is told to leave it alone, and forgets that when it is restarted.',
   effect: '`effective_affinity_list`, and the counts of /proc/interrupts growing on the new CPU.',
   selector: 'nic',
   plan: async (value, selection) => {
     const nics = requireNics(selection)
     const cpus = resolveCpus(value, selection)
-    const assignments = nics.flatMap(nic =>
-      shareOut(chooseIrqs(nic), cpus).map(({ irq, to }) => ({
-        place: { kind: 'file', path: `/proc/irq/${irq}/smp_affinity_list`, form: 'list' } as const,
-        to,
-      })),
-    )
-    if (assignments.length === 0) throw new Unavailable('the network device has no interrupt of its own')
-    return keepPresent(assignments, 'the kernel lets nobody move the interrupts of the network device')
+    const shares = nics.flatMap(nic => shareOut(chooseIrqs(nic), cpus))
+    if (shares.length === 0) throw new Unavailable('the network device has no interrupt of its own')
+    const moves = shares.map(({ irq, to }) => ({
+      place: { kind: 'file', path: `/proc/irq/${irq}/smp_affinity_list`, form: 'list' } as const,
+      to,
+    }))
+    return [
+      // Before it is moved: irqbalance, where it runs, would move it back.
+      ...shares.map(({ irq }) => ({ place: { kind: 'irqbalance', irq } as const, to: 'banned' })),
+      ...(await keepPresent(moves, 'the kernel lets nobody move the interrupts of the network device')),
+    ]
   },
   watch,
 }

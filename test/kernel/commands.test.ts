@@ -141,7 +141,7 @@ kernelTest(
     const running = await startProcess(t, process.execPath, [TAUT, 'measure', '--for', '500ms', '--json'])
     const { code, stdout, stderr } = await running.ended
     t.is(code, 0, stderr)
-    t.is(stderr, `taut: measuring memcached ${busy.port}, the service with the most traffic\n`)
+    t.is(stderr, `taut: chose memcached ${busy.port}, the service with the most traffic\n`)
     const document = JSON.parse(stdout)
     t.deepEqual(document.target, {
       role: 'server',

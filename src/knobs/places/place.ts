@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { affinityPlace, readAffinity, writeAffinity } from './affinity.js'
 import { coalescePlace, readCoalesce, writeCoalesce } from './coalesce.js'
 import { filePlace, isSameText, readFilePlace, writeFilePlace } from './file.js'
+import { irqbalancePlace, readBan, writeBan } from './irqbalance.js'
 import { latencyPlace, readLatency, writeLatency } from './latency.js'
 import { offloadPlace, readOffload, writeOffload } from './offload.js'
 
@@ -15,6 +16,7 @@ export const placeSchema = v.variant('kind', [
   coalescePlace,
   offloadPlace,
   latencyPlace,
+  irqbalancePlace,
 ])
 
 /** Where a setting lives. What it holds is a text. */
@@ -26,6 +28,7 @@ const VALUES: Record<Place['kind'], RegExp> = {
   coalesce: /^(?:\d{1,10}|on|off)$/,
   offload: /^(?:on|off)$/,
   latency: /^(?:\d{1,10}|not held)$/,
+  irqbalance: /^(?:banned|balanced)$/,
 }
 
 /** Tells whether a text can be what a place of that kind holds. */
@@ -47,6 +50,8 @@ export const readPlace = async (place: Place): Promise<string | null> => {
       return readOffload(place)
     case 'latency':
       return readLatency()
+    case 'irqbalance':
+      return readBan(place)
   }
 }
 
@@ -63,6 +68,8 @@ export const writePlace = async (place: Place, value: string): Promise<void> => 
       return writeOffload(place, value)
     case 'latency':
       return writeLatency(value)
+    case 'irqbalance':
+      return writeBan(place, value)
   }
 }
 
@@ -82,6 +89,8 @@ export const describePlace = (place: Place): string => {
       return `${place.parameter} of ${place.nic}`
     case 'latency':
       return '/dev/cpu_dma_latency'
+    case 'irqbalance':
+      return `interrupt ${place.irq} in irqbalance`
   }
 }
 

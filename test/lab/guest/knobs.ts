@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { readFile, realpath } from 'node:fs/promises'
+import { mkdir, readFile, realpath } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { type Context, kernelTest } from '../../kernel/support/kernel-test.js'
+import { startProcess } from '../../kernel/support/processes.js'
 import { takeSettings } from '../../kernel/support/settings.js'
 import { runTaut } from '../../kernel/support/taut.js'
 import { waitFor } from '../../kernel/support/wait.js'
@@ -86,6 +87,30 @@ kernelTest('irq.affinity: the interrupts come to the new CPU, by the count of th
     })
   }
 })
+
+kernelTest(
+  'irq.affinity: irqbalance leaves alone what was moved, and what was put back no longer',
+  async t => {
+    startTraffic(t)
+    await mkdir('/run/irqbalance', { recursive: true })
+    const irqbalance = await startProcess(t, 'irqbalance', ['--foreground', '--debug', '--interval=1'])
+    const rounds = (): number => irqbalance.stdout().split('---------').length
+    const waitForRounds = async (count: number): Promise<void> => {
+      const before = rounds()
+      await waitFor('irqbalance to go on', () => (rounds() >= before + count ? true : null))
+    }
+    await waitForRounds(2)
+    const changes = await taut(t, 'apply', '--set', 'irq.affinity=1', '--nic', NIC, '--yes')
+    t.log(changes.map(({ where, to, note }) => `${where} ${to}: ${note}`).join('\n'))
+    const moves = changes.filter(({ where }) => where.endsWith('smp_affinity_list'))
+    t.true(moves.length > 0)
+    t.is(changes.filter(({ where }) => where.endsWith('in irqbalance')).length, moves.length)
+    await waitForRounds(5)
+    for (const { where } of moves) t.is(await read(where), '1')
+    await taut(t, 'revert')
+    t.deepEqual(await taut(t, 'status'), [])
+  },
+)
 
 kernelTest('net.rps and net.rfs: other CPUs take packets over', async t => {
   startTraffic(t)
