@@ -205,7 +205,11 @@ static __always_inline __u32 bucket_of(__u64 ns)
 	smeared |= smeared >> 32;
 	shift = log2_table[smeared * 0x03f79d71b4cb0a89ULL >> 58] - 5;
 	bucket = (shift * SUB_BUCKETS + (__u32)(ns >> (shift & 63))) & 2047;
-	return bucket < N_BUCKETS ? bucket : N_BUCKETS - 1;
+	if (bucket >= N_BUCKETS)
+		bucket = N_BUCKETS - 1;
+	/* What is computed from here on is computed from what has the bound, or the verifier of older kernels doesn't see it. */
+	barrier_var(bucket);
+	return bucket;
 }
 
 /* As good as random for choosing one in so many, and cheaper: the clock's nanoseconds, mixed. */
@@ -278,8 +282,10 @@ static __always_inline void count_places(struct metrics *m, struct turn *turn, c
 	/* Another CPU's slot; a request that changes CPUs between is the exception. */
 	if (to != bpf_get_smp_processor_id())
 		m = bpf_map_lookup_elem(&metrics, &to);
+	/* The verifier of older kernels has forgotten the bound, where the number lay on the stack meanwhile. */
+	barrier_var(from);
 	if (m)
-		__sync_fetch_and_add(&m->from_cpu[from], 1);
+		__sync_fetch_and_add(&m->from_cpu[from & (MATRIX_CPUS - 1)], 1);
 }
 
 static __always_inline void count_idle_exit(struct metrics *m, struct turn *turn, __u64 ns, const struct whole *whole)

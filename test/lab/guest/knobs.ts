@@ -31,7 +31,7 @@ const read = async (path: string): Promise<string> => (await readFile(path, 'lat
 
 const taut = async (t: Context, ...args: string[]): Promise<Change[]> => {
   const { code, stdout, stderr } = await runTaut(t, [...args, '--json'])
-  t.is(code, 0, `${args.join(' ')}: ${stderr}`)
+  t.is(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
   return JSON.parse(stdout)
 }
 

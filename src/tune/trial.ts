@@ -1,0 +1,118 @@
+import type { Random } from '../statistics/random.js'
+import { type Allowances, type Judgement, judge, pairsNeeded } from './judge.js'
+import type { Looks } from './looks.js'
+import type { Goal, Pair, Slice } from './slice.js'
+
+/** After so many pairs it is looked at whether a trial can still succeed; that alone never keeps anything. */
+const PAIRS_TO_GIVE_UP = 6
+/** A slice may lose so much throughput, or its p99 grow so many times, before the trial ends at once. */
+const COLLAPSED_THROUGHPUT = 0.8
+const COLLAPSED_P99 = 3
+
+/** Where a candidate is tried. Both throw the signal's reason when it is aborted meanwhile. */
+export type Bench = {
+  /** Has the candidate in force or not, and settled. */
+  set: (isOn: boolean) => Promise<void>
+  /** Looks at the traffic for one slice; for less when `isEnough`, which is asked now and then, says so. */
+  measure: (isEnough: (soFar: Slice) => boolean) => Promise<Slice>
+}
+
+/** How a trial ended. */
+export type TrialResult = {
+  pairs: Pair[]
+  decision: 'kept' | 'undone' | 'undecided'
+  reason: string
+  judgement: Judgement | null
+  /** Of pairs, to prove what was seen; null when there is nothing to prove. */
+  needed: number | null
+}
+
+export type TrialOptions = {
+  goal: Goal
+  looks: Looks
+  allow: Allowances
+  random: Random
+  /** Whether there is time for another block of two pairs. */
+  hasTime: () => boolean
+  onPair?: (pairs: readonly Pair[]) => void
+}
+
+/**
+ * Tries a candidate on live traffic in blocks of four slices, with, without, without, with, or the other way round as
+ * chosen by lot: so what changes with time meets both sides alike. Looks at the pairs when planned, and ends when it is
+ * decided, when time is up, or at once when the service collapses under the candidate. Leaves it off.
+ */
+export const runTrial = async (bench: Bench, options: TrialOptions): Promise<TrialResult> => {
+  const { goal, looks, allow, random } = options
+  const pairs: Pair[] = []
+  const end = (
+    decision: TrialResult['decision'],
+    reason: string,
+    judgement: Judgement | null,
+  ): TrialResult => ({
+    pairs,
+    decision,
+    reason,
+    judgement,
+    needed: decision === 'undecided' ? pairsNeeded(pairs, goal, looks.alpha) : null,
+  })
+  let latest: Judgement | null = null
+  try {
+    while (options.hasTime() && pairs.length < (looks.at.at(-1) ?? 0)) {
+      const isFirstOn = random() < 0.5
+      for (const first of [isFirstOn, !isFirstOn]) {
+        const pair = await measurePair(bench, first, pairs.at(-1)?.off ?? null)
+        if (typeof pair === 'string') return end('undone', pair, latest)
+        pairs.push(pair)
+        options.onPair?.(pairs)
+      }
+      const isLook = looks.at.includes(pairs.length)
+      if (!isLook && pairs.length < PAIRS_TO_GIVE_UP) continue
+      latest = judge(pairs, { goal, alpha: isLook ? looks.alpha : 0, allow, random })
+      if (latest.verdict === 'keep') return end('kept', latest.reason, latest)
+      if (latest.verdict === 'drop') return end('undone', latest.reason, latest)
+    }
+  } finally {
+    await bench.set(false)
+  }
+  return end(
+    'undecided',
+    pairs.length === 0 ? 'there was no time to try it' : 'the noise is larger than what it does',
+    latest,
+  )
+}
+
+/** Gives the pair, or why the trial has to end. */
+const measurePair = async (
+  bench: Bench,
+  isFirstOn: boolean,
+  before: Slice | null,
+): Promise<Pair | string> => {
+  let collapse: string | null = null
+  const measureOn = async (reference: Slice | null): Promise<Slice> => {
+    await bench.set(true)
+    return bench.measure(soFar => {
+      collapse = reference === null ? null : findCollapse(soFar, reference)
+      return collapse !== null
+    })
+  }
+  const measureOff = async (): Promise<Slice> => {
+    await bench.set(false)
+    return bench.measure(() => false)
+  }
+  if (isFirstOn) {
+    const on = await measureOn(before)
+    return collapse ?? { on, off: await measureOff() }
+  }
+  const off = await measureOff()
+  const on = await measureOn(off)
+  return collapse ?? { on, off }
+}
+
+const findCollapse = (slice: Slice, reference: Slice): string | null => {
+  const throughput = slice.requests / slice.seconds / (reference.requests / reference.seconds)
+  if (throughput < COLLAPSED_THROUGHPUT)
+    return `stopped at once: the throughput fell by ${((1 - throughput) * 100).toFixed(0)} %`
+  const times = slice.p99 / reference.p99
+  return times > COLLAPSED_P99 ? `stopped at once: the p99 became ${times.toFixed(1)} times as long` : null
+}
