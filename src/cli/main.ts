@@ -4,6 +4,7 @@ import { BpfError } from 'libbpf-ts'
 import { UnsupportedError } from '../probes/unsupported.js'
 import { printable } from '../text/printable.js'
 import { VERSION } from '../version.js'
+import { addAdvise } from './advise.js'
 import { addApply } from './apply.js'
 import { addDefaultCommand } from './default-command.js'
 import { addDemo } from './demo.js'
@@ -27,7 +28,17 @@ const createProgram = (): Command => {
     .allowExcessArguments()
     .hook('preAction', (_program, command) => refuseArguments(command))
     .addHelpText('after', HELP_END)
-  for (const add of [addLive, addMeasure, addApply, addRevert, addStatus, addProfiles, addDoctor, addDemo])
+  for (const add of [
+    addLive,
+    addMeasure,
+    addAdvise,
+    addApply,
+    addRevert,
+    addStatus,
+    addProfiles,
+    addDoctor,
+    addDemo,
+  ])
     add(program)
   return program
 }

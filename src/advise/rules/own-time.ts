@@ -1,0 +1,26 @@
+import { shareOfTail } from '../evidence.js'
+import { percent, type Rule } from '../rule.js'
+
+const DOMINATES = 0.7
+
+/** The most useful line of all: where the service itself takes the time, no setting of the machine will give it back. */
+export const ownTime: Rule = {
+  name: 'own-time',
+  find: evidence => {
+    const computing = shareOfTail(evidence, 'app_cpu')
+    const all = shareOfTail(evidence, 'app_cpu', 'app_wait')
+    if (all < DOMINATES) return null
+    const finding =
+      computing >= DOMINATES
+        ? `no setting will help: ${percent(computing)} of the slowest 1 % is the service's own work (app_cpu)`
+        : `hardly a setting will help: ${percent(all)} of the slowest 1 % is the service itself, ${percent(all - computing)} of it waiting (app_wait)`
+    return {
+      finding,
+      evidence: [`app_cpu ${percent(computing)}, app_wait ${percent(all - computing)} of the slowest 1 %`],
+      settings: [],
+      gain: null,
+      cost: 'none',
+      risk: 'none: look into the service, with a profiler, or for what it waits for',
+    }
+  },
+}

@@ -1,0 +1,20 @@
+import { percent, type Rule } from '../rule.js'
+
+const STOLEN = 0.02
+
+/** The hypervisor gives the CPUs to others. */
+export const steal: Rule = {
+  name: 'steal',
+  find: ({ machine }) => {
+    const share = machine.cpus.reduce((sum, cpu) => sum + cpu.steal, 0) / Math.max(1, machine.cpus.length)
+    if (share < STOLEN) return null
+    return {
+      finding: "the hypervisor gives this machine's CPUs to others: no setting in here can help",
+      evidence: [`${percent(share)} of the CPUs' time was stolen`],
+      settings: [],
+      gain: null,
+      cost: 'none',
+      risk: 'none: ask for dedicated CPUs',
+    }
+  },
+}
