@@ -6,10 +6,6 @@ export type Interval = { estimate: number; low: number; high: number }
 
 const RESAMPLES = 2000
 
-/** Gives as many of the values, drawn with replacement. */
-export const resample = (values: readonly number[], random: Random): number[] =>
-  Array.from(values, () => values[Math.floor(random() * values.length)] ?? Number.NaN)
-
 /**
  * The mean of values and its interval by the bootstrap-t: each resample's mean is compared with its own standard error, which
  * makes it right for few values and skewed ones (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter
@@ -25,18 +21,31 @@ export const bootstrapMean = (
   const estimate = mean(values)
   if (values.length < 2) return { estimate, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
   const error = errorOf(values)
-  const ts = Array.from({ length: resamples }, () => {
-    const drawn = resample(values, random)
-    const distance = mean(drawn) - estimate
-    // All the same by chance: the distance counts as far, where there is one.
-    return distance === 0 ? 0 : distance / errorOf(drawn)
-  }).sort((a, b) => a - b)
+  // Around the estimate, so that sums of squares lose nothing.
+  const centered = Float64Array.from(values, value => value - estimate)
+  const ts = Float64Array.from({ length: resamples }, () => drawT(centered, random)).sort()
   const beyond = (1 - confidence) / 2
   const edge = (share: number): number => {
     const t = quantile(ts, share)
     return error === 0 ? estimate : estimate - t * error
   }
   return { estimate, low: edge(1 - beyond), high: edge(beyond) }
+}
+
+/** The mean of one resample of centered values, in its own standard errors. */
+const drawT = (centered: Float64Array, random: Random): number => {
+  const count = centered.length
+  let sum = 0
+  let squares = 0
+  for (let drawn = 0; drawn < count; drawn++) {
+    const value = centered[Math.floor(random() * count)] ?? 0
+    sum += value
+    squares += value * value
+  }
+  const distance = sum / count
+  const variance = Math.max(0, squares - sum * distance) / (count - 1)
+  // All the same by chance: the distance counts as far, where there is one.
+  return distance === 0 ? 0 : distance / Math.sqrt(variance / count)
 }
 
 const errorOf = (values: readonly number[]): number => deviation(values) / Math.sqrt(values.length)

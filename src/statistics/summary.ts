@@ -12,7 +12,7 @@ export const deviation = (values: readonly number[]): number => {
  * Gives a quantile, from 0 to 1, of values in ascending order, between its neighbours in proportion (Hyndman and Fan 1996,
  * type 7); NaN of nothing.
  */
-export const quantile = (sorted: readonly number[], share: number): number => {
+export const quantile = (sorted: ArrayLike<number>, share: number): number => {
   const position = share * (sorted.length - 1)
   const [low, high] = [sorted[Math.floor(position)] ?? Number.NaN, sorted[Math.ceil(position)] ?? Number.NaN]
   // Not by adding the difference, which of two equal values that are infinite is none.

@@ -117,6 +117,16 @@ const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
 const countRetransmits = (pairs: readonly Pair[], side: keyof Pair): number =>
   pairs.reduce((sum, pair) => sum + pair[side].retransmits, 0)
 
+/** How likely what does nothing is to look as good as this, by a few pairs that only confirm: no gain is asked for. */
+const MAY_BE_NOTHING = 0.05
+
+/** Tells whether pairs confirm that there is a gain at all. */
+export const isBetter = (pairs: readonly Pair[], goal: Goal): boolean =>
+  signedRankTest(
+    logRatios(pairs, slice => goalOf(slice, goal)),
+    0,
+  ) <= MAY_BE_NOTHING
+
 /**
  * Gives how many pairs it would take to prove the gain that was seen, nine times of ten; null when there was none to
  * prove. By the normal approximation for the mean of paired differences.

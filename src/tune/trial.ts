@@ -3,8 +3,8 @@ import { type Allowances, type Judgement, judge, pairsNeeded } from './judge.js'
 import type { Looks } from './looks.js'
 import type { Goal, Pair, Slice } from './slice.js'
 
-/** After so many pairs it is looked at whether a trial can still succeed; that alone never keeps anything. */
-const PAIRS_TO_GIVE_UP = 6
+/** After so many pairs it is looked at early whether a trial can still succeed; that alone never keeps anything. */
+const PAIRS_TO_GIVE_UP = [6, 10]
 /** A slice may lose so much throughput, or its p99 grow so many times, before the trial ends at once. */
 const COLLAPSED_THROUGHPUT = 0.8
 const COLLAPSED_P99 = 3
@@ -62,12 +62,13 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
       const isFirstOn = random() < 0.5
       for (const first of [isFirstOn, !isFirstOn]) {
         const pair = await measurePair(bench, first, pairs.at(-1)?.off ?? null)
+        if (pair === null) continue
         if (typeof pair === 'string') return end('undone', pair, latest)
         pairs.push(pair)
         options.onPair?.(pairs)
       }
       const isLook = looks.at.includes(pairs.length)
-      if (!isLook && pairs.length < PAIRS_TO_GIVE_UP) continue
+      if (!isLook && !PAIRS_TO_GIVE_UP.includes(pairs.length)) continue
       latest = judge(pairs, { goal, alpha: isLook ? looks.alpha : 0, allow, random })
       if (latest.verdict === 'keep') return end('kept', latest.reason, latest)
       if (latest.verdict === 'drop') return end('undone', latest.reason, latest)
@@ -75,6 +76,7 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
   } finally {
     await bench.set(false)
   }
+  if (pairs.length >= 2) latest = judge(pairs, { goal, alpha: 0, allow, random })
   return end(
     'undecided',
     pairs.length === 0 ? 'there was no time to try it' : 'the noise is larger than what it does',
@@ -82,31 +84,30 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
   )
 }
 
-/** Gives the pair, or why the trial has to end. */
+/**
+ * Gives the pair, or why the trial has to end; null when something else made the service collapse, which then is no better
+ * without the candidate.
+ */
 const measurePair = async (
   bench: Bench,
   isFirstOn: boolean,
   before: Slice | null,
-): Promise<Pair | string> => {
-  let collapse: string | null = null
-  const measureOn = async (reference: Slice | null): Promise<Slice> => {
-    await bench.set(true)
-    return bench.measure(soFar => {
-      collapse = reference === null ? null : findCollapse(soFar, reference)
-      return collapse !== null
-    })
-  }
+): Promise<Pair | string | null> => {
   const measureOff = async (): Promise<Slice> => {
     await bench.set(false)
     return bench.measure(() => false)
   }
-  if (isFirstOn) {
-    const on = await measureOn(before)
-    return collapse ?? { on, off: await measureOff() }
-  }
+  const first = isFirstOn ? null : await measureOff()
+  const reference = first ?? before
+  let collapse: string | null = null
+  await bench.set(true)
+  const on = await bench.measure(soFar => {
+    collapse = reference === null ? null : findCollapse(soFar, reference)
+    return collapse !== null
+  })
+  if (collapse === null) return { on, off: first ?? (await measureOff()) }
   const off = await measureOff()
-  const on = await measureOn(off)
-  return collapse ?? { on, off }
+  return reference !== null && findCollapse(off, reference) !== null ? null : collapse
 }
 
 const findCollapse = (slice: Slice, reference: Slice): string | null => {
@@ -115,4 +116,24 @@ const findCollapse = (slice: Slice, reference: Slice): string | null => {
     return `stopped at once: the throughput fell by ${((1 - throughput) * 100).toFixed(0)} %`
   const times = slice.p99 / reference.p99
   return times > COLLAPSED_P99 ? `stopped at once: the p99 became ${times.toFixed(1)} times as long` : null
+}
+
+/** So many pairs confirm what trials have proven. */
+const PAIRS_TO_CONFIRM = 12
+
+/** Gives pairs of slices with something and without it, blocks in random order; fewer when time is up. Leaves it on. */
+export const confirm = async (
+  bench: Bench,
+  { random, hasTime }: Pick<TrialOptions, 'random' | 'hasTime'>,
+): Promise<Pair[]> => {
+  const pairs: Pair[] = []
+  while (pairs.length < PAIRS_TO_CONFIRM && hasTime()) {
+    const isFirstOn = random() < 0.5
+    for (const first of [isFirstOn, !isFirstOn]) {
+      const pair = await measurePair(bench, first, null)
+      if (pair !== null && typeof pair !== 'string') pairs.push(pair)
+    }
+  }
+  await bench.set(true)
+  return pairs
 }

@@ -26,13 +26,11 @@ const arbitraryPlace: fc.Arbitrary<Entry['place']> = fc.oneof(
     nic: fc.constantFrom('eth0', 'wlan0'),
     parameter: fc.constant('gro' as const),
   }),
-  fc
-    .integer({ min: 0, max: 999 })
-    .map(irq => ({
-      kind: 'file' as const,
-      path: `/proc/irq/${irq}/smp_affinity_list`,
-      form: 'list' as const,
-    })),
+  fc.integer({ min: 0, max: 999 }).map(irq => ({
+    kind: 'file' as const,
+    path: `/proc/irq/${irq}/smp_affinity_list`,
+    form: 'list' as const,
+  })),
 )
 
 const VALUES = {

@@ -102,11 +102,12 @@ kernelTest(
     await waitForRounds(2)
     const changes = await taut(t, 'apply', '--set', 'irq.affinity=1', '--nic', NIC, '--yes')
     t.log(changes.map(({ where, to, note }) => `${where} ${to}: ${note}`).join('\n'))
-    const moves = changes.filter(({ where }) => where.endsWith('smp_affinity_list'))
-    t.true(moves.length > 0)
-    t.is(changes.filter(({ where }) => where.endsWith('in irqbalance')).length, moves.length)
+    // It may have put some of them there before.
+    t.true(changes.some(({ where }) => where.endsWith('smp_affinity_list')))
+    const banned = changes.flatMap(({ where }) => /^interrupt (\d+) in irqbalance$/.exec(where)?.[1] ?? [])
+    t.is(banned.length, 2)
     await waitForRounds(5)
-    for (const { where } of moves) t.is(await read(where), '1')
+    for (const irq of banned) t.is(await read(`/proc/irq/${irq}/effective_affinity_list`), '1')
     await taut(t, 'revert')
     t.deepEqual(await taut(t, 'status'), [])
   },

@@ -1,0 +1,139 @@
+import type { Random } from '../statistics/random.js'
+import { median } from '../statistics/summary.js'
+import { type Allowances, isBetter, type Judgement, judge } from './judge.js'
+import { planLooks } from './looks.js'
+import type { Goal, Pair, Slice } from './slice.js'
+import { type Bench, confirm, runTrial, type TrialResult } from './trial.js'
+
+/** Where candidates are tried: turns each on or off, takes one back for good, and looks at the traffic. */
+export type Host<Candidate> = {
+  set: (candidate: Candidate, isOn: boolean) => Promise<void>
+  drop: (candidate: Candidate) => Promise<void>
+  measure: Bench['measure']
+}
+
+export type TuneOptions<Candidate> = {
+  goal: Goal
+  allow: Allowances
+  random: Random
+  /** Milliseconds, from whenever. */
+  now: () => number
+  /** By `now`: when everything is to be done. */
+  deadline: number
+  onTrial?: (candidate: Candidate, number: number) => void
+  onPair?: (pairs: readonly Pair[]) => void
+}
+
+/** What became of a candidate. */
+export type Trial<Candidate> = { candidate: Candidate } & TrialResult
+
+/** What a run of tuning has come to: what is on when it ends is `kept`. */
+export type TuneResult<Candidate> = {
+  trials: Trial<Candidate>[]
+  kept: Candidate[]
+  /** All that was kept together, against nothing; null when nothing was. */
+  whole: Judgement | null
+  /** The medians of slices, without anything and with all that is kept; null where none were measured. */
+  before: Summary | null
+  after: Summary | null
+}
+
+export type Summary = Omit<Slice, 'requests' | 'seconds'> & { throughput: number }
+
+/** Of the time, this part is for the comparison of everything with nothing, at the end. */
+const FINAL_SHARE = 0.15
+
+/**
+ * Tries candidates one after the other, each on top of what was kept before; keeps those that are proven to help (greedy
+ * forward selection). Then takes each that was kept out in turn, but for the last, and leaves out what no longer earns its
+ * place; then compares all with nothing, and keeps nothing if together they don't help.
+ */
+export const tune = async <Candidate>(
+  host: Host<Candidate>,
+  candidates: readonly Candidate[],
+  options: TuneOptions<Candidate>,
+): Promise<TuneResult<Candidate>> => {
+  const { goal, allow, random, now, deadline } = options
+  const looks = planLooks(candidates.length)
+  const trials: Trial<Candidate>[] = []
+  let kept: Candidate[] = []
+  let before: Summary | null = null
+  const begin = now()
+  const end = deadline - (deadline - begin) * FINAL_SHARE
+  const benchOf = (...several: Candidate[]): Bench => ({
+    set: async isOn => {
+      for (const candidate of isOn ? several : several.toReversed()) await host.set(candidate, isOn)
+    },
+    measure: host.measure,
+  })
+
+  for (const [index, candidate] of candidates.entries()) {
+    options.onTrial?.(candidate, index + 1)
+    const until = now() + (end - now()) / (candidates.length - index)
+    const result = await runTrial(benchOf(candidate), {
+      goal,
+      looks,
+      allow,
+      random,
+      hasTime: () => now() < until,
+      ...(options.onPair && { onPair: options.onPair }),
+    })
+    trials.push({ candidate, ...result })
+    if (kept.length === 0) before = summarize(result.pairs.map(({ off }) => off)) ?? before
+    if (result.decision === 'kept') {
+      await host.set(candidate, true)
+      kept.push(candidate)
+    } else {
+      await host.drop(candidate)
+    }
+  }
+
+  const hasTime = (): boolean => now() < deadline
+  const compare = async (several: Candidate[]): Promise<{ judgement: Judgement; pairs: Pair[] } | null> => {
+    const pairs = await confirm(benchOf(...several), { random, hasTime })
+    return pairs.length === 0 ? null : { pairs, judgement: judge(pairs, { goal, alpha: 1, allow, random }) }
+  }
+  for (const candidate of kept.slice(0, -1)) {
+    const compared = await compare([candidate])
+    if (compared === null || isBetter(compared.pairs, goal)) continue
+    await host.drop(candidate)
+    kept = kept.filter(other => other !== candidate)
+    const trial = trials.find(each => each.candidate === candidate)
+    if (trial !== undefined) {
+      trial.decision = 'undone'
+      trial.reason = 'it no longer earns its place beside what was kept later'
+    }
+  }
+
+  if (kept.length === 0) return { trials, kept, whole: null, before, after: null }
+  const last = await compare(kept)
+  const isConfirmed = last === null || isBetter(last.pairs, goal)
+  if (!isConfirmed) {
+    for (const candidate of kept.toReversed()) await host.drop(candidate)
+    for (const trial of trials.filter(({ candidate }) => kept.includes(candidate))) {
+      trial.decision = 'undone'
+      trial.reason = 'in the end, all together were not better than nothing'
+    }
+  }
+  return {
+    trials,
+    kept: isConfirmed ? kept : [],
+    whole: last?.judgement ?? null,
+    before: summarize(last?.pairs.map(({ off }) => off) ?? []) ?? before,
+    after: isConfirmed ? summarize(last?.pairs.map(({ on }) => on) ?? []) : null,
+  }
+}
+
+const summarize = (slices: readonly Slice[]): Summary | null => {
+  if (slices.length === 0) return null
+  const of = (read: (slice: Slice) => number): number => median(slices.map(read))
+  return {
+    p50: of(slice => slice.p50),
+    p99: of(slice => slice.p99),
+    p999: of(slice => slice.p999),
+    mean: of(slice => slice.mean),
+    busy: of(slice => slice.busy),
+    retransmits: slices.reduce((sum, { retransmits }) => sum + retransmits, 0),
+    throughput: of(slice => slice.requests / slice.seconds),
+  }
+}

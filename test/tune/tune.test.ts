@@ -1,0 +1,198 @@
+import test from 'ava'
+import { createRandom, type Random } from '../../src/statistics/random.js'
+import { ALLOWANCES, judge, pairsNeeded } from '../../src/tune/judge.js'
+import { planLooks } from '../../src/tune/looks.js'
+import type { Pair, Slice } from '../../src/tune/slice.js'
+import { tune } from '../../src/tune/tune.js'
+
+/** What a setting does to a machine, as factors. */
+type Effect = { name: string; p99: number; p50?: number; mean?: number; throughput?: number; busy?: number }
+
+const SLICE_MS = 300
+const SETTLE_MS = 100
+
+const drawNormal = (random: Random): number =>
+  Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
+
+/**
+ * A machine with noise as one has it: each slice by itself, disturbances of about ten seconds now and then that make the tail
+ * several times as long, and a load that changes on the way.
+ */
+const simulate = (seed: number, { noise = 0.15, load = (_ms: number): number => 1 } = {}) => {
+  const random = createRandom(seed)
+  const on = new Set<Effect>()
+  let ms = 0
+  let disturbedUntil = 0
+  const measure = async (isEnough: (soFar: Slice) => boolean): Promise<Slice> => {
+    ms += SLICE_MS
+    if (random() < SLICE_MS / 40_000) disturbedUntil = ms + 20_000 * random()
+    const disturbance = ms < disturbedUntil ? 1 + 3 * random() : 1
+    const factor = (read: (effect: Effect) => number | undefined): number =>
+      [...on].reduce((product, effect) => product * (read(effect) ?? 1), 1)
+    const jitter = (size: number): number => Math.exp(size * drawNormal(random))
+    const rate = 10_000 * load(ms) * factor(({ throughput }) => throughput) * jitter(0.02)
+    const slice: Slice = {
+      requests: Math.round((rate * SLICE_MS) / 1000),
+      seconds: SLICE_MS / 1000,
+      p50: 50_000 * factor(({ p50 }) => p50) * jitter(0.03),
+      p99: 400_000 * disturbance * load(ms) * factor(({ p99 }) => p99) * jitter(noise),
+      p999: 2_000_000 * disturbance * jitter(noise * 2),
+      mean: 70_000 * factor(({ mean }) => mean) * jitter(0.04),
+      busy: 0.4 * factor(({ busy }) => busy) * jitter(0.05),
+      retransmits: 0,
+    }
+    isEnough(slice)
+    return slice
+  }
+  const host = {
+    set: async (effect: Effect, isOn: boolean) => {
+      ms += SETTLE_MS
+      if (isOn) on.add(effect)
+      else on.delete(effect)
+    },
+    drop: async (effect: Effect) => {
+      on.delete(effect)
+    },
+    measure,
+  }
+  const run = (candidates: Effect[], minutes = 3) =>
+    tune(host, candidates, {
+      goal: 'p99',
+      allow: ALLOWANCES,
+      random: createRandom(seed + 1),
+      now: () => ms,
+      deadline: minutes * 60_000,
+    })
+  return { run, on }
+}
+
+const nothing = (name: string): Effect => ({ name, p99: 1 })
+
+test('a setting that helps is kept, and is on in the end; the others are not', async t => {
+  for (const seed of [1, 2, 3, 4, 5]) {
+    const helps: Effect = { name: 'helps', p99: 0.6 }
+    const { run, on } = simulate(seed)
+    const { kept, trials, before, after } = await run([nothing('a'), helps, nothing('b')])
+    t.deepEqual(kept, [helps], `seed ${seed}: ${trials.map(({ reason }) => reason).join('; ')}`)
+    t.deepEqual([...on], [helps])
+    t.true((after?.p99 ?? 1) < (before?.p99 ?? 0))
+  }
+})
+
+test('of 500 runs with settings that do nothing, at most one in a hundred keeps any', async t => {
+  let keeping = 0
+  for (let seed = 0; seed < 500; seed++) {
+    const { kept } = await simulate(1000 + seed).run(['a', 'b', 'c', 'd'].map(nothing))
+    if (kept.length > 0) keeping++
+  }
+  t.true(keeping <= 5, `${keeping} of 500`)
+})
+
+test('what betters p99 and worsens the mean by 40 % is refused', async t => {
+  const { trials, kept } = await simulate(3).run([{ name: 'trap', p99: 0.5, mean: 1.4 }])
+  t.deepEqual(kept, [])
+  t.is(trials[0]?.decision, 'undone')
+  t.regex(trials[0]?.reason ?? '', /^the mean rose by (3[5-9]|4[0-5]) %$/)
+})
+
+test('what betters p99 and has the CPUs work more than is allowed is refused', async t => {
+  const { trials, kept } = await simulate(4).run([{ name: 'burns', p99: 0.5, busy: 1.8 }])
+  t.deepEqual(kept, [])
+  t.regex(trials[0]?.reason ?? '', /^the CPUs were busy for .* longer$/)
+})
+
+test('a load that doubles halfway fools nobody', async t => {
+  for (const seed of [11, 12, 13, 14, 15, 16]) {
+    const { kept } = await simulate(seed, { load: ms => (ms > 30_000 ? 2 : 1) }).run([
+      nothing('a'),
+      nothing('b'),
+    ])
+    t.deepEqual(kept, [], `seed ${seed}`)
+  }
+})
+
+test('what collapses under a setting is stopped at once', async t => {
+  const { trials, kept } = await simulate(6).run([{ name: 'breaks', p99: 1, throughput: 0.5 }])
+  t.deepEqual(kept, [])
+  t.regex(trials[0]?.reason ?? '', /^stopped at once: the throughput fell by 5\d %$/)
+  t.true((trials[0]?.pairs.length ?? 9) <= 1)
+})
+
+test('of two settings that do the same, one goes again', async t => {
+  // The second makes the first useless.
+  const first: Effect = { name: 'first', p99: 0.8 }
+  const second: Effect = { name: 'second', p99: 0.5 }
+  const { run, on } = simulate(8)
+  Object.defineProperty(first, 'p99', { get: () => (on.has(second) ? 1 : 0.8) })
+  const { kept } = await run([first, second])
+  t.deepEqual(kept, [second])
+  t.deepEqual([...on], [second])
+})
+
+test('where the noise hides what a setting does, it says how many pairs it would take', async t => {
+  const { trials, kept } = await simulate(21, { noise: 1.2 }).run([{ name: 'small', p99: 0.9 }], 1)
+  t.deepEqual(kept, [])
+  const [trial] = trials
+  t.true(trial?.decision === 'undecided' || trial?.decision === 'undone', trial?.reason)
+})
+
+const pairOf = (ratio: number): Pair => {
+  const off: Slice = {
+    requests: 1000,
+    seconds: 1,
+    p50: 1,
+    p99: 1,
+    p999: 1,
+    mean: 1,
+    busy: 0.5,
+    retransmits: 0,
+  }
+  return { on: { ...off, p99: ratio }, off }
+}
+
+test('nothing is kept without enough pairs, however large the gain', t => {
+  const random = createRandom(1)
+  const options = { goal: 'p99' as const, alpha: 0.001, allow: ALLOWANCES, random }
+  const few = [0.5, 0.52, 0.49, 0.51].map(pairOf)
+  t.is(judge(few, options).verdict, 'open')
+  const many = Array.from({ length: 12 }, (_, index) => pairOf(0.5 + index / 1000))
+  t.is(judge(many, options).verdict, 'keep')
+})
+
+test('segments that are sent again count against a setting', t => {
+  const pairs = Array.from({ length: 12 }, (_, index) => {
+    const pair = pairOf(0.5 + index / 1000)
+    return { ...pair, on: { ...pair.on, retransmits: 10 } }
+  })
+  const { verdict, reason } = judge(pairs, {
+    goal: 'p99',
+    alpha: 0.001,
+    allow: ALLOWANCES,
+    random: createRandom(1),
+  })
+  t.is(verdict, 'drop')
+  t.is(reason, 'TCP sent 120 segments again, and 0 without it')
+})
+
+test('the looks of a run spend no more than its error', t => {
+  for (const candidates of [1, 3, 10]) {
+    const { at, alpha } = planLooks(candidates)
+    t.true(alpha * at.length * candidates <= 0.01 + 1e-12)
+    t.true(2 ** -(at[0] ?? 0) <= alpha, 'the first look can prove something')
+    t.deepEqual(
+      at,
+      at.toSorted((a, b) => a - b),
+    )
+    t.true(
+      at.every(pairs => pairs % 2 === 0),
+      'blocks are whole',
+    )
+  }
+})
+
+test('the pairs needed grow with the noise', t => {
+  const pairs = (noise: number): Pair[] => [0.8, 0.8 * (1 + noise), 0.8 / (1 + noise), 0.8].map(pairOf)
+  const [little, much] = [pairsNeeded(pairs(0.05), 'p99', 0.001), pairsNeeded(pairs(0.5), 'p99', 0.001)]
+  t.true(little !== null && much !== null && much > little)
+  t.is(pairsNeeded([1, 1.1, 0.99].map(pairOf), 'p99', 0.001), null)
+})
