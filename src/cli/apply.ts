@@ -179,7 +179,7 @@ const requireConsent = async ({ yes, json }: ApplyOptions): Promise<void> => {
 }
 
 /** What a run that was killed left behind, guard and all, is put back before anything is set anew. */
-const recover = async ({ folder }: State): Promise<void> => {
+export const recover = async ({ folder }: State): Promise<void> => {
   if (readJournal(folder).every(({ kept }) => kept)) return
   const { undone } = await undo(folder, ({ kept }) => !kept)
   for (const { entry, left } of undone) {

@@ -15,6 +15,7 @@ import { addMeasure } from './measure.js'
 import { addProfiles } from './profiles.js'
 import { addRevert } from './revert.js'
 import { addStatus } from './status.js'
+import { addTune } from './tune.js'
 
 const createProgram = (): Command => {
   const program = new Command('taut')
@@ -32,6 +33,7 @@ const createProgram = (): Command => {
     addLive,
     addMeasure,
     addAdvise,
+    addTune,
     addApply,
     addRevert,
     addStatus,

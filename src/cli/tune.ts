@@ -1,0 +1,317 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Advice, advise, REQUESTS_TO_ADVISE } from '../advise/all.js'
+import { watchMachine } from '../advise/gather.js'
+import type { Entry } from '../journal/entry.js'
+import { KNOBS } from '../knobs/all.js'
+import { type Plan, planWish } from '../knobs/apply.js'
+import { InvalidValue, Unavailable } from '../knobs/knob.js'
+import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
+import { describePlace } from '../knobs/places/place.js'
+import type { MeasureDocument } from '../latency/document.js'
+import type { KernelTypes } from '../probes/kernel-types.js'
+import { Session } from '../probes/session.js'
+import { Tracer } from '../probes/tracer.js'
+import { createRandom } from '../statistics/random.js'
+import type { Target } from '../system/target.js'
+import { printable } from '../text/printable.js'
+import { ALLOWANCES, type Allowances } from '../tune/judge.js'
+import { type Candidate, TrialSettings } from '../tune/settings.js'
+import { GOALS, type Goal } from '../tune/slice.js'
+import { measureSlice } from '../tune/traffic.js'
+import { type TuneResult, tune } from '../tune/tune.js'
+import { recover } from './apply.js'
+import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
+import { chooseTarget } from './choose-target.js'
+import { parseDuration } from './duration.js'
+import { EXIT, Failure } from './failure.js'
+import { listenForInterrupt } from './interrupt.js'
+import { refreshUntil } from './measure.js'
+import { requirePermission } from './permission.js'
+import { selectFor } from './selection.js'
+import { openState, requireRoot } from './state.js'
+import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
+import { describeTerminal } from './terminal.js'
+import { formatPlan, formatTune, tuneDocument } from './tune-report.js'
+
+type TuneOptions = TargetArguments &
+  BtfArguments & {
+    goal: Goal
+    for: number
+    only?: KnobName[]
+    exclude?: KnobName[]
+    allow?: Partial<Allowances>
+    dryRun?: boolean
+    untilRevert?: boolean
+    json?: boolean
+  }
+
+const DEFAULT_S = 180
+/** Of the time, this long is for looking before anything is tried. */
+const LOOK_S = 5
+/** After a switch, before its effect counts. */
+const SETTLE_MS = 100
+/** A slice has so many requests, if that takes no longer than the longest slice. */
+const SLICE_REQUESTS = 2000
+const SLICE_MS = { least: 250, most: 2000 }
+/** Below this the slowest 1 % of a slice are too few to tell. */
+const LEAST_REQUESTS = 300
+
+/** One candidate: what a rule advises, and what it would change here. */
+export type Proposal = { advice: Advice; plans: Plan[] }
+
+/** Adds `taut tune`: tries what is advised, keeps what is proven, and puts the rest back. */
+export const addTune = (program: Command): void => {
+  addBtfOption(addTargetOptions(program.command('tune')))
+    .description('measure, try what would help, keep what is proven, undo the rest')
+    .addOption(new Option('--goal <what>', 'what is to become less').choices([...GOALS]).default('p99'))
+    .addOption(
+      new Option('--for <duration>', 'how long it may take: 90s, 3m; without a unit, seconds')
+        .argParser(parseDuration)
+        .default(DEFAULT_S, '3m'),
+    )
+    .option('--only <knobs>', 'only these knobs, with commas between', parseKnobs)
+    .option('--exclude <knobs>', 'not these knobs', parseKnobs)
+    .option(
+      '--allow <guard=+percent>',
+      'let a guard get worse: cpu=+20%, p50, mean, throughput',
+      parseAllowance,
+    )
+    .option('--dry-run', 'look, and only print what would be tried')
+    .option('--until-revert', 'keep it until this command is ended, and put it back then')
+    .option('--json', 'print one JSON document')
+    .action(tuneService)
+}
+
+const parseKnobs = (text: string): KnobName[] =>
+  text.split(',').map(name => {
+    const knob = KNOB_NAMES.find(known => known === name)
+    if (knob === undefined) throw new InvalidArgumentError(`There is no knob ${name}; see taut apply --help.`)
+    return knob
+  })
+
+const parseAllowance = (text: string, before: Partial<Allowances> = {}): Partial<Allowances> => {
+  const [, guard = '', digits = ''] = /^(\w+)=\+?(\d{1,4})%?$/.exec(text) ?? []
+  if (!Object.hasOwn(ALLOWANCES, guard))
+    throw new InvalidArgumentError(`It takes one of ${Object.keys(ALLOWANCES).join(', ')}, as cpu=+20%.`)
+  return { ...before, [guard]: Number(digits) / 100 }
+}
+
+const tuneService = async (options: TuneOptions): Promise<void> => {
+  requireRoot('change settings')
+  requirePermission()
+  const { signal } = listenForInterrupt()
+  const begin = performance.now()
+  const types = pickKernelTypes(options)
+  const target = await chooseTarget(pickTarget(options), types)
+  const document = await look(target, types, options, signal)
+  if (signal.aborted) return endInterrupted()
+  const { proposals, advice } = await propose(document, options)
+  if (options.dryRun) {
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify({ schema: 1, goal: options.goal, plan: advice })}\n`
+        : formatPlan(proposals, advice, describeTerminal(process.stdout)),
+    )
+    return
+  }
+  if (proposals.length === 0) {
+    const result = { trials: [], kept: [], whole: null, before: null, after: null }
+    print(options, document.measured, advice, result, [])
+    return
+  }
+  await tryAll({ target, types, document: document.measured, proposals, advice, options, signal, begin })
+}
+
+type Look = { measured: MeasureDocument; advice: Advice[] }
+
+/** Measures in full depth for a while, and asks the rules. */
+const look = async (
+  target: Target,
+  types: KernelTypes,
+  { for: seconds }: TuneOptions,
+  signal: AbortSignal,
+): Promise<Look> => {
+  const time = Math.min(LOOK_S, seconds / 5)
+  say(
+    `looking at ${target.service.comm ?? 'the service on port'} ${target.service.port} for ${time.toFixed(0)} s`,
+  )
+  using session = await Session.start(target, types)
+  const watch = watchMachine(target.service)
+  await refreshUntil(session, time * 1000, signal)
+  const measured = await session.stop()
+  const machine = await watch()
+  if (!signal.aborted && measured.requests < REQUESTS_TO_ADVISE)
+    throw new Failure(
+      `${measured.requests} requests in ${measured.seconds} s are too few to tune by; nothing was changed (try with more traffic)`,
+    )
+  return { measured, advice: advise({ document: measured, machine }) }
+}
+
+/** What of the advice can be done here and is not done yet. */
+const propose = async (
+  { advice }: Look,
+  { only, exclude = [] }: TuneOptions,
+): Promise<{ proposals: Proposal[]; advice: Advice[] }> => {
+  const proposals: Proposal[] = []
+  for (const each of advice) {
+    const names = each.settings.map(({ knob }) => knob)
+    if (names.length === 0 || names.some(name => exclude.includes(name) || only?.includes(name) === false))
+      continue
+    const plans = await planAdvice(each)
+    if (plans.some(({ changes }) => changes.length > 0)) proposals.push({ advice: each, plans })
+  }
+  return { proposals, advice }
+}
+
+const planAdvice = async ({ settings, finding }: Advice): Promise<Plan[]> => {
+  try {
+    return await Promise.all(
+      settings.map(async ({ knob, value, nic, port }) => {
+        const selection = await selectFor(KNOBS[knob], { nic, port: port?.toString() })
+        return planWish({ knob: KNOBS[knob], value, why: finding, selection })
+      }),
+    )
+  } catch (error) {
+    if (error instanceof Unavailable || error instanceof InvalidValue) return []
+    throw error
+  }
+}
+
+type Run = {
+  target: Target
+  types: KernelTypes
+  document: MeasureDocument
+  proposals: Proposal[]
+  advice: Advice[]
+  options: TuneOptions
+  signal: AbortSignal
+  begin: number
+}
+
+const tryAll = async ({
+  target,
+  types,
+  document,
+  proposals,
+  advice,
+  options,
+  signal,
+  begin,
+}: Run): Promise<void> => {
+  using state = openState()
+  await recover(state)
+  using tracer = Tracer.start(target, types)
+  // Totals are all that trials go by: the less is measured, the less it disturbs.
+  tracer.setDepth(0)
+  const sliceMs = chooseSlice(document)
+  const settings = await TrialSettings.open(state.folder, state.lock)
+  let entries: Entry[] = []
+  try {
+    const candidates = proposals.map(({ plans }) => settings.prepare(plans))
+    const deadline = begin + options.for * 1000
+    const pid = target.service.pid ?? process.pid
+    const result = await tune<Candidate>(
+      {
+        set: async (candidate, isOn) => {
+          signal.throwIfAborted()
+          if (candidate.isOn === isOn) return
+          await settings.set(candidate, isOn)
+          await setTimeout(SETTLE_MS, undefined, { signal })
+        },
+        drop: candidate => settings.drop(candidate),
+        measure: isEnough => measureSlice(tracer, pid, sliceMs, signal, isEnough),
+      },
+      candidates,
+      {
+        goal: options.goal,
+        allow: { ...ALLOWANCES, ...options.allow },
+        random: createRandom(Date.now() | 0),
+        now: () => performance.now(),
+        deadline,
+        onTrial: (candidate, number) => {
+          const { finding } = proposals[candidates.indexOf(candidate)]?.advice ?? {}
+          say(
+            `trial ${number} of ${candidates.length}, ${((deadline - performance.now()) / 1000).toFixed(0)} s left: ${finding}`,
+          )
+        },
+      },
+    )
+    for (const candidate of result.kept) {
+      await settings.set(candidate, false)
+      for (const [place, { state: effect, evidence }] of await settings.verify(candidate))
+        if (effect === 'no-effect') say(`${place} was accepted by the kernel, no effect seen: ${evidence}`)
+    }
+    if (!options.untilRevert) entries = await settings.keep(new Map())
+    print(options, document, advice, nameCandidates(result, candidates, proposals), entries)
+    if (options.untilRevert && result.kept.length > 0) await waitForEnd(signal)
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    const left = await settings.close()
+    for (const { entry, left: reason } of left) say(`left ${describePlace(entry.place)}: ${reason}`)
+  }
+  if (signal.aborted) endInterrupted()
+}
+
+const waitForEnd = async (signal: AbortSignal): Promise<void> => {
+  say('it stays so until this command is ended (Ctrl-C)')
+  await new Promise<void>(resolve => {
+    const timer = setInterval(() => {}, 60_000)
+    signal.addEventListener('abort', () => {
+      clearInterval(timer)
+      resolve()
+    })
+  })
+}
+
+/** What the trials were of, instead of what they were done with. */
+const nameCandidates = (
+  result: TuneResult<Candidate>,
+  candidates: readonly Candidate[],
+  proposals: readonly Proposal[],
+): TuneResult<Proposal> => {
+  const proposalOf = (candidate: Candidate): Proposal => {
+    const proposal = proposals[candidates.indexOf(candidate)]
+    if (proposal === undefined) throw new Error('a candidate nobody proposed')
+    return proposal
+  }
+  return {
+    ...result,
+    trials: result.trials.map(trial => ({ ...trial, candidate: proposalOf(trial.candidate) })),
+    kept: result.kept.map(proposalOf),
+  }
+}
+
+const chooseSlice = ({ requests, seconds }: MeasureDocument): number => {
+  const rate = requests / seconds
+  if ((rate * SLICE_MS.most) / 1000 < LEAST_REQUESTS)
+    throw new Failure(
+      `${rate.toFixed(0)} requests a second are too few to tell settings apart by their slowest 1 %; nothing was changed (it takes ${(LEAST_REQUESTS / SLICE_MS.most) * 1000})`,
+    )
+  return Math.min(SLICE_MS.most, Math.max(SLICE_MS.least, (SLICE_REQUESTS / rate) * 1000))
+}
+
+const print = (
+  { goal, json }: TuneOptions,
+  document: MeasureDocument,
+  advice: readonly Advice[],
+  result: TuneResult<Proposal>,
+  entries: readonly Entry[],
+): void => {
+  process.stdout.write(
+    json
+      ? `${JSON.stringify(tuneDocument(goal, document, result, entries))}\n`
+      : formatTune(goal, advice, result, entries, describeTerminal(process.stdout)),
+  )
+}
+
+const endInterrupted = (): void => {
+  say('interrupted; everything is as it was')
+  process.exitCode = EXIT.interrupted
+}
+
+const say = (text: string): void => {
+  process.stderr.write(`taut: ${printable(text)}\n`)
+}

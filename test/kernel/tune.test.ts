@@ -1,0 +1,154 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { listThreads } from '../../src/system/threads.js'
+import { KVLOAD } from './support/fixtures.js'
+import { createFolder } from './support/folder.js'
+import { type Context, kernelTest } from './support/kernel-test.js'
+import { type Load, listArguments } from './support/load.js'
+import { type Ending, type Running, startProcess } from './support/processes.js'
+import { type Service, startMemcached } from './support/services.js'
+import { runTaut, TAUT } from './support/taut.js'
+import { waitFor } from './support/wait.js'
+
+const run = promisify(execFile)
+
+/** A service whose CPU somebody else burns, under a steady load from the other CPU. */
+type World = { service: Service; neighbour: Running; state: string; cpus: () => string }
+
+const LOAD: Omit<Load, 'port'> = { connections: 16, rate: 3000, requests: 3000 * 600, timeout: 900 }
+
+const createWorld = async (t: Context): Promise<World> => {
+  t.timeout(15 * 60_000)
+  const state = join(await createFolder(t), 'state')
+  const service = await startMemcached(t, ['-t', '2'])
+  await run('taskset', ['-apc', '1', String(service.pid)])
+  const neighbour = await startProcess(t, 'sh', ['-c', 'while :; do :; done'], { cpu: 1 })
+  await startProcess(t, KVLOAD, listArguments({ port: service.port, ...LOAD }), { cpu: 0 })
+  const cpus = (): string =>
+    [...new Set(listThreads(service.pid).map(thread => thread.cpus.join()))].join(' ')
+  return { service, neighbour, state, cpus }
+}
+
+const tune = ({ service, state }: World, t: Context, ...args: string[]): Promise<Ending> =>
+  runTaut(t, ['tune', '--port', service.port, ...args], { env: { TAUT_STATE: state } })
+
+kernelTest(
+  "tune finds the neighbour on the service's CPU, names it, proves that leaving it helps, and goes back when asked",
+  async t => {
+    const world = await createWorld(t)
+    const { code, stdout, stderr } = await tune(world, t, '--for', '60s', '--json')
+    t.is(code, 0, stderr)
+    const { trials, kept, before, after, undo } = JSON.parse(stdout)
+    const [trial] = trials
+    t.is(trial.rule, 'neighbour', stdout)
+    t.true(trial.why.startsWith(`sh (${world.neighbour.pid}) runs on CPU 1`), trial.why)
+    t.is(trial.decision, 'kept', stdout)
+    t.true(trial.goal.high < 0.97)
+    t.is(kept.length, 1)
+    t.true(after.p99_us < before.p99_us / 2, stdout)
+    t.is(world.cpus(), '0')
+    const [command, ...args] = undo.split(' ')
+    t.is(command, 'taut')
+    const reverted = await runTaut(t, args, { env: { TAUT_STATE: world.state } })
+    t.is(reverted.code, 0, reverted.stderr)
+    t.is(world.cpus(), '1')
+  },
+  'memcached',
+  'taskset',
+)
+
+kernelTest(
+  'tune leaves everything as it was: after --dry-run, and when it is interrupted in the midst of a trial',
+  async t => {
+    const world = await createWorld(t)
+    const plan = await tune(world, t, '--for', '10s', '--dry-run')
+    t.is(plan.code, 0, plan.stderr)
+    t.regex(plan.stdout, /taut apply --set cpu\.app_affinity=0 --port \d+/)
+    t.is(world.cpus(), '1')
+
+    const tuning = await startTuning(t, world)
+    await waitFor('the first trial', () => (world.cpus() === '0' ? true : null))
+    tuning.child.kill('SIGINT')
+    const { code, stderr } = await tuning.ended
+    t.is(code, 130, stderr)
+    t.true(stderr.endsWith('taut: interrupted; everything is as it was\n'), stderr)
+    t.is(world.cpus(), '1')
+  },
+  'memcached',
+  'taskset',
+)
+
+const startTuning = (t: Context, { service, state }: World): Promise<Running> =>
+  startProcess(t, process.execPath, [TAUT, 'tune', '--port', service.port, '--for', '30s'], {
+    env: { TAUT_STATE: state },
+  })
+
+const KILLS = 8
+
+kernelTest(
+  'tune that is killed at any moment of its trials leaves everything as it was',
+  async t => {
+    const world = await createWorld(t)
+    for (let kill = 0; kill < KILLS; kill++) {
+      const tuning = await startTuning(t, world)
+      await waitFor('the first trial', () => (world.cpus() === '0' ? true : null))
+      // Slices take a quarter of a second and more: anywhere in the first four.
+      await setTimeout(Math.random() * 1500)
+      tuning.child.kill('SIGKILL')
+      await tuning.ended
+      // The guard has the lock until it has put everything back.
+      await run('flock', ['-w', '60', join(world.state, 'lock'), 'true'])
+      t.is(world.cpus(), '1', `kill ${kill}`)
+    }
+    const status = await runTaut(t, ['status', '--json'], { env: { TAUT_STATE: world.state } })
+    t.deepEqual(JSON.parse(status.stdout), [])
+  },
+  'memcached',
+  'taskset',
+)
+
+kernelTest(
+  'tune says so and changes nothing where the traffic is too little to tell',
+  async t => {
+    const service = await startMemcached(t)
+    const state = join(await createFolder(t), 'state')
+    await startProcess(
+      t,
+      KVLOAD,
+      listArguments({ port: service.port, connections: 1, rate: 20, requests: 2000, timeout: 300 }),
+    )
+    const { code, stdout, stderr } = await runTaut(t, ['tune', '--port', service.port, '--for', '10s'], {
+      env: { TAUT_STATE: state },
+    })
+    t.is(code, 1)
+    t.is(stdout, '')
+    t.regex(stderr, /taut: \d+ requests in [\d.]+ s are too few to tune by; nothing was changed/)
+  },
+  'memcached',
+)
+
+kernelTest(
+  'advise names what is in the way, with the command, and changes nothing',
+  async t => {
+    const world = await createWorld(t)
+    const { code, stdout, stderr } = await runTaut(t, [
+      'advise',
+      '--port',
+      world.service.port,
+      '--for',
+      '3s',
+      '--json',
+    ])
+    t.is(code, 0, stderr)
+    const { advice } = JSON.parse(stdout)
+    const found = advice.find(({ rule }: { rule: string }) => rule === 'neighbour')
+    t.true(found.finding.startsWith(`sh (${world.neighbour.pid}) runs on CPU 1`), stdout)
+    t.deepEqual(found.commands, [`taut apply --set cpu.app_affinity=0 --port ${world.service.port}`])
+    t.true(found.gain.p99 > 0 && found.gain.p99 < 1)
+    t.is(world.cpus(), '1')
+  },
+  'memcached',
+  'taskset',
+)
