@@ -6,6 +6,7 @@ import { printable } from '../text/printable.js'
 import { VERSION } from '../version.js'
 import { addAdvise } from './advise.js'
 import { addApply } from './apply.js'
+import { addCompare } from './compare.js'
 import { addDefaultCommand } from './default-command.js'
 import { addDemo } from './demo.js'
 import { addDoctor } from './doctor.js'
@@ -34,6 +35,7 @@ const createProgram = (): Command => {
     addMeasure,
     addAdvise,
     addTune,
+    addCompare,
     addApply,
     addRevert,
     addStatus,

@@ -16,6 +16,12 @@ const runTaut = (...args: string[]): Promise<Outcome> =>
 for (const [line, complaint] of [
   ['measure --for soon', "option '--for <duration>' argument 'soon' is invalid"],
   ['measure --for 25h', 'It takes 24h at most'],
+  ['measure --budget 0%', 'It takes a percentage above 0 and up to 100'],
+  ['live --budget 101', 'It takes a percentage above 0 and up to 100'],
+  ['tune --only irq', 'There is no knob irq'],
+  ['tune --allow heat=+5%', 'It takes one of p50, mean, throughput, cpu'],
+  ['compare a.txt', "missing required argument 'b'"],
+  ['compare a b --margin much', 'It takes a percentage below 100'],
   ['measure --port 0', 'A port is a whole number from 1 to 65535'],
   ['measure --port 65536', 'A port is a whole number from 1 to 65535'],
   ['measure --port http', 'A port is a whole number from 1 to 65535'],

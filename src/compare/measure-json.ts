@@ -1,0 +1,61 @@
+import * as v from 'valibot'
+import { median } from '../statistics/summary.js'
+import { type Quantity, type Runs, refuse } from './measurement.js'
+
+const times = v.nullable(v.pipe(v.number(), v.finite(), v.minValue(0)))
+
+/** As much of taut's own documents as is compared. */
+const documentSchema = v.object({
+  schema: v.literal(1),
+  started_at: v.pipe(v.string(), v.isoTimestamp()),
+  seconds: v.pipe(v.number(), v.finite(), v.minValue(0)),
+  requests: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  total: v.object({ mean_us: times, p50_us: times, p90_us: times, p99_us: times, p999_us: times }),
+})
+
+const FIELDS = { p50: 'p50_us', p90: 'p90_us', p99: 'p99_us', 'p99.9': 'p999_us', mean: 'mean_us' } as const
+/** `taut live --json` prints one after the other: so soon after the last it is of the same run. */
+const SAME_RUN_MS = 1500
+
+/** Tells whether a text begins as taut's documents do. */
+export const isMeasureJson = (text: string): boolean => text.trimStart().startsWith('{')
+
+/**
+ * Reads documents of `taut measure --json`, one a line, each of a run; those of `taut live --json`, which follow each other
+ * at once, are of one run together, of which the median counts.
+ */
+export const readMeasureJson = (file: string, text: string, quantity: Quantity): Runs => {
+  const field = FIELDS[quantity]
+  const runs: number[][] = []
+  let end = Number.NEGATIVE_INFINITY
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue
+    const { total, started_at, seconds } = parse(file, index + 1, line)
+    const value = total[field]
+    const start = Date.parse(started_at)
+    const isSame = Math.abs(start - end) < SAME_RUN_MS
+    end = start + seconds * 1000
+    if (value === null) continue
+    if (isSame && runs.length > 0) runs.at(-1)?.push(value)
+    else runs.push([value])
+  }
+  if (runs.length === 0) return refuse(file, 0, 'no request was measured in it')
+  return { quantity: field, values: runs.map(median) }
+}
+
+const parse = (file: string, line: number, text: string): v.InferOutput<typeof documentSchema> => {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    return refuse(file, line, 'it is no JSON (one document of taut measure --json a line)')
+  }
+  const result = v.safeParse(documentSchema, parsed)
+  if (result.success) return result.output
+  const [issue] = result.issues
+  return refuse(
+    file,
+    line,
+    `it is no document of taut measure --json: ${v.getDotPath(issue) ?? 'document'}: ${issue.message}`,
+  )
+}

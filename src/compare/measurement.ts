@@ -1,0 +1,27 @@
+import { quantile } from '../statistics/summary.js'
+
+/** The quantities that can be compared. */
+export const QUANTITIES = ['p50', 'p90', 'p99', 'p99.9', 'mean'] as const
+export type Quantity = (typeof QUANTITIES)[number]
+
+/** The runs of one measurement, each by one number; what a number is of is in `quantity`, as `p99_us`. */
+export type Runs = { quantity: string; values: number[] }
+
+/** A file can't be compared; the message names it, the line where there is one, and what to do. */
+export class MeasurementError extends Error {
+  override name = 'MeasurementError'
+}
+
+/** Throws a MeasurementError for a line of a file, counted from 1; 0 for the file as a whole. */
+export const refuse = (file: string, line: number, what: string): never => {
+  throw new MeasurementError(`${file}${line === 0 ? '' : `, line ${line}`}: ${what}`)
+}
+
+/** Gives the quantity of samples of one run; NaN without any. */
+export const summarizeRun = (samples: readonly number[], quantity: Quantity): number =>
+  quantity === 'mean'
+    ? samples.reduce((sum, value) => sum + value, 0) / samples.length
+    : quantile(
+        samples.toSorted((a, b) => a - b),
+        Number(quantity.slice(1)) / 100,
+      )

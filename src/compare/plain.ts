@@ -1,0 +1,37 @@
+import { type Quantity, type Runs, refuse, summarizeRun } from './measurement.js'
+
+/** So many numbers without runs are of requests, and not each of a run. */
+const MOST_RUNS = 500
+const NUMBER = /^-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+
+/**
+ * Reads numbers, one a line: each the result of a run, or, of more than 500, all of one run. With a run's name before it, each
+ * is one of that run's. Empty lines and those that begin with # tell nothing.
+ */
+export const readPlain = (file: string, text: string, quantity: Quantity): Runs => {
+  const runs = new Map<string, number[]>()
+  const alone: number[] = []
+  for (const [index, line] of text.split('\n').entries()) {
+    const words = line.trim().split(/[\s,;]+/)
+    if (words[0] === '' || words[0]?.startsWith('#')) continue
+    const value = words.length <= 2 ? words.at(-1) : undefined
+    if (value === undefined || !NUMBER.test(value))
+      return refuse(file, index + 1, 'it takes a number a line, or a run and a number')
+    const [run] = words
+    if (words.length === 1) alone.push(Number(value))
+    else if (run !== undefined) addTo(runs, run, Number(value))
+    if (alone.length > 0 && runs.size > 0)
+      return refuse(file, index + 1, 'some lines have a run and some have none (try the same form for all)')
+  }
+  if (runs.size > 0)
+    return { quantity, values: [...runs.values()].map(samples => summarizeRun(samples, quantity)) }
+  if (alone.length > MOST_RUNS) return { quantity, values: [summarizeRun(alone, quantity)] }
+  if (alone.length === 0) return refuse(file, 0, 'there is no number in it')
+  return { quantity: 'value', values: alone }
+}
+
+const addTo = (runs: Map<string, number[]>, run: string, value: number): void => {
+  const samples = runs.get(run)
+  if (samples === undefined) runs.set(run, [value])
+  else samples.push(value)
+}
