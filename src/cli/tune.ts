@@ -6,7 +6,7 @@ import { watchMachine } from '../advise/gather.js'
 import type { Entry } from '../journal/entry.js'
 import { KNOBS } from '../knobs/all.js'
 import { type Plan, planWish } from '../knobs/apply.js'
-import { InvalidValue, Unavailable } from '../knobs/knob.js'
+import { type Effect, InvalidValue, Unavailable } from '../knobs/knob.js'
 import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
 import { describePlace } from '../knobs/places/place.js'
 import type { MeasureDocument } from '../latency/document.js'
@@ -17,7 +17,7 @@ import { createRandom } from '../statistics/random.js'
 import type { Target } from '../system/target.js'
 import { printable } from '../text/printable.js'
 import { ALLOWANCES, type Allowances } from '../tune/judge.js'
-import { type Candidate, TrialSettings } from '../tune/settings.js'
+import { type Candidate, InterferenceError, TrialSettings } from '../tune/settings.js'
 import { GOALS, type Goal } from '../tune/slice.js'
 import { measureSlice } from '../tune/traffic.js'
 import { type TuneResult, tune } from '../tune/tune.js'
@@ -238,19 +238,27 @@ const tryAll = async ({
         },
       },
     )
+    const effects = new Map<string, Effect>()
     for (const candidate of result.kept) {
       await settings.set(candidate, false)
-      for (const [place, { state: effect, evidence }] of await settings.verify(candidate))
-        if (effect === 'no-effect') say(`${place} was accepted by the kernel, no effect seen: ${evidence}`)
+      for (const [place, effect] of await settings.verify(candidate)) {
+        effects.set(place, effect)
+        if (effect.state === 'no-effect')
+          say(`${place}: accepted by the kernel, no effect seen: ${effect.evidence}`)
+      }
     }
-    if (!options.untilRevert) entries = await settings.keep(new Map())
+    if (!options.untilRevert) entries = await settings.keep(effects)
     print(options, document, advice, nameCandidates(result, candidates, proposals), entries)
     if (options.untilRevert && result.kept.length > 0) await waitForEnd(signal)
   } catch (error) {
+    if (error instanceof InterferenceError)
+      throw new Failure(
+        `${error.message}; all else is as it was (try again without them, or --exclude the knob)`,
+      )
     if (!signal.aborted) throw error
   } finally {
-    const left = await settings.close()
-    for (const { entry, left: reason } of left) say(`left ${describePlace(entry.place)}: ${reason}`)
+    for (const { entry, left } of await settings.close())
+      say(`NOT put back: ${describePlace(entry.place)}: ${left}`)
   }
   if (signal.aborted) endInterrupted()
 }
@@ -308,7 +316,7 @@ const print = (
 }
 
 const endInterrupted = (): void => {
-  say('interrupted; everything is as it was')
+  say('interrupted; what was tried is put back')
   process.exitCode = EXIT.interrupted
 }
 

@@ -24,6 +24,13 @@ export type Candidate = {
 /** A place holds what neither taut nor the beginning has put there: somebody else is at work. */
 export class InterferenceError extends Error {
   override name = 'InterferenceError'
+
+  constructor(
+    message: string,
+    readonly entry: Entry,
+  ) {
+    super(message)
+  }
 }
 
 /**
@@ -60,6 +67,15 @@ export class TrialSettings {
 
   /** Turns a candidate on or off, unless it is so. Throws an InterferenceError, and as writing does. */
   async set(candidate: Candidate, isOn: boolean): Promise<void> {
+    try {
+      await this.#switch(candidate, isOn)
+    } catch (error) {
+      if (error instanceof InterferenceError) this.#letGo(error.entry)
+      throw error
+    }
+  }
+
+  async #switch(candidate: Candidate, isOn: boolean): Promise<void> {
     if (candidate.isOn === isOn) return
     // Before the first write: if that fails halfway, the rest is still to be put back.
     candidate.isOn = isOn
@@ -158,6 +174,15 @@ export class TrialSettings {
     return { entry, knob, selection, written: null }
   }
 
+  /** What somebody else has set is theirs: it is not put back either. */
+  #letGo(entry: Entry): void {
+    for (const candidate of this.#candidates) {
+      candidate.changes = candidate.changes.filter(change => change.entry !== entry)
+      candidate.followers = candidate.followers.filter(change => change.entry !== entry)
+    }
+    this.#save()
+  }
+
   #save(): void {
     const tried = this.#candidates.flatMap(({ changes, followers }) => [...changes, ...followers])
     writeJournal(this.#folder, [...this.#before, ...tried.map(({ entry }) => entry)])
@@ -172,7 +197,8 @@ const write = async (change: Tried, value: string): Promise<void> => {
   const last = change.written ?? from
   if (!isSameValue(place, now, last) && !isSameValue(place, now, from))
     throw new InterferenceError(
-      `someone else has set ${describePlace(place)} to ${now} meanwhile (taut had set ${last})`,
+      `someone else has set ${describePlace(place)} to ${now} meanwhile, where it had ${last}: that stays`,
+      change.entry,
     )
   if (!isSameValue(place, now, value)) await writePlace(place, value)
   // The kernel rounds some.

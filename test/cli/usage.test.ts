@@ -60,6 +60,19 @@ for (const [line, ...parts] of [
   ['live --help', '--port', '--netns', '--json'],
   ['--port 80 --help', 'Usage: taut live'],
   ['doctor --help', '--json'],
+  ['advise --help', '--port', '--for', '--json'],
+  [
+    'tune --help',
+    '--goal',
+    '--for',
+    '(default: 3m)',
+    '--only',
+    '--exclude',
+    '--allow',
+    '--dry-run',
+    '--until-revert',
+  ],
+  ['compare --help', '--quantity', '--margin', '(default: 5%)', 'HdrHistogram'],
   ['demo --help', '--for', '(default: 5s)'],
 ] as const) {
   test(`help: taut ${line}`, async t => {

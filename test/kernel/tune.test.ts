@@ -73,8 +73,24 @@ kernelTest(
     tuning.child.kill('SIGINT')
     const { code, stderr } = await tuning.ended
     t.is(code, 130, stderr)
-    t.true(stderr.endsWith('taut: interrupted; everything is as it was\n'), stderr)
+    t.true(stderr.endsWith('taut: interrupted; what was tried is put back\n'), stderr)
     t.is(world.cpus(), '1')
+  },
+  'memcached',
+  'taskset',
+)
+
+kernelTest(
+  'tune stops where somebody else sets what it tries, and leaves that to them',
+  async t => {
+    const world = await createWorld(t)
+    const tuning = await startTuning(t, world)
+    await waitFor('the first trial', () => (world.cpus() === '0' ? true : null))
+    await run('taskset', ['-apc', '0,1', String(world.service.pid)])
+    const { code, stderr } = await tuning.ended
+    t.is(code, 1, stderr)
+    t.regex(stderr, /taut: someone else has set CPUs of memcached \(\d+\) to 0-1 meanwhile/)
+    t.is(world.cpus(), '0,1')
   },
   'memcached',
   'taskset',
