@@ -45,6 +45,8 @@ export const simulate = (seed: number, { noise = 0.15, load = (_ms: number): num
       mean: 70_000 * factor(({ mean }) => mean) * jitter(0.04),
       busy: 0.4 * factor(({ busy }) => busy) * jitter(0.05),
       retransmits: 0,
+      watts: null,
+      celsius: null,
     }
     isEnough(slice)
     return slice

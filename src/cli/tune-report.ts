@@ -2,14 +2,14 @@ import { type Advice, commandsOf } from '../advise/all.js'
 import type { Entry } from '../journal/entry.js'
 import { describePlace } from '../knobs/places/place.js'
 import type { MeasureDocument } from '../latency/document.js'
-import { round } from '../latency/round.js'
+import { round, roundKnown } from '../latency/round.js'
 import { printable } from '../text/printable.js'
 import { createStyle } from '../text/style.js'
 import { formatDuration } from '../text/units.js'
 import { reportWidth, wrap } from '../text/width.js'
-import type { Ratio } from '../tune/judge.js'
-import type { Goal } from '../tune/slice.js'
-import type { Summary, TuneResult } from '../tune/tune.js'
+import type { Judgement, Ratio } from '../tune/judge.js'
+import type { Goal, Pair } from '../tune/slice.js'
+import { ofKnown, type Summary, type TuneResult } from '../tune/tune.js'
 import type { ReportOptions } from './report.js'
 import type { Proposal } from './tune.js'
 
@@ -27,7 +27,29 @@ const summaryDocument = (summary: Summary | null) =>
     mean_us: round(summary.mean / 1000),
     requests_per_second: round(summary.throughput),
     cpu_busy_share: round(summary.busy),
+    watts: roundKnown(summary.watts),
+    celsius: roundKnown(summary.celsius),
   }
+
+/** What it takes: CPU time, and watts and degrees where the hardware tells; where it doesn't, the CPU time stands in. */
+const costDocument = (pairs: readonly Pair[], judgement: Judgement | null) => {
+  const both = (read: 'watts' | 'celsius') => {
+    const [on, off] = (['on', 'off'] as const).map(side =>
+      ofKnown(
+        pairs.map(pair => pair[side]),
+        slice => slice[read],
+      ),
+    )
+    return on == null || off == null ? null : { on: round(on), off: round(off) }
+  }
+  const watts = both('watts')
+  return {
+    cpu: judgement && ratioDocument(judgement.guards.cpu),
+    watts,
+    celsius: both('celsius'),
+    stand_in: watts === null ? 'cpu' : null,
+  }
+}
 
 /** What `taut tune --json` prints. A ratio is of with to without: 0.8 is a fifth less. */
 export const tuneDocument = (
@@ -56,7 +78,7 @@ export const tuneDocument = (
           Object.fromEntries(
             Object.entries(judgement.guards).map(([name, ratio]) => [name, ratioDocument(ratio)]),
           ),
-        cost: { cpu: judgement && ratioDocument(judgement.guards.cpu) },
+        cost: costDocument(pairs, judgement),
         decision,
         reason,
         pairs_needed: needed,

@@ -19,7 +19,7 @@ import { printable } from '../text/printable.js'
 import { ALLOWANCES, type Allowances } from '../tune/judge.js'
 import { type Candidate, InterferenceError, TrialSettings } from '../tune/settings.js'
 import { GOALS, type Goal } from '../tune/slice.js'
-import { measureSlice } from '../tune/traffic.js'
+import { findMeters, measureSlice } from '../tune/traffic.js'
 import { type TuneResult, tune } from '../tune/tune.js'
 import { recover } from './apply.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
@@ -65,7 +65,7 @@ export type Proposal = { advice: Advice; plans: Plan[] }
 export const addTune = (program: Command): void => {
   addBtfOption(addTargetOptions(program.command('tune')))
     .description('measure, try what would help, keep what is proven, undo the rest')
-    .addOption(new Option('--goal <what>', 'what is to become less').choices([...GOALS]).default('p99'))
+    .addOption(new Option('--goal <what>', 'what is to get better').choices([...GOALS]).default('p99'))
     .addOption(
       new Option('--for <duration>', 'how long it may take: 90s, 3m; without a unit, seconds')
         .argParser(parseDuration)
@@ -206,6 +206,7 @@ const tryAll = async ({
   // Totals are all that trials go by: the less is measured, the less it disturbs.
   tracer.setDepth(0)
   const sliceMs = chooseSlice(document)
+  const meters = findMeters()
   const settings = await TrialSettings.open(state.folder, state.lock)
   let entries: Entry[] = []
   try {
@@ -221,7 +222,7 @@ const tryAll = async ({
           await setTimeout(SETTLE_MS, undefined, { signal })
         },
         drop: candidate => settings.drop(candidate),
-        measure: isEnough => measureSlice(tracer, pid, sliceMs, signal, isEnough),
+        measure: isEnough => measureSlice(tracer, meters, pid, sliceMs, signal, isEnough),
       },
       candidates,
       {

@@ -7,6 +7,7 @@ import type { StateFolder } from '../journal/state-folder.js'
 import { readNetns } from '../system/services.js'
 import type { Assignment, Change, Effect, Knob, Selection } from './knob.js'
 import { describePlace, isOfNetns, isSameValue, readPlace, writePlace } from './places/place.js'
+import { readSettled } from './places/settled.js'
 import { type Undone, undo } from './undo.js'
 
 /** A knob, the value that it is to get, for what of the machine, and why. */
@@ -125,7 +126,7 @@ class Applying {
         cause: error,
       })
     }
-    const now = await readPlace(place)
+    const now = await readSettled(place, to)
     if (now === null || isSameValue(place, now, from))
       throw new Error(
         `cannot set ${knob.name} to ${to}: the kernel accepted it, and ${describePlace(place)} still is ${now ?? 'gone'}`,

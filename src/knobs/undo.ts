@@ -6,6 +6,7 @@ import type { StateFolder } from '../journal/state-folder.js'
 import { listEntries, listNumbered } from '../system/files.js'
 import { readNetns } from '../system/services.js'
 import { describePlace, isSameValue, readPlace, writePlace } from './places/place.js'
+import { readSettled } from './places/settled.js'
 
 /** How a change stands: in force as written, no longer there to be undone, changed by someone else, or out of reach. */
 export type Standing =
@@ -29,7 +30,7 @@ export const findStanding = async (entry: Entry): Promise<Standing> => {
           because: 'it is in another network namespace (try: ip netns exec … taut revert)',
         }
       : { is: 'over', now: null, because: 'its network namespace is gone' }
-  const now = await readPlace(entry.place)
+  const now = await readSettled(entry.place, entry.from, entry.to)
   if (now === null) return { is: 'over', now, because: 'it is gone' }
   if (isSameValue(entry.place, now, entry.from))
     return { is: 'over', now, because: 'it holds what it held before' }
@@ -86,7 +87,7 @@ const undoOne = async (entry: Entry, later: readonly Entry[], force: boolean): P
     if (standing.is === 'changed-by-other' && !force)
       return stay(standing.now, 'someone else has changed it since (try: taut revert --force)', true)
     await writePlace(entry.place, entry.from)
-    const now = await readPlace(entry.place)
+    const now = await readSettled(entry.place, entry.from)
     return now === null || isSameValue(entry.place, now, entry.from)
       ? { entry, now, left: null, isForeign: false }
       : stay(now, `the kernel took ${entry.from} and kept ${now}`)

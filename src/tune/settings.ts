@@ -7,6 +7,7 @@ import type { StateFolder } from '../journal/state-folder.js'
 import type { Plan } from '../knobs/apply.js'
 import type { Assignment, Effect, Knob, Selection } from '../knobs/knob.js'
 import { describePlace, isOfNetns, isSameValue, readPlace, writePlace } from '../knobs/places/place.js'
+import { readSettled } from '../knobs/places/settled.js'
 import { type Undone, undo } from '../knobs/undo.js'
 import { readNetns } from '../system/services.js'
 
@@ -191,10 +192,10 @@ export class TrialSettings {
 
 const write = async (change: Tried, value: string): Promise<void> => {
   const { place, from } = change.entry
-  const now = await readPlace(place)
+  const last = change.written ?? from
+  const now = await readSettled(place, last, from)
   // A thread or a device that is gone has nothing to be set.
   if (now === null) return
-  const last = change.written ?? from
   if (!isSameValue(place, now, last) && !isSameValue(place, now, from))
     throw new InterferenceError(
       `someone else has set ${describePlace(place)} to ${now} meanwhile, where it had ${last}: that stays`,
@@ -202,5 +203,5 @@ const write = async (change: Tried, value: string): Promise<void> => {
     )
   if (!isSameValue(place, now, value)) await writePlace(place, value)
   // The kernel rounds some.
-  change.written = (await readPlace(place)) ?? value
+  change.written = (await readSettled(place, value)) ?? value
 }

@@ -10,13 +10,16 @@ export type Slice = {
   busy: number
   /** Segments that TCP sent again. */
   retransmits: number
+  /** What the machine took, and how hot its hottest sensor was at the end; null where nothing tells. */
+  watts: number | null
+  celsius: number | null
 }
 
 /** What tuning is for. */
-export const GOALS = ['p99', 'p99.9', 'p50', 'throughput', 'cpu'] as const
+export const GOALS = ['p99', 'p99.9', 'p50', 'throughput', 'energy'] as const
 export type Goal = (typeof GOALS)[number]
 
-/** Gives what of a slice is to become small. */
+/** Gives what of a slice is to become small. Of energy where nothing tells watts, the time that CPUs were busy stands in. */
 export const goalOf = (slice: Slice, goal: Goal): number => {
   switch (goal) {
     case 'p99':
@@ -27,8 +30,8 @@ export const goalOf = (slice: Slice, goal: Goal): number => {
       return slice.p50
     case 'throughput':
       return slice.seconds / slice.requests
-    case 'cpu':
-      return slice.busy
+    case 'energy':
+      return slice.watts ?? slice.busy
   }
 }
 

@@ -3,6 +3,8 @@ import { setTimeout } from 'node:timers/promises'
 import { bucketHigh, bucketLow, countValues, findQuantile } from '../latency/histogram.js'
 import { type CpuTimes, readCpuTimes } from '../system/cpu-times.js'
 import { readText } from '../system/files.js'
+import { type EnergyMeter, joulesBetween, listEnergyMeters } from '../system/power.js'
+import { listThermometers, type Thermometer } from '../system/temperature.js'
 import type { Slice } from './slice.js'
 
 const STEP_MS = 50
@@ -10,7 +12,26 @@ const STEP_MS = 50
 /** What tells of the service's requests: the cumulative histogram of their totals. */
 export type Totals = { readTotals: () => Float64Array }
 
-type Reading = { ms: number; totals: Float64Array; cpus: CpuTimes[]; retransmits: number }
+/** What tells of the machine's cost: one meter of energy, for they overlap, and all its thermometers. */
+export type Meters = { energy: EnergyMeter | null; thermometers: Thermometer[] }
+
+/** Finds them: of meters the widest, which the kernel has a counter for; none but where the hardware tells. */
+export const findMeters = (): Meters => {
+  const meters = listEnergyMeters().filter(({ read }) => read() !== null)
+  const byName = (name: RegExp): EnergyMeter | undefined => meters.find(meter => name.test(meter.name))
+  return {
+    energy: byName(/^psys/) ?? byName(/^package-0$/) ?? meters[0] ?? null,
+    thermometers: listThermometers(),
+  }
+}
+
+type Reading = {
+  ms: number
+  totals: Float64Array
+  cpus: CpuTimes[]
+  retransmits: number
+  energy: number | null
+}
 
 /**
  * Looks at a service's traffic for so many milliseconds, or until `isEnough` of what was seen so far. Throws the signal's
@@ -18,28 +39,30 @@ type Reading = { ms: number; totals: Float64Array; cpus: CpuTimes[]; retransmits
  */
 export const measureSlice = async (
   totals: Totals,
+  meters: Meters,
   pid: number,
   ms: number,
   signal: AbortSignal,
   isEnough: (soFar: Slice) => boolean = () => false,
 ): Promise<Slice> => {
-  const begin = read(totals, pid)
+  const begin = read(totals, meters, pid)
   for (;;) {
     const left = begin.ms + ms - performance.now()
     await setTimeout(Math.max(0, Math.min(STEP_MS, left)), undefined, { signal })
-    const slice = describe(begin, read(totals, pid))
+    const slice = describe(begin, read(totals, meters, pid), meters)
     if (performance.now() - begin.ms >= ms || (slice.requests > 0 && isEnough(slice))) return slice
   }
 }
 
-const read = (totals: Totals, pid: number): Reading => ({
+const read = (totals: Totals, { energy }: Meters, pid: number): Reading => ({
   ms: performance.now(),
   totals: totals.readTotals(),
   cpus: readCpuTimes(),
   retransmits: readRetransmits(pid),
+  energy: energy?.read() ?? null,
 })
 
-const describe = (begin: Reading, end: Reading): Slice => {
+const describe = (begin: Reading, end: Reading, meters: Meters): Slice => {
   const histogram = end.totals.map((count, bucket) => count - (begin.totals[bucket] ?? 0))
   const requests = countValues(histogram)
   const at = (percentile: number): number =>
@@ -53,6 +76,8 @@ const describe = (begin: Reading, end: Reading): Slice => {
     mean: sumOf(histogram) / requests,
     busy: busyBetween(begin.cpus, end.cpus),
     retransmits: end.retransmits - begin.retransmits,
+    watts: wattsBetween(begin, end, meters.energy),
+    celsius: readHottest(meters),
   }
 }
 
@@ -80,4 +105,17 @@ const readRetransmits = (pid: number): number => {
     .split('\n')
     .filter(line => line.startsWith('Tcp:'))
   return Number(values.split(' ')[names.split(' ').indexOf('RetransSegs')] ?? 0) || 0
+}
+
+const wattsBetween = (begin: Reading, end: Reading, meter: EnergyMeter | null): number | null => {
+  if (meter === null || begin.energy === null || end.energy === null) return null
+  // A battery tells watts, of now.
+  if (meter.unit === 'W') return end.energy
+  const joules = joulesBetween(meter, begin.energy, end.energy)
+  return joules === null ? null : joules / ((end.ms - begin.ms) / 1000)
+}
+
+const readHottest = ({ thermometers }: Meters): number | null => {
+  const celsius = thermometers.flatMap(({ read }) => read() ?? [])
+  return celsius.length === 0 ? null : Math.max(...celsius)
 }

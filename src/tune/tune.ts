@@ -124,6 +124,12 @@ export const tune = async <Candidate>(
   }
 }
 
+/** Gives the median of what is known; null where nothing is. */
+export const ofKnown = (slices: readonly Slice[], read: (slice: Slice) => number | null): number | null => {
+  const known = slices.flatMap(slice => read(slice) ?? [])
+  return known.length === 0 ? null : median(known)
+}
+
 const summarize = (slices: readonly Slice[]): Summary | null => {
   if (slices.length === 0) return null
   const of = (read: (slice: Slice) => number): number => median(slices.map(read))
@@ -135,5 +141,7 @@ const summarize = (slices: readonly Slice[]): Summary | null => {
     busy: of(slice => slice.busy),
     retransmits: slices.reduce((sum, { retransmits }) => sum + retransmits, 0),
     throughput: of(slice => slice.requests / slice.seconds),
+    watts: ofKnown(slices, slice => slice.watts),
+    celsius: ofKnown(slices, slice => slice.celsius),
   }
 }

@@ -85,6 +85,8 @@ const pairOf = (ratio: number): Pair => {
     mean: 1,
     busy: 0.5,
     retransmits: 0,
+    watts: null,
+    celsius: null,
   }
   return { on: { ...off, p99: ratio }, off }
 }

@@ -5,7 +5,7 @@ import { createRandom } from '../../../src/statistics/random.js'
 import { listServices } from '../../../src/system/services.js'
 import { resolveTarget } from '../../../src/system/target.js'
 import { ALLOWANCES } from '../../../src/tune/judge.js'
-import { measureSlice } from '../../../src/tune/traffic.js'
+import { findMeters, measureSlice } from '../../../src/tune/traffic.js'
 import { tune } from '../../../src/tune/tune.js'
 
 /** Tunes a service, PORT, so many times, RUNS, with settings that do nothing, and prints what each run kept, as JSON. */
@@ -14,13 +14,14 @@ const [target] = resolveTarget({ port: port ?? 0 }, await listServices())
 if (target === undefined) throw new Error(`nothing listens on ${port}`)
 using tracer = Tracer.start(target, { kind: 'tp_btf' })
 tracer.setDepth(0)
+const meters = findMeters()
 const { signal } = new AbortController()
 for (let run = 0; run < (runs ?? 0); run++) {
   const { kept, trials } = await tune(
     {
       set: () => setTimeout(50),
       drop: async () => undefined,
-      measure: isEnough => measureSlice(tracer, process.pid, 200, signal, isEnough),
+      measure: isEnough => measureSlice(tracer, meters, process.pid, 200, signal, isEnough),
     },
     ['one', 'another'],
     {
