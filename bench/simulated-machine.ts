@@ -1,6 +1,6 @@
 import { createRandom, type Random } from '../src/statistics/random.js'
 import { ALLOWANCES } from '../src/tune/judge.js'
-import type { Slice } from '../src/tune/slice.js'
+import type { Limit, Slice } from '../src/tune/slice.js'
 import { tune } from '../src/tune/tune.js'
 
 /** What a setting does to a machine, as factors. */
@@ -62,13 +62,14 @@ export const simulate = (seed: number, { noise = 0.15, load = (_ms: number): num
     },
     measure,
   }
-  const run = (candidates: Effect[], minutes = 3) =>
+  const run = (candidates: Effect[], minutes = 3, target?: Limit) =>
     tune(host, candidates, {
       goal: 'p99',
       allow: ALLOWANCES,
       random: createRandom(seed + 1),
       now: () => ms,
       deadline: minutes * 60_000,
+      target,
     })
   return { run, on }
 }

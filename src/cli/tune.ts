@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
@@ -18,7 +19,7 @@ import type { Target } from '../system/target.js'
 import { printable } from '../text/printable.js'
 import { ALLOWANCES, type Allowances } from '../tune/judge.js'
 import { type Candidate, InterferenceError, TrialSettings } from '../tune/settings.js'
-import { GOALS, type Goal } from '../tune/slice.js'
+import { GOALS, type Goal, type Limit } from '../tune/slice.js'
 import { findMeters, measureSlice } from '../tune/traffic.js'
 import { type TuneResult, tune } from '../tune/tune.js'
 import { recover } from './apply.js'
@@ -42,6 +43,8 @@ type TuneOptions = TargetArguments &
     only?: KnobName[]
     exclude?: KnobName[]
     allow?: Partial<Allowances>
+    target?: Limit
+    load?: string
     dryRun?: boolean
     untilRevert?: boolean
     json?: boolean
@@ -71,6 +74,8 @@ export const addTune = (program: Command): void => {
         .argParser(parseDuration)
         .default(DEFAULT_S, '3m'),
     )
+    .option('--target <limit>', "stop when this is reached: 'p99<1ms'; p50, p99, p99.9, mean", parseTarget)
+    .option('--load <command>', 'a command that makes the load, for as long as tuning takes')
     .option('--only <knobs>', 'only these knobs, with commas between', parseKnobs)
     .option('--exclude <knobs>', 'not these knobs', parseKnobs)
     .option(
@@ -91,6 +96,16 @@ const parseKnobs = (text: string): KnobName[] =>
     return knob
   })
 
+const UNITS = { us: 1e3, ms: 1e6, s: 1e9 } as const
+
+const parseTarget = (text: string): Limit => {
+  const [, quantity, digits = '', unit] = /^(p50|p99|p99\.9|mean)<(\d+(?:\.\d+)?)(us|ms|s)$/.exec(text) ?? []
+  const ns = Number(digits) * UNITS[unit as keyof typeof UNITS]
+  if (quantity === undefined || !(ns > 0))
+    throw new InvalidArgumentError("It takes a limit such as 'p99<1ms' (in quotes, for the shell).")
+  return { quantity: quantity as Limit['quantity'], ns }
+}
+
 const parseAllowance = (text: string, before: Partial<Allowances> = {}): Partial<Allowances> => {
   const [, guard = '', digits = ''] = /^(\w+)=\+?(\d{1,4})%?$/.exec(text) ?? []
   if (!Object.hasOwn(ALLOWANCES, guard))
@@ -103,6 +118,7 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
   requirePermission()
   const { signal } = listenForInterrupt()
   const begin = performance.now()
+  using _load = options.load === undefined ? null : startLoad(options.load)
   const types = pickKernelTypes(options)
   const target = await chooseTarget(pickTarget(options), types)
   const document = await look(target, types, options, signal)
@@ -116,12 +132,47 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
     )
     return
   }
+  if (options.target !== undefined && isReached(document.measured, options.target)) {
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify({ schema: 1, goal: options.goal, reached: true })}\n`
+        : 'The target is reached already; nothing was changed.\n',
+    )
+    return
+  }
   if (proposals.length === 0) {
     const result = { trials: [], kept: [], whole: null, before: null, after: null }
     print(options, document.measured, advice, result, [])
     return
   }
   await tryAll({ target, types, document: document.measured, proposals, advice, options, signal, begin })
+}
+
+const FIELDS = { p50: 'p50_us', p99: 'p99_us', 'p99.9': 'p999_us', mean: 'mean_us' } as const
+
+const isReached = ({ total }: MeasureDocument, { quantity, ns }: Limit): boolean => {
+  const us = total[FIELDS[quantity]]
+  return us !== null && us * 1000 < ns
+}
+
+/** Starts the user's own command by the shell, as it would be typed there; it ends with tuning, and all that it has started. */
+const startLoad = (command: string): Disposable => {
+  const load = spawn('sh', ['-c', command], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] })
+  load.once('error', error => say(`the load did not start: ${error.message}`))
+  let isOver = false
+  load.once('exit', code => {
+    if (!isOver) say(`the load ended (${code}), tuning goes on with what traffic there is`)
+  })
+  return {
+    [Symbol.dispose]: () => {
+      isOver = true
+      try {
+        if (load.pid !== undefined) process.kill(-load.pid, 'SIGTERM')
+      } catch {
+        // It is over.
+      }
+    },
+  }
 }
 
 type Look = { measured: MeasureDocument; advice: Advice[] }
@@ -231,6 +282,7 @@ const tryAll = async ({
         random: createRandom(Date.now() | 0),
         now: () => performance.now(),
         deadline,
+        target: options.target,
         onTrial: (candidate, number) => {
           const { finding } = proposals[candidates.indexOf(candidate)]?.advice ?? {}
           say(

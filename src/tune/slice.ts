@@ -35,5 +35,12 @@ export const goalOf = (slice: Slice, goal: Goal): number => {
   }
 }
 
+/** What is good enough: a percentile below a time in nanoseconds. */
+export type Limit = { quantity: 'p50' | 'p99' | 'p99.9' | 'mean'; ns: number }
+
+/** Gives what of a slice a limit is for. */
+export const limitedOf = (slice: Slice, { quantity }: Limit): number =>
+  quantity === 'p99.9' ? slice.p999 : slice[quantity]
+
 /** A slice with a setting and the one beside it without, of the same traffic. */
 export type Pair = { on: Slice; off: Slice }

@@ -2,7 +2,7 @@ import type { Random } from '../statistics/random.js'
 import { median } from '../statistics/summary.js'
 import { type Allowances, isBetter, type Judgement, judge } from './judge.js'
 import { planLooks } from './looks.js'
-import type { Goal, Pair, Slice } from './slice.js'
+import { type Goal, type Limit, limitedOf, type Pair, type Slice } from './slice.js'
 import { type Bench, confirm, runTrial, type TrialResult } from './trial.js'
 
 /** Where candidates are tried: turns each on or off, takes one back for good, and looks at the traffic. */
@@ -20,6 +20,8 @@ export type TuneOptions<Candidate> = {
   now: () => number
   /** By `now`: when everything is to be done. */
   deadline: number
+  /** Nothing more is tried once this is reached. */
+  target?: Limit | undefined
   onTrial?: (candidate: Candidate, number: number) => void
   onPair?: (pairs: readonly Pair[]) => void
 }
@@ -46,7 +48,8 @@ const FINAL_SHARE = 0.15
 /**
  * Tries candidates one after the other, each on top of what was kept before; keeps those that are proven to help (greedy
  * forward selection). Then takes each that was kept out in turn, but for the last, and leaves out what no longer earns its
- * place; then compares all with nothing, and keeps nothing if together they don't help.
+ * place; then compares all with nothing, and keeps nothing if together they don't help. With a target it stops trying
+ * when that is reached, and then gives back what it is reached without, what costs most CPU time first.
  */
 export const tune = async <Candidate>(
   host: Host<Candidate>,
@@ -83,6 +86,13 @@ export const tune = async <Candidate>(
     if (result.decision === 'kept') {
       await host.set(candidate, true)
       kept.push(candidate)
+      if (
+        meets(
+          result.pairs.map(({ on }) => on),
+          options.target,
+        )
+      )
+        break
     } else {
       await host.drop(candidate)
     }
@@ -105,9 +115,29 @@ export const tune = async <Candidate>(
     }
   }
 
+  if (options.target !== undefined && (await meetsWith(host, options))) {
+    const costOf = (candidate: Candidate): number =>
+      trials.find(each => each.candidate === candidate)?.judgement?.guards.cpu.estimate ?? 1
+    for (const candidate of kept.toSorted((a, b) => costOf(b) - costOf(a))) {
+      await host.set(candidate, false)
+      if (!(await meetsWith(host, options))) {
+        await host.set(candidate, true)
+        continue
+      }
+      await host.drop(candidate)
+      kept = kept.filter(other => other !== candidate)
+      const trial = trials.find(each => each.candidate === candidate)
+      if (trial !== undefined) {
+        trial.decision = 'undone'
+        trial.reason = 'the target is reached without it'
+      }
+    }
+  }
+
   if (kept.length === 0) return { trials, kept, whole: null, before, after: null }
   const last = await compare(kept)
-  const isConfirmed = last === null || isBetter(last.pairs, goal)
+  // A single one has its own trial for a proof.
+  const isConfirmed = last === null ? kept.length === 1 : isBetter(last.pairs, goal)
   if (!isConfirmed) {
     for (const candidate of kept.toReversed()) await host.drop(candidate)
     for (const trial of trials.filter(({ candidate }) => kept.includes(candidate))) {
@@ -122,6 +152,24 @@ export const tune = async <Candidate>(
     before: summarize(last?.pairs.map(({ off }) => off) ?? []) ?? before,
     after: isConfirmed ? summarize(last?.pairs.map(({ on }) => on) ?? []) : null,
   }
+}
+
+/** So many slices tell whether a target is reached. */
+const SLICES_TO_MEET = 8
+
+const meets = (slices: readonly Slice[], target: Limit | undefined): boolean =>
+  target !== undefined &&
+  slices.length > 0 &&
+  median(slices.map(slice => limitedOf(slice, target))) < target.ns
+
+/** Looks whether the target is reached as things are. */
+const meetsWith = async <Candidate>(
+  host: Host<Candidate>,
+  { target, now, deadline }: TuneOptions<Candidate>,
+): Promise<boolean> => {
+  const slices: Slice[] = []
+  while (slices.length < SLICES_TO_MEET && now() < deadline) slices.push(await host.measure(() => false))
+  return meets(slices, target)
 }
 
 /** Gives the median of what is known; null where nothing is. */

@@ -68,6 +68,25 @@ test('of two settings that do the same, one goes again', async t => {
   t.deepEqual([...on], [second])
 })
 
+test('with a target, trying ends when it is reached, and what it is reached without is given back', async t => {
+  const { run, on } = simulate(31)
+  const [half, fourth, more]: Effect[] = [
+    { name: 'half', p99: 0.6, busy: 1.05 },
+    { name: 'fourth', p99: 0.3 },
+    { name: 'more', p99: 0.5 },
+  ]
+  if (half === undefined || fourth === undefined || more === undefined) throw new Error('three')
+  // 400 us without anything: the second alone reaches it.
+  const { kept, trials } = await run([half, fourth, more], 5, { quantity: 'p99', ns: 200_000 })
+  t.deepEqual(
+    trials.map(({ candidate }) => candidate.name),
+    ['half', 'fourth'],
+  )
+  t.deepEqual(kept, [fourth])
+  t.is(trials[0]?.reason, 'the target is reached without it')
+  t.deepEqual([...on], [fourth])
+})
+
 test('where the noise hides what a setting does, it says how many pairs it would take', async t => {
   const { trials, kept } = await simulate(21, { noise: 1.2 }).run([{ name: 'small', p99: 0.9 }], 1)
   t.deepEqual(kept, [])
