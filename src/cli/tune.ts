@@ -159,6 +159,7 @@ const isReached = ({ total }: MeasureDocument, { quantity, ns }: Limit): boolean
 const startLoad = (command: string): Disposable => {
   const load = spawn('sh', ['-c', command], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] })
   load.once('error', error => say(`the load did not start: ${error.message}`))
+  load.unref()
   let isOver = false
   load.once('exit', code => {
     if (!isOver) say(`the load ended (${code}), tuning goes on with what traffic there is`)

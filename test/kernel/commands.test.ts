@@ -81,29 +81,34 @@ kernelTest('a ready file that cannot be written: exit 1', async t => {
   assertFailure(t, ending, 1, /^taut: cannot write the ready file: /)
 })
 
-kernelTest('doctor: every probe of taut, yes on this kernel', async t => {
-  const { code, stdout, stderr } = await runTaut(t, ['doctor'])
-  t.is(code, 0, stdout)
-  t.is(stderr, '')
-  for (const { point } of PROBES) t.true(stdout.includes(`yes  ${point} `), point)
-  t.false(stdout.includes(ESCAPE))
-})
+for (const [kind, ...options] of [['tp_btf'], ['raw_tp', '--btf', '/sys/kernel/btf/vmlinux']] as const) {
+  const expected = PROBES.filter(probe => (probe.kind ?? kind) === kind)
+  const title = ['doctor', ...options].join(' ')
 
-kernelTest('doctor --json: the same for programs', async t => {
-  const { code, stdout, stderr } = await runTaut(t, ['doctor', '--json'])
-  t.is(code, 0, stdout)
-  t.is(stderr, '')
-  const { schema, checks, probes } = JSON.parse(stdout)
-  t.is(schema, 1)
-  t.deepEqual(
-    checks.map(({ name, ok }: { name: string; ok: boolean }) => [name, ok]),
-    ['permission', 'bpf', 'btf', 'jit', 'architecture'].map(name => [name, true]),
-  )
-  t.deepEqual(
-    probes.map(({ program, ok }: { program: string; ok: boolean }) => [program, ok]),
-    PROBES.map(({ program }) => [program, true]),
-  )
-})
+  kernelTest(`${title}: every probe of taut, yes on this kernel`, async t => {
+    const { code, stdout, stderr } = await runTaut(t, ['doctor', ...options])
+    t.is(code, 0, stdout)
+    t.is(stderr, '')
+    for (const { point } of expected) t.true(stdout.includes(`yes  ${point} `), point)
+    t.false(stdout.includes(ESCAPE))
+  })
+
+  kernelTest(`${title} --json: the same for programs`, async t => {
+    const { code, stdout, stderr } = await runTaut(t, ['doctor', ...options, '--json'])
+    t.is(code, 0, stdout)
+    t.is(stderr, '')
+    const { schema, checks, probes } = JSON.parse(stdout)
+    t.is(schema, 1)
+    t.deepEqual(
+      checks.map(({ name, ok }: { name: string; ok: boolean }) => [name, ok]),
+      ['permission', 'bpf', 'btf', 'jit', 'architecture'].map(name => [name, true]),
+    )
+    t.deepEqual(
+      probes.map(({ program, ok }: { program: string; ok: boolean }) => [program, ok]),
+      expected.map(({ program }) => [program, true]),
+    )
+  })
+}
 
 kernelTest(
   'measure: as many requests a second as the client keeps sending by the clock',

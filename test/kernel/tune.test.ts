@@ -41,12 +41,14 @@ kernelTest(
     const { code, stdout, stderr } = await tune(world, t, '--for', '60s', '--json')
     t.is(code, 0, stderr)
     const { trials, kept, before, after, undo } = JSON.parse(stdout)
-    const [trial] = trials
-    t.is(trial.rule, 'neighbour', stdout)
+    const trial = trials.find(({ rule }: { rule: string }) => rule === 'neighbour')
     t.true(trial.why.startsWith(`sh (${world.neighbour.pid}) runs on CPU 1`), trial.why)
     t.is(trial.decision, 'kept', stdout)
     t.true(trial.goal.high < 0.97)
-    t.is(kept.length, 1)
+    t.true(
+      kept.some(({ knob }: { knob: string }) => knob === 'cpu.app_affinity'),
+      stdout,
+    )
     t.true(after.p99_us < before.p99_us / 2, stdout)
     t.is(world.cpus(), '0')
     const [command, ...args] = undo.split(' ')
