@@ -18,7 +18,7 @@ import { createRandom } from '../statistics/random.js'
 import type { Target } from '../system/target.js'
 import { printable } from '../text/printable.js'
 import { ALLOWANCES, type Allowances } from '../tune/judge.js'
-import { type Candidate, InterferenceError, TrialSettings } from '../tune/settings.js'
+import { type Candidate, InterferenceError, overlaps, TrialSettings } from '../tune/settings.js'
 import { GOALS, type Goal, type Limit } from '../tune/slice.js'
 import { findMeters, measureSlice } from '../tune/traffic.js'
 import { type TuneResult, tune } from '../tune/tune.js'
@@ -274,6 +274,7 @@ const tryAll = async ({
           await setTimeout(SETTLE_MS, undefined, { signal })
         },
         drop: candidate => settings.drop(candidate),
+        overlap: overlaps,
         measure: isEnough => measureSlice(tracer, meters, pid, sliceMs, signal, isEnough),
       },
       candidates,

@@ -22,6 +22,12 @@ export type Candidate = {
   followers: Tried[]
 }
 
+/** Tells whether two candidates would set the same place. */
+export const overlaps = (a: Candidate, b: Candidate): boolean => {
+  const places = new Set(a.changes.map(({ entry }) => describePlace(entry.place)))
+  return b.changes.some(({ entry }) => places.has(describePlace(entry.place)))
+}
+
 /** A place holds what neither taut nor the beginning has put there: somebody else is at work. */
 export class InterferenceError extends Error {
   override name = 'InterferenceError'

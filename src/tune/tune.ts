@@ -9,6 +9,8 @@ import { type Bench, confirm, runTrial, type TrialResult } from './trial.js'
 export type Host<Candidate> = {
   set: (candidate: Candidate, isOn: boolean) => Promise<void>
   drop: (candidate: Candidate) => Promise<void>
+  /** Whether both would set the same place: they can't be on together. */
+  overlap: (a: Candidate, b: Candidate) => boolean
   measure: Bench['measure']
 }
 
@@ -71,6 +73,12 @@ export const tune = async <Candidate>(
   })
 
   for (const [index, candidate] of candidates.entries()) {
+    if (kept.some(other => host.overlap(other, candidate))) {
+      const reason = 'what it would set is set by what was kept'
+      trials.push({ candidate, pairs: [], decision: 'undecided', reason, judgement: null, needed: null })
+      await host.drop(candidate)
+      continue
+    }
     options.onTrial?.(candidate, index + 1)
     const until = now() + (end - now()) / (candidates.length - index)
     const result = await runTrial(benchOf(candidate), {
