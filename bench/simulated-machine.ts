@@ -11,6 +11,7 @@ export type Effect = {
   mean?: number
   throughput?: number
   busy?: number
+  place?: string
 }
 
 const SLICE_MS = 300
@@ -60,6 +61,7 @@ export const simulate = (seed: number, { noise = 0.15, load = (_ms: number): num
     drop: async (effect: Effect) => {
       on.delete(effect)
     },
+    overlap: (a: Effect, b: Effect) => a.place !== undefined && a.place === b.place,
     measure,
   }
   const run = (candidates: Effect[], minutes = 3, target?: Limit) =>

@@ -87,6 +87,20 @@ test('with a target, trying ends when it is reached, and what it is reached with
   t.deepEqual([...on], [fourth])
 })
 
+test('of two settings of the same place, the second is not tried once the first is kept', async t => {
+  const first: Effect = { name: 'first', p99: 0.5, place: 'the CPUs' }
+  const second: Effect = { name: 'second', p99: 0.4, place: 'the CPUs' }
+  const { kept, trials } = await simulate(41).run([first, second])
+  t.deepEqual(kept, [first])
+  t.deepEqual(
+    trials.map(({ decision, pairs }) => [decision, pairs.length > 0]),
+    [
+      ['kept', true],
+      ['undecided', false],
+    ],
+  )
+})
+
 test('where the noise hides what a setting does, it says how many pairs it would take', async t => {
   const { trials, kept } = await simulate(21, { noise: 1.2 }).run([{ name: 'small', p99: 0.9 }], 1)
   t.deepEqual(kept, [])

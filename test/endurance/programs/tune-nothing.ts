@@ -21,6 +21,7 @@ for (let run = 0; run < (runs ?? 0); run++) {
     {
       set: () => setTimeout(50),
       drop: async () => undefined,
+      overlap: () => false,
       measure: isEnough => measureSlice(tracer, meters, process.pid, 200, signal, isEnough),
     },
     ['one', 'another'],
