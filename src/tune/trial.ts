@@ -8,6 +8,10 @@ const PAIRS_TO_GIVE_UP = [6, 10]
 /** A slice may lose so much throughput, or its p99 grow so many times, before the trial ends at once. */
 const COLLAPSED_THROUGHPUT = 0.8
 const COLLAPSED_P99 = 3
+/** Of fewer requests the slowest 1 % are an accident. */
+const REQUESTS_FOR_P99 = 300
+/** A disturbance of the machine's own looks like a collapse: it takes two of them. */
+const COLLAPSES = 2
 
 /** Where a candidate is tried. Both throw the signal's reason when it is aborted meanwhile. */
 export type Bench = {
@@ -40,7 +44,8 @@ export type TrialOptions = {
 /**
  * Tries a candidate on live traffic in blocks of four slices, with, without, without, with, or the other way round as
  * chosen by lot: so what changes with time meets both sides alike. Looks at the pairs when planned, and ends when it is
- * decided, when time is up, or at once when the service collapses under the candidate. Leaves it off.
+ * decided, or when time is up. When the service collapses under the candidate that is off at once, and out the second time.
+ * Leaves it off.
  */
 export const runTrial = async (bench: Bench, options: TrialOptions): Promise<TrialResult> => {
   const { goal, looks, allow, random } = options
@@ -57,18 +62,25 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
     needed: decision === 'undecided' ? pairsNeeded(pairs, goal, looks.alpha) : null,
   })
   let latest: Judgement | null = null
+  let collapses = 0
+  let looked = 0
   try {
     while (options.hasTime() && pairs.length < (looks.at.at(-1) ?? 0)) {
       const isFirstOn = random() < 0.5
       for (const first of [isFirstOn, !isFirstOn]) {
         const pair = await measurePair(bench, first, pairs.at(-1)?.off ?? null)
         if (pair === null) continue
-        if (typeof pair === 'string') return end('undone', pair, latest)
+        if (typeof pair === 'string') {
+          if (++collapses === COLLAPSES) return end('undone', pair, latest)
+          continue
+        }
         pairs.push(pair)
         options.onPair?.(pairs)
       }
-      const isLook = looks.at.includes(pairs.length)
-      if (!isLook && !PAIRS_TO_GIVE_UP.includes(pairs.length)) continue
+      // Blocks may lose a pair, so that the number at which to look is passed.
+      const isLook = pairs.length >= (looks.at[looked] ?? Number.POSITIVE_INFINITY)
+      if (isLook) looked++
+      else if (!PAIRS_TO_GIVE_UP.includes(pairs.length)) continue
       latest = judge(pairs, { goal, alpha: isLook ? looks.alpha : 0, allow, random })
       if (latest.verdict === 'keep') return end('kept', latest.reason, latest)
       if (latest.verdict === 'drop') return end('undone', latest.reason, latest)
@@ -113,9 +125,12 @@ const measurePair = async (
 const findCollapse = (slice: Slice, reference: Slice): string | null => {
   const throughput = slice.requests / slice.seconds / (reference.requests / reference.seconds)
   if (throughput < COLLAPSED_THROUGHPUT)
-    return `stopped at once: the throughput fell by ${((1 - throughput) * 100).toFixed(0)} %`
+    return `stopped at once, twice: the throughput fell by ${((1 - throughput) * 100).toFixed(0)} %`
+  if (slice.requests < REQUESTS_FOR_P99) return null
   const times = slice.p99 / reference.p99
-  return times > COLLAPSED_P99 ? `stopped at once: the p99 became ${times.toFixed(1)} times as long` : null
+  return times > COLLAPSED_P99
+    ? `stopped at once, twice: the p99 became ${times.toFixed(1)} times as long`
+    : null
 }
 
 /** So many pairs confirm what trials have proven. */

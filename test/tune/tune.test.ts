@@ -53,8 +53,25 @@ test('a load that doubles halfway fools nobody', async t => {
 test('what collapses under a setting is stopped at once', async t => {
   const { trials, kept } = await simulate(6).run([{ name: 'breaks', p99: 1, throughput: 0.5 }])
   t.deepEqual(kept, [])
-  t.regex(trials[0]?.reason ?? '', /^stopped at once: the throughput fell by 5\d %$/)
+  t.regex(trials[0]?.reason ?? '', /^stopped at once, twice: the throughput fell by 5\d %$/)
   t.true((trials[0]?.pairs.length ?? 9) <= 1)
+})
+
+test('a pair that is lost to a disturbance costs no look', async t => {
+  const { run } = simulate(51)
+  const effect: Effect = { name: 'helps', p99: 0.4 }
+  let isDisturbed = true
+  // The first slice with it collapses, and so does the one after, whatever is on.
+  Object.defineProperty(effect, 'throughput', {
+    get: () => {
+      const factor = isDisturbed ? 0.5 : 1
+      isDisturbed = false
+      return factor
+    },
+  })
+  const { trials, kept } = await run([effect])
+  t.deepEqual(kept, [effect], trials[0]?.reason)
+  t.is((trials[0]?.pairs.length ?? 0) % 2, 1, 'one pair is lost')
 })
 
 test('of two settings that do the same, one goes again', async t => {
