@@ -29,7 +29,7 @@ export const simulate = (seed: number, { noise = 0.15, load = (_ms: number): num
   const on = new Set<Effect>()
   let ms = 0
   let disturbedUntil = 0
-  const measure = async (isEnough: (soFar: Slice) => boolean): Promise<Slice> => {
+  const measure = async (isEnough?: (soFar: Slice) => boolean): Promise<Slice> => {
     ms += SLICE_MS
     if (random() < SLICE_MS / 40_000) disturbedUntil = ms + 20_000 * random()
     const disturbance = ms < disturbedUntil ? 1 + 3 * random() : 1
@@ -49,7 +49,7 @@ export const simulate = (seed: number, { noise = 0.15, load = (_ms: number): num
       watts: null,
       celsius: null,
     }
-    isEnough(slice)
+    isEnough?.(slice)
     return slice
   }
   const host = {

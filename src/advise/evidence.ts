@@ -53,10 +53,6 @@ export const shareOfTail = ({ document }: Evidence, ...stages: StageName[]): num
   return all === 0 ? 0 : stages.reduce((sum, name) => sum + (row?.stages[name] ?? 0), 0) / all
 }
 
-/** Requests a second. */
-export const rateOf = ({ document }: Evidence): number =>
-  document.seconds > 0 ? document.requests / document.seconds : 0
-
 /** Gives the share of the requests that were read on the CPU of their softirq; null where that is not known. */
 export const sameCpuShare = ({ document }: Evidence): number | null => {
   const all = document.locality.reduce((sum, { requests }) => sum + requests, 0)

@@ -5,6 +5,7 @@ import { readMeasurement } from '../compare/read.js'
 import { round } from '../latency/round.js'
 import { reportWidth, wrap } from '../text/width.js'
 import { Failure } from './failure.js'
+import { readPercent } from './percent.js'
 import { terminalColumns } from './terminal.js'
 
 type CompareOptions = { quantity: Quantity; margin: number; json?: boolean }
@@ -38,11 +39,10 @@ or a run's name and a number a line.`,
 }
 
 const parseMargin = (text: string): number => {
-  const [, digits = ''] = /^(\d+(?:\.\d+)?)%?$/.exec(text) ?? []
-  const percent = Number(digits)
-  if (digits === '' || percent >= 100)
+  const share = readPercent(text)
+  if (share === null || share >= 1)
     throw new InvalidArgumentError('It takes a percentage below 100, such as 5%.')
-  return percent / 100
+  return share
 }
 
 const compareFiles = (a: string, b: string, { quantity, margin, json }: CompareOptions): void => {

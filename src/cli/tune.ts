@@ -10,7 +10,7 @@ import { type Plan, planWish } from '../knobs/apply.js'
 import { type Effect, InvalidValue, Unavailable } from '../knobs/knob.js'
 import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
 import { describePlace } from '../knobs/places/place.js'
-import type { MeasureDocument } from '../latency/document.js'
+import { type MeasureDocument, TOTAL_FIELDS } from '../latency/document.js'
 import type { KernelTypes } from '../probes/kernel-types.js'
 import { Session } from '../probes/session.js'
 import { Tracer } from '../probes/tracer.js'
@@ -18,7 +18,7 @@ import { createRandom } from '../statistics/random.js'
 import type { Target } from '../system/target.js'
 import { printable } from '../text/printable.js'
 import { ALLOWANCES, type Allowances } from '../tune/judge.js'
-import { type Candidate, InterferenceError, overlaps, TrialSettings } from '../tune/settings.js'
+import { InterferenceError, overlaps, TrialSettings } from '../tune/settings.js'
 import { GOALS, type Goal, type Limit } from '../tune/slice.js'
 import { findMeters, measureSlice } from '../tune/traffic.js'
 import { type TuneResult, tune } from '../tune/tune.js'
@@ -27,7 +27,7 @@ import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.j
 import { chooseTarget } from './choose-target.js'
 import { parseDuration } from './duration.js'
 import { EXIT, Failure } from './failure.js'
-import { listenForInterrupt } from './interrupt.js'
+import { listenForInterrupt, sleep } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { requirePermission } from './permission.js'
 import { selectFor } from './selection.js'
@@ -60,6 +60,7 @@ const SLICE_REQUESTS = 2000
 const SLICE_MS = { least: 250, most: 2000 }
 /** Below this the slowest 1 % of a slice are too few to tell. */
 const LEAST_REQUESTS = 300
+const HOUR_MS = 3_600_000
 
 /** One candidate: what a rule advises, and what it would change here. */
 export type Proposal = { advice: Advice; plans: Plan[] }
@@ -121,9 +122,9 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
   using _load = options.load === undefined ? null : startLoad(options.load)
   const types = pickKernelTypes(options)
   const target = await chooseTarget(pickTarget(options), types)
-  const document = await look(target, types, options, signal)
+  const { document, advice } = await look(target, types, options, signal)
   if (signal.aborted) return endInterrupted()
-  const { proposals, advice } = await propose(document, options)
+  const proposals = await propose(advice, options)
   if (options.dryRun) {
     process.stdout.write(
       options.json
@@ -132,7 +133,7 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
     )
     return
   }
-  if (options.target !== undefined && isReached(document.measured, options.target)) {
+  if (options.target !== undefined && isReached(document, options.target)) {
     process.stdout.write(
       options.json
         ? `${JSON.stringify({ schema: 1, goal: options.goal, reached: true })}\n`
@@ -142,16 +143,14 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
   }
   if (proposals.length === 0) {
     const result = { trials: [], kept: [], whole: null, before: null, after: null }
-    print(options, document.measured, advice, result, [])
+    print(options, document, advice, result, [])
     return
   }
-  await tryAll({ target, types, document: document.measured, proposals, advice, options, signal, begin })
+  await tryAll({ target, types, document, proposals, advice, options, signal, begin })
 }
 
-const FIELDS = { p50: 'p50_us', p99: 'p99_us', 'p99.9': 'p999_us', mean: 'mean_us' } as const
-
 const isReached = ({ total }: MeasureDocument, { quantity, ns }: Limit): boolean => {
-  const us = total[FIELDS[quantity]]
+  const us = total[TOTAL_FIELDS[quantity]]
   return us !== null && us * 1000 < ns
 }
 
@@ -176,7 +175,7 @@ const startLoad = (command: string): Disposable => {
   }
 }
 
-type Look = { measured: MeasureDocument; advice: Advice[] }
+type Look = { document: MeasureDocument; advice: Advice[] }
 
 /** Measures in full depth for a while, and asks the rules. */
 const look = async (
@@ -192,20 +191,20 @@ const look = async (
   using session = await Session.start(target, types)
   const watch = watchMachine(target.service)
   await refreshUntil(session, time * 1000, signal)
-  const measured = await session.stop()
+  const document = await session.stop()
   const machine = await watch()
-  if (!signal.aborted && measured.requests < REQUESTS_TO_ADVISE)
+  if (!signal.aborted && document.requests < REQUESTS_TO_ADVISE)
     throw new Failure(
-      `${measured.requests} requests in ${measured.seconds} s are too few to tune by; nothing was changed (try with more traffic)`,
+      `${document.requests} requests in ${document.seconds} s are too few to tune by; nothing was changed (try with more traffic)`,
     )
-  return { measured, advice: advise({ document: measured, machine }) }
+  return { document, advice: advise({ document, machine }) }
 }
 
 /** What of the advice can be done here and is not done yet. */
 const propose = async (
-  { advice }: Look,
+  advice: readonly Advice[],
   { only, exclude = [] }: TuneOptions,
-): Promise<{ proposals: Proposal[]; advice: Advice[] }> => {
+): Promise<Proposal[]> => {
   const proposals: Proposal[] = []
   for (const each of advice) {
     const names = each.settings.map(({ knob }) => knob)
@@ -214,7 +213,7 @@ const propose = async (
     const plans = await planAdvice(each)
     if (plans.some(({ changes }) => changes.length > 0)) proposals.push({ advice: each, plans })
   }
-  return { proposals, advice }
+  return proposals
 }
 
 const planAdvice = async ({ settings, finding }: Advice): Promise<Plan[]> => {
@@ -262,19 +261,19 @@ const tryAll = async ({
   const settings = await TrialSettings.open(state.folder, state.lock)
   let entries: Entry[] = []
   try {
-    const candidates = proposals.map(({ plans }) => settings.prepare(plans))
+    const candidates = proposals.map(proposal => ({ ...proposal, setting: settings.prepare(proposal.plans) }))
     const deadline = begin + options.for * 1000
     const pid = target.service.pid ?? process.pid
-    const result = await tune<Candidate>(
+    const result = await tune(
       {
-        set: async (candidate, isOn) => {
+        set: async ({ setting }, isOn) => {
           signal.throwIfAborted()
-          if (candidate.isOn === isOn) return
-          await settings.set(candidate, isOn)
+          if (setting.isOn === isOn) return
+          await settings.set(setting, isOn)
           await setTimeout(SETTLE_MS, undefined, { signal })
         },
-        drop: candidate => settings.drop(candidate),
-        overlap: overlaps,
+        drop: ({ setting }) => settings.drop(setting),
+        overlap: (a, b) => overlaps(a.setting, b.setting),
         measure: isEnough => measureSlice(tracer, meters, pid, sliceMs, signal, isEnough),
       },
       candidates,
@@ -285,25 +284,23 @@ const tryAll = async ({
         now: () => performance.now(),
         deadline,
         target: options.target,
-        onTrial: (candidate, number) => {
-          const { finding } = proposals[candidates.indexOf(candidate)]?.advice ?? {}
-          say(
-            `trial ${number} of ${candidates.length}, ${((deadline - performance.now()) / 1000).toFixed(0)} s left: ${finding}`,
-          )
+        onTrial: ({ advice: { finding } }, number) => {
+          const left = ((deadline - performance.now()) / 1000).toFixed(0)
+          say(`trial ${number} of ${candidates.length}, ${left} s left: ${finding}`)
         },
       },
     )
     const effects = new Map<string, Effect>()
-    for (const candidate of result.kept) {
-      await settings.set(candidate, false)
-      for (const [place, effect] of await settings.verify(candidate)) {
+    for (const { setting } of result.kept) {
+      await settings.set(setting, false)
+      for (const [place, effect] of await settings.verify(setting)) {
         effects.set(place, effect)
         if (effect.state === 'no-effect')
           say(`${place}: accepted by the kernel, no effect seen: ${effect.evidence}`)
       }
     }
     if (!options.untilRevert) entries = await settings.keep(effects)
-    print(options, document, advice, nameCandidates(result, candidates, proposals), entries)
+    print(options, document, advice, result, entries)
     if (options.untilRevert && result.kept.length > 0) await waitForEnd(signal)
   } catch (error) {
     if (error instanceof InterferenceError)
@@ -320,31 +317,7 @@ const tryAll = async ({
 
 const waitForEnd = async (signal: AbortSignal): Promise<void> => {
   say('it stays so until this command is ended (Ctrl-C)')
-  await new Promise<void>(resolve => {
-    const timer = setInterval(() => {}, 60_000)
-    signal.addEventListener('abort', () => {
-      clearInterval(timer)
-      resolve()
-    })
-  })
-}
-
-/** What the trials were of, instead of what they were done with. */
-const nameCandidates = (
-  result: TuneResult<Candidate>,
-  candidates: readonly Candidate[],
-  proposals: readonly Proposal[],
-): TuneResult<Proposal> => {
-  const proposalOf = (candidate: Candidate): Proposal => {
-    const proposal = proposals[candidates.indexOf(candidate)]
-    if (proposal === undefined) throw new Error('a candidate nobody proposed')
-    return proposal
-  }
-  return {
-    ...result,
-    trials: result.trials.map(trial => ({ ...trial, candidate: proposalOf(trial.candidate) })),
-    kept: result.kept.map(proposalOf),
-  }
+  while (!signal.aborted) await sleep(HOUR_MS, signal)
 }
 
 const chooseSlice = ({ requests, seconds }: MeasureDocument): number => {

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { TOTAL_FIELDS } from '../latency/document.js'
 import { median } from '../statistics/summary.js'
 import { type Quantity, type Runs, refuse } from './measurement.js'
 
@@ -13,7 +14,6 @@ const documentSchema = v.object({
   total: v.object({ mean_us: times, p50_us: times, p90_us: times, p99_us: times, p999_us: times }),
 })
 
-const FIELDS = { p50: 'p50_us', p90: 'p90_us', p99: 'p99_us', 'p99.9': 'p999_us', mean: 'mean_us' } as const
 /** `taut live --json` prints one after the other: so soon after the last it is of the same run. */
 const SAME_RUN_MS = 1500
 
@@ -25,7 +25,7 @@ export const isMeasureJson = (text: string): boolean => text.trimStart().startsW
  * at once, are of one run together, of which the median counts.
  */
 export const readMeasureJson = (file: string, text: string, quantity: Quantity): Runs => {
-  const field = FIELDS[quantity]
+  const field = TOTAL_FIELDS[quantity]
   const runs: number[][] = []
   let end = Number.NEGATIVE_INFINITY
   for (const [index, line] of text.split('\n').entries()) {

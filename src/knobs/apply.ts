@@ -1,13 +1,12 @@
-import { readBootId } from '../journal/boot.js'
 import type { Entry } from '../journal/entry.js'
 import { startGuard } from '../journal/guard.js'
 import { readJournal, writeJournal } from '../journal/journal.js'
 import type { Lock } from '../journal/lock.js'
 import type { StateFolder } from '../journal/state-folder.js'
-import { readNetns } from '../system/services.js'
 import type { Assignment, Change, Effect, Knob, Selection } from './knob.js'
-import { describePlace, isOfNetns, isSameValue, readPlace, writePlace } from './places/place.js'
+import { describePlace, isSameValue, readPlace, writePlace } from './places/place.js'
 import { readSettled } from './places/settled.js'
+import { nextRun, planEntry, seeEffect } from './planned.js'
 import { type Undone, undo } from './undo.js'
 
 /** A knob, the value that it is to get, for what of the machine, and why. */
@@ -40,7 +39,8 @@ export const planWish = async (wish: Wish): Promise<Plan> => ({
   changes: await findChanges(await wish.knob.plan(wish.value, wish.selection)),
 })
 
-const findChanges = async (assignments: readonly Assignment[]): Promise<Change[]> => {
+/** Gives what of the assignments would change something. */
+export const findChanges = async (assignments: readonly Assignment[]): Promise<Change[]> => {
   const changes: Change[] = []
   for (const { place, to } of assignments) {
     const from = await readPlace(place)
@@ -77,7 +77,7 @@ export const applyPlans = async (
   }
 }
 
-type Watched = { entry: Entry; look: (() => Promise<Effect>) | null }
+type Watched = { entry: Entry; look: (() => Promise<Effect>) | undefined }
 
 /** One run of taut that changes settings; nobody else writes to the journal meanwhile. */
 class Applying {
@@ -89,7 +89,7 @@ class Applying {
     readonly before: readonly Entry[],
     readonly profile: string | null,
   ) {
-    this.id = Math.max(0, ...before.map(entry => entry.id)) + 1
+    this.id = nextRun(before)
   }
 
   async apply({ wish, changes }: Plan, signal: AbortSignal): Promise<void> {
@@ -102,22 +102,10 @@ class Applying {
   async #make(wish: Wish, { place, to, from }: Change, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     const { knob, why, selection } = wish
-    const entry: Entry = {
-      id: this.id,
-      knob: knob.name,
-      place,
-      netns: isOfNetns(place) ? readNetns('self') : null,
-      from,
-      to,
-      why,
-      profile: this.profile,
-      at: new Date().toISOString(),
-      boot: readBootId(),
-      kept: false,
-      state: 'planned',
-    }
+    const { id, profile } = this
+    const entry = planEntry({ place, to, from }, { id, knob: knob.name, why, profile })
     this.#save(entry)
-    const look = (await knob.watch?.({ place, to, from }, selection)) ?? null
+    const look = await knob.watch?.({ place, to, from }, selection)
     try {
       await writePlace(place, to)
     } catch (error) {
@@ -141,7 +129,7 @@ class Applying {
   async keep(signal: AbortSignal): Promise<Applied[]> {
     const applied = await Promise.all(
       this.#made.map(async ({ entry, look }): Promise<Applied> => {
-        const { state, evidence } = (await look?.()) ?? { state: 'verified', evidence: 'it reads back' }
+        const { state, evidence } = await seeEffect(look)
         return { entry: { ...entry, state, kept: true }, evidence }
       }),
     )

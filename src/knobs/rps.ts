@@ -1,22 +1,14 @@
-import { readFileSync } from 'node:fs'
 import { formatCpuMask, parseCpuMask } from '../system/cpu-list.js'
+import { readSoftnet } from '../system/softnet.js'
 import { CPU_VALUES, resolveCpus } from './cpu-values.js'
 import type { Change, Effect, Knob } from './knob.js'
 import { nicFile, requireNics } from './nic-places.js'
 import { keepPresent } from './present.js'
 import { watchFor } from './watching.js'
 
-/** Gives how often each CPU was asked to take packets from another one: field 10 of /proc/net/softnet_stat, its CPU 13. */
+/** Gives how often each CPU was asked to take packets from another one. */
 const readHandedOver = (): Map<number, number> =>
-  new Map(
-    readFileSync('/proc/net/softnet_stat', 'latin1')
-      .trim()
-      .split('\n')
-      .map((line, row) => {
-        const fields = line.split(/\s+/).map(field => Number.parseInt(field, 16))
-        return [fields[12] ?? row, fields[9] ?? 0]
-      }),
-  )
+  new Map(readSoftnet().map(({ cpu, handedOver }) => [cpu, handedOver]))
 
 const watch = async ({ to }: Change): Promise<() => Promise<Effect>> => {
   const cpus = parseCpuMask(to)

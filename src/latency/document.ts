@@ -56,6 +56,15 @@ export type TotalDocument = {
   max_us: number | null
 }
 
+/** The fields of the total by what people call them. */
+export const TOTAL_FIELDS = {
+  p50: 'p50_us',
+  p90: 'p90_us',
+  p99: 'p99_us',
+  'p99.9': 'p999_us',
+  mean: 'mean_us',
+} as const satisfies Record<string, keyof TotalDocument>
+
 /** One stage in microseconds, over the requests that had it. */
 export type StageDocument = {
   name: StageName

@@ -93,3 +93,7 @@ export const findQuantile = (histogram: Float64Array, percentile: number, maxNs:
 
   return maxNs
 }
+
+/** What was added to a histogram between two readings. */
+export const histogramBetween = (earlier: Float64Array, later: Float64Array): Float64Array =>
+  later.map((count, bucket) => count - (earlier[bucket] ?? 0))

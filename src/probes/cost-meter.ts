@@ -12,7 +12,7 @@ type Moment = { requests: number; ms: number; agentUs: number }
  */
 export class CostMeter {
   /** All samples together. */
-  readonly #sampled: BpfCost = { bpfNs: 0, requests: 0, ns: 0 }
+  readonly #sampled = { bpfNs: 0, requests: 0 }
   #latest: BpfCost | null = null
   #spentBpfNs = 0
   readonly #begin: Moment = readMoment(0)
@@ -24,7 +24,6 @@ export class CostMeter {
     this.#latest = cost
     this.#sampled.bpfNs += cost.bpfNs
     this.#sampled.requests += cost.requests
-    this.#sampled.ns += cost.ns
   }
 
   /** Whether a request was in a sample yet. */

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { BpfError } from 'libbpf-ts'
 import { type Counts, countInFlight, emptyCounts, subtractCounts } from '../latency/counts.js'
 import { type Exemplar, type MeasureDocument, measureDocument } from '../latency/document.js'
-import { BUCKETS, countValues, findQuantile } from '../latency/histogram.js'
+import { BUCKETS, countValues, findQuantile, histogramBetween } from '../latency/histogram.js'
 import { describeHost } from '../system/host.js'
 import type { Target } from '../system/target.js'
 import { createUsageMeter, type Usage } from '../system/usage.js'
@@ -98,7 +98,7 @@ export class Session implements Disposable {
     this.#tracer.adapt()
     this.#keepExemplars()
     const totals = this.#tracer.readTotals()
-    const latest = totals.map((count, bucket) => count - (this.#totals[bucket] ?? 0))
+    const latest = histogramBetween(this.#totals, totals)
     this.#totals = totals
     this.#tracer.chooseExemplars(
       findQuantile(latest, 99, Number.MAX_SAFE_INTEGER) ?? Number.MAX_SAFE_INTEGER,

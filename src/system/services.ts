@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { printable } from '../text/printable.js'
 import { type ListeningSocket, type Protocol, readListeningSockets } from './sockets.js'
+import { readStat } from './stat.js'
 
 /**
  * A program that listens on a port in one network namespace. `netns` is the namespace's inode.
@@ -109,12 +110,7 @@ const findMainPid = (pids: number[]): number | null => {
   return roots[0] ?? own[0] ?? null
 }
 
-const readParent = (pid: number): number | undefined =>
-  ignoreVanished(() => {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The name before it is in parentheses, and may hold spaces and parentheses itself.
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-  })
+const readParent = (pid: number): number | undefined => readStat(`/proc/${pid}/stat`)?.field(4)
 
 const readComm = (pid: number): string | null => {
   const comm = ignoreVanished(() => readFileSync(`/proc/${pid}/comm`, 'utf8'))

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { printable } from '../text/printable.js'
 import { parseCpuList } from './cpu-list.js'
 import { listNumbered, readText } from './files.js'
+import { readStat } from './stat.js'
 
 /**
  * A thread. `startTime` is in clock ticks since boot: with the number it names one thread for good, since numbers are
@@ -21,7 +22,7 @@ export const listThreads = (pid: number, proc = '/proc'): Thread[] =>
 /** Gives one thread of a process; null when it is gone. */
 export const readThread = (pid: number, tid: number, proc = '/proc'): Thread | null => {
   const folder = join(proc, `${pid}/task/${tid}`)
-  const stat = readStat(join(folder, 'stat'))
+  const stat = readThreadStat(join(folder, 'stat'))
   const list = /^Cpus_allowed_list:[ \t]*(\S*)$/m.exec(readText(join(folder, 'status')) ?? '')?.[1]
   if (stat === null || list === undefined) return null
   // The kernel's own list: parseCpuList refuses none of them.
@@ -38,7 +39,7 @@ export const readThread = (pid: number, tid: number, proc = '/proc'): Thread | n
 export const listNapiThreads = (nic: string, proc = '/proc'): Thread[] => {
   const isOwn = createNapiFilter(nic, proc)
   return listNumbered(proc).flatMap(pid => {
-    const stat = readStat(join(proc, `${pid}/stat`))
+    const stat = readThreadStat(join(proc, `${pid}/stat`))
     // Any program can take such a name, but not be a thread of the kernel.
     if (stat === null || !(stat.flags & KERNEL_THREAD) || !isOwn(stat.comm)) return []
     return readThread(pid, pid, proc) ?? []
@@ -60,15 +61,13 @@ const createNapiFilter = (nic: string, proc: string): ((comm: string) => boolean
 const listNicNames = (proc: string): string[] =>
   Array.from((readText(join(proc, 'net/dev')) ?? '').matchAll(/^ *([^\s:]+):/gm), match => match[1] ?? '')
 
-type Stat = { comm: string; flags: number; startTime: number }
+type ThreadStat = { comm: string; flags: number; startTime: number }
 
-const readStat = (path: string): Stat | null => {
-  const text = readText(path) ?? ''
-  // The name is in parentheses, and may hold spaces, line breaks and parentheses itself.
-  const end = text.lastIndexOf(')')
-  const fields = text.slice(end + 2).split(' ')
-  // proc(5) counts from 1, and the first one behind the name is field 3.
-  const [flags, startTime] = [Number(fields[9 - 3]), Number(fields[22 - 3])]
-  if (end === -1 || !Number.isSafeInteger(flags) || !Number.isSafeInteger(startTime)) return null
-  return { comm: text.slice(text.indexOf('(') + 1, end), flags, startTime }
+const readThreadStat = (path: string): ThreadStat | null => {
+  const stat = readStat(path)
+  if (stat === null) return null
+  const [flags, startTime] = [stat.field(9), stat.field(22)]
+  return Number.isSafeInteger(flags) && Number.isSafeInteger(startTime)
+    ? { comm: stat.comm, flags, startTime }
+    : null
 }

@@ -2,18 +2,17 @@ import { bootstrapMean, type Interval } from '../statistics/bootstrap.js'
 import type { Random } from '../statistics/random.js'
 import { signedRankTest } from '../statistics/signed-rank.js'
 import { deviation, mean } from '../statistics/summary.js'
-import { type Goal, goalOf, type Pair, type Slice } from './slice.js'
+import { formatShare } from '../text/units.js'
+import { type Goal, GUARDS, type Guard, type Pair, READ, type Slice } from './slice.js'
 
 /** What is kept has to be better by this, at least: less is not worth a changed setting. */
-export const LEAST_GAIN = 0.03
+const LEAST_GAIN = 0.03
 const CONFIDENCE = 0.95
 /** So much more of a segment is sent again that it is no accident. */
 const RETRANSMITS_TIMES = 2
 const RETRANSMITS_MORE = 10
 
-/** What must not get worse, and by how much it may, as a share. */
-export const GUARDS = ['p50', 'mean', 'throughput', 'cpu'] as const
-export type Guard = (typeof GUARDS)[number]
+/** By how much each guard may get worse, as a share. */
 export type Allowances = Readonly<Record<Guard, number>>
 
 /** Unless the user allows more. */
@@ -30,16 +29,8 @@ export type Judgement = {
   reason: string
 }
 
-/** How much of each there is, so that more is worse. */
-const READ: Readonly<Record<Guard, (slice: Slice) => number>> = {
-  p50: slice => slice.p50,
-  mean: slice => slice.mean,
-  throughput: slice => slice.seconds / slice.requests,
-  cpu: slice => slice.busy,
-}
-
 /** Gives the logarithms of the ratios of pairs. */
-export const logRatios = (pairs: readonly Pair[], read: (slice: Slice) => number): number[] =>
+const logRatios = (pairs: readonly Pair[], read: (slice: Slice) => number): number[] =>
   pairs.map(({ on, off }) => Math.log(read(on) / read(off)))
 
 /**
@@ -54,7 +45,7 @@ export const judge = (
   pairs: readonly Pair[],
   { goal, alpha, allow, random }: { goal: Goal; alpha: number; allow: Allowances; random: Random },
 ): Judgement => {
-  const gains = logRatios(pairs, slice => goalOf(slice, goal))
+  const gains = logRatios(pairs, READ[goal])
   const interval = bootstrapMean(gains, CONFIDENCE, random)
   const least = Math.log(1 - LEAST_GAIN)
   const guards = {
@@ -96,7 +87,7 @@ const findBroken = (
   goal: Goal,
   allow: Allowances,
 ): Broken | null => {
-  for (const name of ['p50', 'mean', 'throughput', 'cpu'] as const) {
+  for (const name of GUARDS) {
     const { estimate, low } = guards[name]
     if (!(name === goal || (name === 'cpu' && goal === 'energy')) && estimate > 1 + allow[name])
       return { reason: describeWorse(name, estimate), isCertain: low > 1 + allow[name] }
@@ -109,10 +100,8 @@ const findBroken = (
 
 const describeWorse = (name: Guard, ratio: number): string =>
   name === 'throughput'
-    ? `the throughput fell by ${percent(1 - 1 / ratio)}`
-    : `${name === 'cpu' ? 'the CPUs were busy for' : `the ${name} rose by`} ${percent(ratio - 1)}${name === 'cpu' ? ' longer' : ''}`
-
-const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
+    ? `the throughput fell by ${formatShare(1 - 1 / ratio)}`
+    : `${name === 'cpu' ? 'the CPUs were busy for' : `the ${name} rose by`} ${formatShare(ratio - 1)}${name === 'cpu' ? ' longer' : ''}`
 
 const countRetransmits = (pairs: readonly Pair[], side: keyof Pair): number =>
   pairs.reduce((sum, pair) => sum + pair[side].retransmits, 0)
@@ -122,17 +111,14 @@ const MAY_BE_NOTHING = 0.05
 
 /** Tells whether pairs confirm that there is a gain at all. */
 export const isBetter = (pairs: readonly Pair[], goal: Goal): boolean =>
-  signedRankTest(
-    logRatios(pairs, slice => goalOf(slice, goal)),
-    0,
-  ) <= MAY_BE_NOTHING
+  signedRankTest(logRatios(pairs, READ[goal]), 0) <= MAY_BE_NOTHING
 
 /**
  * Gives how many pairs it would take to prove the gain that was seen, nine times of ten; null when there was none to
  * prove. By the normal approximation for the mean of paired differences.
  */
 export const pairsNeeded = (pairs: readonly Pair[], goal: Goal, alpha: number): number | null => {
-  const gains = logRatios(pairs, slice => goalOf(slice, goal))
+  const gains = logRatios(pairs, READ[goal])
   const beyond = Math.log(1 - LEAST_GAIN) - mean(gains)
   if (!(beyond > 0) || gains.length < 2) return null
   const power = 1.2816

@@ -1,5 +1,5 @@
 /** Over a whole run, a setting that does nothing is kept once in so many runs at most. */
-export const ERROR_OF_A_RUN = 0.01
+const ERROR_OF_A_RUN = 0.01
 
 const LOOKS = 8
 const BETWEEN = 1.4

@@ -1,15 +1,14 @@
-import { readBootId } from '../journal/boot.js'
 import type { Entry } from '../journal/entry.js'
 import { type Guard, startGuard } from '../journal/guard.js'
 import { readJournal, writeJournal } from '../journal/journal.js'
 import type { Lock } from '../journal/lock.js'
 import type { StateFolder } from '../journal/state-folder.js'
-import type { Plan } from '../knobs/apply.js'
-import type { Assignment, Effect, Knob, Selection } from '../knobs/knob.js'
-import { describePlace, isOfNetns, isSameValue, readPlace, writePlace } from '../knobs/places/place.js'
+import { findChanges, type Plan } from '../knobs/apply.js'
+import type { Change, Effect, Knob, Selection } from '../knobs/knob.js'
+import { describePlace, isSameValue, readPlace, writePlace } from '../knobs/places/place.js'
 import { readSettled } from '../knobs/places/settled.js'
+import { nextRun, planEntry, seeEffect } from '../knobs/planned.js'
 import { type Undone, undo } from '../knobs/undo.js'
-import { readNetns } from '../system/services.js'
 
 /** One change of a candidate: what the place held, what it is to get, and what it got. */
 type Tried = { entry: Entry; knob: Knob; selection: Selection; written: string | null }
@@ -55,7 +54,7 @@ export class TrialSettings {
     this.#folder = folder
     this.#guard = guard
     this.#before = readJournal(folder)
-    this.id = Math.max(0, ...this.#before.map(({ id }) => id)) + 1
+    this.id = nextRun(this.#before)
   }
 
   /** Starts the guard. Needs the lock. */
@@ -65,7 +64,7 @@ export class TrialSettings {
 
   /** Notes what a candidate would change; nothing is changed yet. */
   prepare(plans: readonly Plan[]): Candidate {
-    const changes = plans.flatMap(plan => plan.changes.map(change => this.#try(plan, change, change.from)))
+    const changes = plans.flatMap(plan => plan.changes.map(change => this.#try(plan, change)))
     const candidate: Candidate = { plans, isOn: false, changes, followers: [] }
     this.#candidates.push(candidate)
     this.#save()
@@ -106,21 +105,15 @@ export class TrialSettings {
 
   /** Sets a candidate that is off, looks for its effects, and gives them by place. */
   async verify(candidate: Candidate): Promise<Map<string, Effect>> {
-    const looks: [string, (() => Promise<Effect>) | null][] = []
-    for (const { entry, knob, selection } of candidate.changes) {
-      const change = { place: entry.place, from: entry.from, to: entry.to }
-      looks.push([describePlace(entry.place), (await knob.watch?.(change, selection)) ?? null])
-    }
+    const looks: [string, (() => Promise<Effect>) | undefined][] = []
+    for (const { entry, knob, selection } of candidate.changes)
+      looks.push([describePlace(entry.place), await knob.watch?.(entry, selection)])
     await this.set(candidate, true)
-    const effects = await Promise.all(
-      looks.map(
-        async ([name, look]): Promise<[string, Effect]> => [
-          name,
-          (await look?.()) ?? { state: 'verified', evidence: 'it reads back' },
-        ],
+    return new Map(
+      await Promise.all(
+        looks.map(async ([name, look]): Promise<[string, Effect]> => [name, await seeEffect(look)]),
       ),
     )
-    return new Map(effects)
   }
 
   /** Lets what is on stay when taut ends; gives the journal's entries. */
@@ -152,32 +145,17 @@ export class TrialSettings {
   async #follow(candidate: Candidate): Promise<void> {
     for (const plan of candidate.plans) {
       const { knob, value, selection } = plan.wish
-      for (const { place, to } of (await knob.follow?.(value, selection)) ?? []) {
-        const from = await readPlace(place)
-        if (from === null || isSameValue(place, from, to)) continue
-        const change = this.#try(plan, { place, to }, from)
-        candidate.followers.push(change)
+      for (const change of await findChanges((await knob.follow?.(value, selection)) ?? [])) {
+        const tried = this.#try(plan, change)
+        candidate.followers.push(tried)
         this.#save()
-        await write(change, to)
+        await write(tried, change.to)
       }
     }
   }
 
-  #try({ wish: { knob, why, selection } }: Plan, { place, to }: Assignment, from: string): Tried {
-    const entry: Entry = {
-      id: this.id,
-      knob: knob.name,
-      place,
-      netns: isOfNetns(place) ? readNetns('self') : null,
-      from,
-      to,
-      why,
-      profile: null,
-      at: new Date().toISOString(),
-      boot: readBootId(),
-      kept: false,
-      state: 'planned',
-    }
+  #try({ wish: { knob, why, selection } }: Plan, change: Change): Tried {
+    const entry = planEntry(change, { id: this.id, knob: knob.name, why, profile: null })
     return { entry, knob, selection, written: null }
   }
 

@@ -1,11 +1,11 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
-import { bucketHigh, bucketLow, countValues, findQuantile } from '../latency/histogram.js'
+import { bucketHigh, bucketLow, countValues, findQuantile, histogramBetween } from '../latency/histogram.js'
 import { type CpuTimes, readCpuTimes } from '../system/cpu-times.js'
 import { readText } from '../system/files.js'
 import { type EnergyMeter, joulesBetween, listEnergyMeters } from '../system/power.js'
 import { listThermometers, type Thermometer } from '../system/temperature.js'
-import type { Slice } from './slice.js'
+import type { Requests, Slice } from './slice.js'
 
 const STEP_MS = 50
 
@@ -34,8 +34,8 @@ type Reading = {
 }
 
 /**
- * Looks at a service's traffic for so many milliseconds, or until `isEnough` of what was seen so far. Throws the signal's
- * reason when it is aborted. `pid` is a process in the service's network namespace.
+ * Looks at a service's traffic for so many milliseconds, or until `isEnough`, which is asked about the requests so far now and
+ * then. Throws the signal's reason when it is aborted. `pid` is a process in the service's network namespace.
  */
 export const measureSlice = async (
   totals: Totals,
@@ -43,27 +43,39 @@ export const measureSlice = async (
   pid: number,
   ms: number,
   signal: AbortSignal,
-  isEnough: (soFar: Slice) => boolean = () => false,
+  isEnough?: (soFar: Requests) => boolean,
 ): Promise<Slice> => {
-  const begin = read(totals, meters, pid)
+  const read = (): Reading => ({
+    ms: performance.now(),
+    totals: totals.readTotals(),
+    cpus: readCpuTimes(),
+    retransmits: readRetransmits(pid),
+    energy: meters.energy?.read() ?? null,
+  })
+  const begin = read()
   for (;;) {
     const left = begin.ms + ms - performance.now()
-    await setTimeout(Math.max(0, Math.min(STEP_MS, left)), undefined, { signal })
-    const slice = describe(begin, read(totals, meters, pid), meters)
-    if (performance.now() - begin.ms >= ms || (slice.requests > 0 && isEnough(slice))) return slice
+    const step = isEnough === undefined ? left : Math.min(STEP_MS, left)
+    await setTimeout(Math.max(0, step), undefined, { signal })
+    if (performance.now() - begin.ms >= ms) break
+    const requests = describeRequests(begin, { ms: performance.now(), totals: totals.readTotals() })
+    if (requests.requests > 0 && isEnough?.(requests)) break
+  }
+  const end = read()
+  return {
+    ...describeRequests(begin, end),
+    busy: busyBetween(begin.cpus, end.cpus),
+    retransmits: end.retransmits - begin.retransmits,
+    watts: wattsBetween(begin, end, meters.energy),
+    celsius: readHottest(meters),
   }
 }
 
-const read = (totals: Totals, { energy }: Meters, pid: number): Reading => ({
-  ms: performance.now(),
-  totals: totals.readTotals(),
-  cpus: readCpuTimes(),
-  retransmits: readRetransmits(pid),
-  energy: energy?.read() ?? null,
-})
-
-const describe = (begin: Reading, end: Reading, meters: Meters): Slice => {
-  const histogram = end.totals.map((count, bucket) => count - (begin.totals[bucket] ?? 0))
+const describeRequests = (
+  begin: Pick<Reading, 'ms' | 'totals'>,
+  end: Pick<Reading, 'ms' | 'totals'>,
+): Requests => {
+  const histogram = histogramBetween(begin.totals, end.totals)
   const requests = countValues(histogram)
   const at = (percentile: number): number =>
     findQuantile(histogram, percentile, Number.MAX_SAFE_INTEGER) ?? Number.NaN
@@ -74,10 +86,6 @@ const describe = (begin: Reading, end: Reading, meters: Meters): Slice => {
     p99: at(99),
     p999: at(99.9),
     mean: sumOf(histogram) / requests,
-    busy: busyBetween(begin.cpus, end.cpus),
-    retransmits: end.retransmits - begin.retransmits,
-    watts: wattsBetween(begin, end, meters.energy),
-    celsius: readHottest(meters),
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Random } from '../statistics/random.js'
+import { formatShare } from '../text/units.js'
 import { type Allowances, type Judgement, judge, pairsNeeded } from './judge.js'
 import type { Looks } from './looks.js'
-import type { Goal, Pair, Slice } from './slice.js'
+import type { Goal, Pair, Requests, Slice } from './slice.js'
 
 /** After so many pairs it is looked at early whether a trial can still succeed; that alone never keeps anything. */
 const PAIRS_TO_GIVE_UP = [6, 10]
@@ -17,8 +18,8 @@ const COLLAPSES = 2
 export type Bench = {
   /** Has the candidate in force or not, and settled. */
   set: (isOn: boolean) => Promise<void>
-  /** Looks at the traffic for one slice; for less when `isEnough`, which is asked now and then, says so. */
-  measure: (isEnough: (soFar: Slice) => boolean) => Promise<Slice>
+  /** Looks at the traffic for one slice; for less where `isEnough` is asked now and then, and says so. */
+  measure: (isEnough?: (soFar: Requests) => boolean) => Promise<Slice>
 }
 
 /** How a trial ended. */
@@ -38,7 +39,6 @@ export type TrialOptions = {
   random: Random
   /** Whether there is time for another block of two pairs. */
   hasTime: () => boolean
-  onPair?: (pairs: readonly Pair[]) => void
 }
 
 /**
@@ -66,16 +66,14 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
   let looked = 0
   try {
     while (options.hasTime() && pairs.length < (looks.at.at(-1) ?? 0)) {
-      const isFirstOn = random() < 0.5
-      for (const first of [isFirstOn, !isFirstOn]) {
-        const pair = await measurePair(bench, first, pairs.at(-1)?.off ?? null)
+      for (const isFirstOn of drawBlock(random)) {
+        const pair = await measurePair(bench, isFirstOn, pairs.at(-1)?.off ?? null)
         if (pair === null) continue
         if (typeof pair === 'string') {
           if (++collapses === COLLAPSES) return end('undone', pair, latest)
           continue
         }
         pairs.push(pair)
-        options.onPair?.(pairs)
       }
       // Blocks may lose a pair, so that the number at which to look is passed.
       const isLook = pairs.length >= (looks.at[looked] ?? Number.POSITIVE_INFINITY)
@@ -96,6 +94,9 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
   )
 }
 
+/** Draws whether the first pair of a block begins with the candidate; the second then does not, and the other way round. */
+const drawBlock = (random: Random): [boolean, boolean] => (random() < 0.5 ? [true, false] : [false, true])
+
 /**
  * Gives the pair, or why the trial has to end; null when something else made the service collapse, which then is no better
  * without the candidate.
@@ -107,7 +108,7 @@ const measurePair = async (
 ): Promise<Pair | string | null> => {
   const measureOff = async (): Promise<Slice> => {
     await bench.set(false)
-    return bench.measure(() => false)
+    return bench.measure()
   }
   const first = isFirstOn ? null : await measureOff()
   const reference = first ?? before
@@ -122,10 +123,10 @@ const measurePair = async (
   return reference !== null && findCollapse(off, reference) !== null ? null : collapse
 }
 
-const findCollapse = (slice: Slice, reference: Slice): string | null => {
+const findCollapse = (slice: Requests, reference: Requests): string | null => {
   const throughput = slice.requests / slice.seconds / (reference.requests / reference.seconds)
   if (throughput < COLLAPSED_THROUGHPUT)
-    return `stopped at once, twice: the throughput fell by ${((1 - throughput) * 100).toFixed(0)} %`
+    return `stopped at once, twice: the throughput fell by ${formatShare(1 - throughput)}`
   if (slice.requests < REQUESTS_FOR_P99) return null
   const times = slice.p99 / reference.p99
   return times > COLLAPSED_P99
@@ -143,9 +144,8 @@ export const confirm = async (
 ): Promise<Pair[]> => {
   const pairs: Pair[] = []
   while (pairs.length < PAIRS_TO_CONFIRM && hasTime()) {
-    const isFirstOn = random() < 0.5
-    for (const first of [isFirstOn, !isFirstOn]) {
-      const pair = await measurePair(bench, first, null)
+    for (const isFirstOn of drawBlock(random)) {
+      const pair = await measurePair(bench, isFirstOn, null)
       if (pair !== null && typeof pair !== 'string') pairs.push(pair)
     }
   }

@@ -2,7 +2,7 @@ import type { Random } from '../statistics/random.js'
 import { median } from '../statistics/summary.js'
 import { type Allowances, isBetter, type Judgement, judge } from './judge.js'
 import { planLooks } from './looks.js'
-import { type Goal, type Limit, limitedOf, type Pair, type Slice } from './slice.js'
+import { type Goal, type Limit, type Pair, READ, type Slice } from './slice.js'
 import { type Bench, confirm, runTrial, type TrialResult } from './trial.js'
 
 /** Where candidates are tried: turns each on or off, takes one back for good, and looks at the traffic. */
@@ -25,7 +25,6 @@ export type TuneOptions<Candidate> = {
   /** Nothing more is tried once this is reached. */
   target?: Limit | undefined
   onTrial?: (candidate: Candidate, number: number) => void
-  onPair?: (pairs: readonly Pair[]) => void
 }
 
 /** What became of a candidate. */
@@ -87,25 +86,29 @@ export const tune = async <Candidate>(
       allow,
       random,
       hasTime: () => now() < until,
-      ...(options.onPair && { onPair: options.onPair }),
     })
     trials.push({ candidate, ...result })
     if (kept.length === 0) before = summarize(result.pairs.map(({ off }) => off)) ?? before
     if (result.decision === 'kept') {
       await host.set(candidate, true)
       kept.push(candidate)
-      if (
-        meets(
-          result.pairs.map(({ on }) => on),
-          options.target,
-        )
-      )
-        break
+      const slices = result.pairs.map(({ on }) => on)
+      if (meets(slices, options.target)) break
     } else {
       await host.drop(candidate)
     }
   }
 
+  const trialOf = (candidate: Candidate): Trial<Candidate> | undefined =>
+    trials.find(each => each.candidate === candidate)
+  const leaveOut = async (candidate: Candidate, reason: string): Promise<void> => {
+    await host.drop(candidate)
+    kept = kept.filter(other => other !== candidate)
+    const trial = trialOf(candidate)
+    if (trial === undefined) return
+    trial.decision = 'undone'
+    trial.reason = reason
+  }
   const hasTime = (): boolean => now() < deadline
   const compare = async (several: Candidate[]): Promise<{ judgement: Judgement; pairs: Pair[] } | null> => {
     const pairs = await confirm(benchOf(...several), { random, hasTime })
@@ -114,31 +117,15 @@ export const tune = async <Candidate>(
   for (const candidate of kept.slice(0, -1)) {
     const compared = await compare([candidate])
     if (compared === null || isBetter(compared.pairs, goal)) continue
-    await host.drop(candidate)
-    kept = kept.filter(other => other !== candidate)
-    const trial = trials.find(each => each.candidate === candidate)
-    if (trial !== undefined) {
-      trial.decision = 'undone'
-      trial.reason = 'it no longer earns its place beside what was kept later'
-    }
+    await leaveOut(candidate, 'it no longer earns its place beside what was kept later')
   }
 
   if (options.target !== undefined && (await meetsWith(host, options))) {
-    const costOf = (candidate: Candidate): number =>
-      trials.find(each => each.candidate === candidate)?.judgement?.guards.cpu.estimate ?? 1
+    const costOf = (candidate: Candidate): number => trialOf(candidate)?.judgement?.guards.cpu.estimate ?? 1
     for (const candidate of kept.toSorted((a, b) => costOf(b) - costOf(a))) {
       await host.set(candidate, false)
-      if (!(await meetsWith(host, options))) {
-        await host.set(candidate, true)
-        continue
-      }
-      await host.drop(candidate)
-      kept = kept.filter(other => other !== candidate)
-      const trial = trials.find(each => each.candidate === candidate)
-      if (trial !== undefined) {
-        trial.decision = 'undone'
-        trial.reason = 'the target is reached without it'
-      }
+      if (await meetsWith(host, options)) await leaveOut(candidate, 'the target is reached without it')
+      else await host.set(candidate, true)
     }
   }
 
@@ -147,15 +134,12 @@ export const tune = async <Candidate>(
   // A single one has its own trial for a proof.
   const isConfirmed = last === null ? kept.length === 1 : isBetter(last.pairs, goal)
   if (!isConfirmed) {
-    for (const candidate of kept.toReversed()) await host.drop(candidate)
-    for (const trial of trials.filter(({ candidate }) => kept.includes(candidate))) {
-      trial.decision = 'undone'
-      trial.reason = 'in the end, all together were not better than nothing'
-    }
+    for (const candidate of kept.toReversed())
+      await leaveOut(candidate, 'in the end, all together were not better than nothing')
   }
   return {
     trials,
-    kept: isConfirmed ? kept : [],
+    kept,
     whole: last?.judgement ?? null,
     before: summarize(last?.pairs.map(({ off }) => off) ?? []) ?? before,
     after: isConfirmed ? summarize(last?.pairs.map(({ on }) => on) ?? []) : null,
@@ -166,9 +150,7 @@ export const tune = async <Candidate>(
 const SLICES_TO_MEET = 8
 
 const meets = (slices: readonly Slice[], target: Limit | undefined): boolean =>
-  target !== undefined &&
-  slices.length > 0 &&
-  median(slices.map(slice => limitedOf(slice, target))) < target.ns
+  target !== undefined && slices.length > 0 && median(slices.map(READ[target.quantity])) < target.ns
 
 /** Looks whether the target is reached as things are. */
 const meetsWith = async <Candidate>(
@@ -176,7 +158,7 @@ const meetsWith = async <Candidate>(
   { target, now, deadline }: TuneOptions<Candidate>,
 ): Promise<boolean> => {
   const slices: Slice[] = []
-  while (slices.length < SLICES_TO_MEET && now() < deadline) slices.push(await host.measure(() => false))
+  while (slices.length < SLICES_TO_MEET && now() < deadline) slices.push(await host.measure())
   return meets(slices, target)
 }
 

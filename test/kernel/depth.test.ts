@@ -8,7 +8,7 @@ import { startEcho } from './support/datagrams.js'
 import { rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
-import { startProcess, waitForOutput } from './support/processes.js'
+import { startAnswering } from './support/processes.js'
 import { startMemcached, startService } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
 
@@ -27,16 +27,8 @@ type Counts = Pick<MeasureDocument, 'requests' | 'unanswered' | 'lost'> & {
 }
 
 /** Starts a tracer; gives what sets the share that it follows in depth from then on, and gives the counts until then. */
-const startTracer = async (t: Context, target: string): Promise<(share: number) => Promise<Counts>> => {
-  const tracer = await startProcess(t, process.execPath, [TRACER, target])
-  await waitForOutput(tracer, /^ready\n/)
-  let answers = 0
-  return async share => {
-    tracer.child.stdin?.write(`${share}\n`)
-    const [, answer = ''] = await waitForOutput(tracer, new RegExp(`^ready\\n(?:.*\\n){${answers++}}(.*)\\n`))
-    return JSON.parse(answer)
-  }
-}
+const startTracer = (t: Context, target: string): Promise<(share: number) => Promise<Counts>> =>
+  startAnswering<Counts>(t, TRACER, [target])
 
 const exchange = async (socket: Socket): Promise<void> => {
   const answered = readAnswer(socket)

@@ -2,7 +2,7 @@ import { rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { connectFirst, runLoad } from './support/load.js'
 import { createNetnsPair, setNamespaceSysctl } from './support/netns.js'
-import { startProcess, waitForOutput } from './support/processes.js'
+import { startAnswering } from './support/processes.js'
 import { type Place, startMemcached, startService } from './support/services.js'
 
 const TRACER = rootPath('dist/test/kernel/fixtures/adapting-tracer.js')
@@ -14,15 +14,8 @@ type Counts = { unsplit: number; app_wait_ns: number }
 
 /** Starts a tracer, and gives what has it adapt its probes and tells its counts. */
 const startTracer = async (t: Context, { port, netns }: Place): Promise<() => Promise<Counts>> => {
-  const place = netns === undefined ? [port] : [port, netns]
-  const tracer = await startProcess(t, process.execPath, [TRACER, ...place])
-  await waitForOutput(tracer, /^ready\n/)
-  let answers = 0
-  return async () => {
-    tracer.child.stdin?.write('\n')
-    const [, answer = ''] = await waitForOutput(tracer, new RegExp(`^ready\\n(?:.*\\n){${answers++}}(.*)\\n`))
-    return JSON.parse(answer)
-  }
+  const ask = await startAnswering<Counts>(t, TRACER, netns === undefined ? [port] : [port, netns])
+  return () => ask('')
 }
 
 kernelTest(

@@ -103,3 +103,25 @@ export const waitForOutput = async (running: Running, pattern: RegExp): Promise<
     return match
   })
 }
+
+/**
+ * Starts a program of Node's that prints "ready", and then a line of JSON for each that it reads; gives what writes one and
+ * gives the answer.
+ */
+export const startAnswering = async <Answer>(
+  t: Context,
+  program: string,
+  args: readonly (string | number)[],
+): Promise<(line: string | number) => Promise<Answer>> => {
+  const running = await startProcess(t, process.execPath, [program, ...args])
+  await waitForOutput(running, /^ready\n/)
+  let answers = 0
+  return async line => {
+    running.child.stdin?.write(`${line}\n`)
+    const [, answer = ''] = await waitForOutput(
+      running,
+      new RegExp(`^ready\\n(?:.*\\n){${answers++}}(.*)\\n`),
+    )
+    return JSON.parse(answer)
+  }
+}
