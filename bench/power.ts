@@ -1,4 +1,5 @@
-import { type Effect, simulate } from './simulated-machine.js'
+import { createRandom } from '../src/statistics/random.js'
+import { type Effect, invent, simulate } from './simulated-machine.js'
 
 /**
  * Prints how often tuning finds a setting that helps, by how much it helps and how noisy the machine is: of simulated runs of
@@ -16,7 +17,8 @@ const measurePower = async (gain: number, noise: number): Promise<number> => {
   let found = 0
   for (let run = 0; run < RUNS; run++) {
     const helps: Effect = { name: 'helps', p99: 1 - gain }
-    const { kept } = await simulate(run * 7919 + 1, { noise }).run([
+    const seed = run * 7919 + 1
+    const { kept } = await simulate(seed, invent(createRandom(seed), { size: noise })).run([
       nothing('a'),
       helps,
       nothing('b'),

@@ -1,9 +1,10 @@
 import { createRandom, type Random } from '../src/statistics/random.js'
-import { ALLOWANCES } from '../src/tune/judge.js'
-import type { Limit, Slice } from '../src/tune/slice.js'
+import { ALLOWANCES, type Allowances } from '../src/tune/judge.js'
+import type { Goal, Limit, Requests, Slice } from '../src/tune/slice.js'
+import { SettingRefused } from '../src/tune/trial.js'
 import { tune } from '../src/tune/tune.js'
 
-/** What a setting does to a machine, as factors. */
+/** What a setting does to a machine, as factors; `refused`, and `missing` when it has no effect, are why. */
 export type Effect = {
   name: string
   p99: number
@@ -11,46 +12,111 @@ export type Effect = {
   mean?: number
   throughput?: number
   busy?: number
+  watts?: number
+  unanswered?: number
   place?: string
+  refused?: string
+  missing?: string
 }
 
+/** What a slice is like by itself, with nothing set: requests a second, times in nanoseconds. */
+export type Usual = Pick<Slice, 'p50' | 'p99' | 'p999' | 'mean' | 'busy'> & { rate: number }
+
+/** The machine's own doing: what a slice that begins now is like. */
+export type Noise = (ms: number) => Usual
+
 const SLICE_MS = 300
+const STEP_MS = 50
 const SETTLE_MS = 100
 
-const drawNormal = (random: Random): number =>
+export const drawNormal = (random: Random): number =>
   Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
 
+/** What is made up of the noise that `invent` gives. */
+export type Invented = {
+  /** The standard deviation of the logarithm of a slice's 99th percentile. */
+  size?: number
+  /** How much of a slice's noise the next one has as well, from 0 to 1 (an AR(1) process). */
+  memory?: number
+  /** Something that comes back every so many milliseconds, and makes the tail so many times as long for half of them. */
+  wave?: { ms: number; times: number }
+  /** Requests a second, and what becomes of them with time, as a factor. */
+  rate?: number
+  load?: (ms: number) => number
+  /** Without disturbances. */
+  calm?: boolean
+}
+
 /**
- * A machine with noise as one has it: each slice by itself, disturbances of about ten seconds now and then that make the tail
- * several times as long, and a load that changes on the way.
+ * Invents noise: each slice's own, disturbances of up to 20 seconds now and then that make the tail several times as long,
+ * and a load that changes on the way.
  */
-export const simulate = (seed: number, { noise = 0.15, load = (_ms: number): number => 1 } = {}) => {
-  const random = createRandom(seed)
+export const invent = (
+  random: Random,
+  {
+    size = 0.15,
+    memory = 0,
+    wave = { ms: 1, times: 1 },
+    rate = 10_000,
+    load = () => 1,
+    calm = false,
+  }: Invented = {},
+): Noise => {
+  let disturbedUntil = 0
+  let state = drawNormal(random)
+  return ms => {
+    if (!calm && random() < SLICE_MS / 40_000) disturbedUntil = ms + 20_000 * random()
+    const disturbance = ms < disturbedUntil ? 1 + 3 * random() : 1
+    state = memory * state + Math.sqrt(1 - memory ** 2) * drawNormal(random)
+    const tail = disturbance * (ms % wave.ms < wave.ms / 2 ? wave.times : 1) * load(ms)
+    const jitter = (deviation: number): number => Math.exp(deviation * drawNormal(random))
+    return {
+      rate: rate * load(ms) * jitter(0.02),
+      p50: 50_000 * jitter(0.03) * (1 + 0.05 * (tail - 1)),
+      p99: 400_000 * tail * Math.exp(size * state),
+      p999: 2_000_000 * tail * jitter(size * 2),
+      mean: 70_000 * jitter(0.04) * (1 + 0.1 * (tail - 1)),
+      busy: 0.4 * jitter(0.05),
+    }
+  }
+}
+
+/** A machine with noise, of which settings are tried. */
+export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))) => {
+  const random = createRandom(seed ^ 0x5bd1e995)
   const on = new Set<Effect>()
   let ms = 0
-  let disturbedUntil = 0
-  const measure = async (isEnough?: (soFar: Slice) => boolean): Promise<Slice> => {
-    ms += SLICE_MS
-    if (random() < SLICE_MS / 40_000) disturbedUntil = ms + 20_000 * random()
-    const disturbance = ms < disturbedUntil ? 1 + 3 * random() : 1
+  const measure = async (isEnough?: (soFar: Requests) => boolean): Promise<Slice> => {
+    const usual = noise(ms)
     const factor = (read: (effect: Effect) => number | undefined): number =>
       [...on].reduce((product, effect) => product * (read(effect) ?? 1), 1)
-    const jitter = (size: number): number => Math.exp(size * drawNormal(random))
-    const rate = 10_000 * load(ms) * factor(({ throughput }) => throughput) * jitter(0.02)
-    const slice: Slice = {
-      requests: Math.round((rate * SLICE_MS) / 1000),
-      seconds: SLICE_MS / 1000,
-      p50: 50_000 * factor(({ p50 }) => p50) * jitter(0.03),
-      p99: 400_000 * disturbance * load(ms) * factor(({ p99 }) => p99) * jitter(noise),
-      p999: 2_000_000 * disturbance * jitter(noise * 2),
-      mean: 70_000 * factor(({ mean }) => mean) * jitter(0.04),
-      busy: 0.4 * factor(({ busy }) => busy) * jitter(0.05),
-      retransmits: 0,
-      watts: null,
-      celsius: null,
+    const expected = usual.rate * factor(({ throughput }) => throughput) * (STEP_MS / 1000)
+    const times = {
+      p50: usual.p50 * factor(({ p50 }) => p50),
+      p99: usual.p99 * factor(({ p99 }) => p99),
+      p999: usual.p999,
+      mean: usual.mean * factor(({ mean }) => mean),
     }
-    isEnough?.(slice)
-    return slice
+    let requests = 0
+    let stepMs = 0
+    do {
+      stepMs += STEP_MS
+      requests += Math.max(0, Math.round(expected + Math.sqrt(expected) * drawNormal(random)))
+    } while (stepMs < SLICE_MS && !isEnough?.({ requests, seconds: stepMs / 1000, ...times }))
+    ms += stepMs
+    return {
+      requests,
+      seconds: stepMs / 1000,
+      ...times,
+      busy: usual.busy * factor(({ busy }) => busy),
+      retransmits: 0,
+      unanswered: [...on].reduce((sum, effect) => sum + (effect.unanswered ?? 0), 0),
+      watts: 10 * factor(({ watts, busy }) => watts ?? busy),
+      celsius: null,
+      headroom: null,
+      wakeups: null,
+      mhz: null,
+    }
   }
   const host = {
     set: async (effect: Effect, isOn: boolean) => {
@@ -58,16 +124,29 @@ export const simulate = (seed: number, { noise = 0.15, load = (_ms: number): num
       if (isOn) on.add(effect)
       else on.delete(effect)
     },
+    verify: async (effect: Effect) => {
+      if (effect.refused !== undefined) throw new SettingRefused(effect.refused)
+      await host.set(effect, true)
+      return effect.missing ?? null
+    },
     drop: async (effect: Effect) => {
       on.delete(effect)
     },
     overlap: (a: Effect, b: Effect) => a.place !== undefined && a.place === b.place,
     measure,
   }
-  const run = (candidates: Effect[], minutes = 3, target?: Limit) =>
+  const run = (
+    candidates: readonly Effect[],
+    {
+      minutes = 3,
+      goal = 'p99',
+      target,
+      allow,
+    }: { minutes?: number; goal?: Goal; target?: Limit; allow?: Partial<Allowances> } = {},
+  ) =>
     tune(host, candidates, {
-      goal: 'p99',
-      allow: ALLOWANCES,
+      goal,
+      allow: { ...ALLOWANCES, ...allow },
       random: createRandom(seed + 1),
       now: () => ms,
       deadline: minutes * 60_000,

@@ -5,19 +5,35 @@ import type { MeasureDocument } from '../latency/document.js'
 import { round, roundKnown } from '../latency/round.js'
 import { printable } from '../text/printable.js'
 import { createStyle } from '../text/style.js'
-import { formatDuration } from '../text/units.js'
+import { formatDuration, formatShare } from '../text/units.js'
 import { reportWidth, wrap } from '../text/width.js'
 import type { Judgement, Ratio } from '../tune/judge.js'
-import type { Goal, Pair } from '../tune/slice.js'
+import { type Goal, GUARDS, type Guard, type Pair, type Slice } from '../tune/slice.js'
 import { ofKnown, type Summary, type TuneResult } from '../tune/tune.js'
 import type { ReportOptions } from './report.js'
 import type { Proposal } from './tune.js'
+
+/** What tuning came to: what was seen first, what was advised, what became of it, and what of it stays. */
+export type Outcome = {
+  document: MeasureDocument
+  advice: readonly Advice[]
+  result: TuneResult<Proposal>
+  entries: readonly Entry[]
+  /** Whether the target was reached before anything was tried. */
+  isMet: boolean
+}
 
 const ratioDocument = ({ estimate, low, high }: Ratio) => ({
   estimate: round(estimate),
   low: round(low),
   high: round(high),
 })
+
+/** Trials go by the time that a request takes of the throughput; a document by the throughput itself. */
+const ratioOf = (quantity: Goal | Guard, { estimate, low, high }: Ratio): Ratio =>
+  quantity === 'throughput'
+    ? { estimate: 1 / estimate, low: 1 / high, high: 1 / low }
+    : { estimate, low, high }
 
 const summaryDocument = (summary: Summary | null) =>
   summary && {
@@ -31,68 +47,122 @@ const summaryDocument = (summary: Summary | null) =>
     celsius: roundKnown(summary.celsius),
   }
 
-/** What it takes: CPU time, and watts and degrees where the hardware tells; where it doesn't, the CPU time stands in. */
+/** The same of the first look, which told nothing of the machine's costs. */
+const lookDocument = ({ total, requests, seconds }: MeasureDocument) => ({
+  p50_us: total.p50_us,
+  p99_us: total.p99_us,
+  p999_us: total.p999_us,
+  mean_us: total.mean_us,
+  requests_per_second: round(requests / seconds),
+  cpu_busy_share: null,
+  watts: null,
+  celsius: null,
+})
+
+/** The costs that only the hardware or a driver tells. */
+const METERED = ['watts', 'celsius', 'wakeups', 'mhz'] as const
+
+/** The medians with it and without it; null where they are not known. */
+const bothOf = (
+  pairs: readonly Pair[],
+  read: (slice: Slice) => number | null,
+): { on: number; off: number } | null => {
+  const [on, off] = (['on', 'off'] as const).map(side =>
+    ofKnown(
+      pairs.map(pair => pair[side]),
+      read,
+    ),
+  )
+  return on == null || off == null ? null : { on: round(on), off: round(off) }
+}
+
+/**
+ * What it takes: CPU time, and watts and degrees where the hardware tells. Where nothing tells watts, CPU time, the share of
+ * time that the CPUs idled, how often they woke up and their frequency stand in for it, as far as the kernel tells them.
+ */
 const costDocument = (pairs: readonly Pair[], judgement: Judgement | null) => {
-  const both = (read: 'watts' | 'celsius') => {
-    const [on, off] = (['on', 'off'] as const).map(side =>
-      ofKnown(
-        pairs.map(pair => pair[side]),
-        slice => slice[read],
-      ),
-    )
-    return on == null || off == null ? null : { on: round(on), off: round(off) }
-  }
-  const watts = both('watts')
+  const [watts, celsius, wakeups, mhz] = METERED.map(name => bothOf(pairs, slice => slice[name]))
   return {
-    cpu: judgement && ratioDocument(judgement.guards.cpu),
+    cpu: judgement?.guards.cpu === undefined ? null : ratioDocument(judgement.guards.cpu),
     watts,
-    celsius: both('celsius'),
-    stand_in: watts === null ? 'cpu' : null,
+    celsius,
+    stand_in:
+      watts === null
+        ? {
+            for: 'watts',
+            idle_share: bothOf(pairs, slice => 1 - slice.busy),
+            wakeups_per_second: wakeups,
+            mhz,
+          }
+        : null,
   }
 }
 
-/** What `taut tune --json` prints. A ratio is of with to without: 0.8 is a fifth less. */
+const changesOf = ({ plans }: Proposal) =>
+  plans.flatMap(({ wish, changes }) =>
+    changes.map(({ place, from, to }) => ({
+      knob: wish.knob.name,
+      where: describePlace(place),
+      from,
+      to,
+      why: wish.why,
+    })),
+  )
+
+const guardsDocument = ({ guards }: Judgement) =>
+  Object.fromEntries(
+    GUARDS.flatMap(name => {
+      const ratio = guards[name]
+      return ratio === undefined ? [] : [[name, ratioDocument(ratioOf(name, ratio))]]
+    }),
+  )
+
+/**
+ * What `taut tune --json` prints. A ratio is of with to without: 0.8 is a fifth less. There is one row for each place that was
+ * set; rows of one trial have its number in common.
+ */
 export const tuneDocument = (
   goal: Goal,
-  { target, total }: MeasureDocument,
-  { trials, kept, whole, before, after }: TuneResult<Proposal>,
-  entries: readonly Entry[],
+  { document, result: { trials, kept, whole, before, after }, entries, isMet }: Outcome,
+) => ({
+  schema: 1,
+  goal,
+  target: document.target,
+  reached: isMet,
+  lost: document.lost,
+  before: summaryDocument(before) ?? lookDocument(document),
+  trials: trials.flatMap(({ candidate, pairs, decision, reason, judgement, needed }, index) =>
+    changesOf(candidate).map(change => ({
+      trial: index + 1,
+      rule: candidate.advice.rule,
+      ...change,
+      pairs: pairs.length,
+      goal: judgement && ratioDocument(ratioOf(goal, judgement.goal)),
+      guards: judgement && guardsDocument(judgement),
+      cost: costDocument(pairs, judgement),
+      decision,
+      reason,
+      pairs_needed: needed?.pairs ?? null,
+      pairs_needed_for_gain: needed === null ? null : round(needed.gain),
+    })),
+  ),
+  kept: kept.flatMap(candidate => changesOf(candidate).map(({ knob, where, to }) => ({ knob, where, to }))),
+  whole: whole && ratioDocument(ratioOf(goal, whole.goal)),
+  after: summaryDocument(after),
+  undo: entries[0] === undefined ? null : `taut revert ${entries[0].id}`,
+})
+
+/** What `taut tune --dry-run --json` prints: what would be tried, in this order. */
+export const planDocument = (
+  goal: Goal,
+  { target, lost }: MeasureDocument,
+  proposals: readonly Proposal[],
 ) => ({
   schema: 1,
   goal,
   target,
-  before: summaryDocument(before) ?? { p50_us: total.p50_us, p99_us: total.p99_us, mean_us: total.mean_us },
-  trials: trials.flatMap(({ candidate, pairs, decision, reason, judgement, needed }) =>
-    candidate.plans.flatMap(({ wish, changes }) =>
-      changes.map(({ place, from, to }) => ({
-        rule: candidate.advice.rule,
-        knob: wish.knob.name,
-        where: describePlace(place),
-        from,
-        to,
-        why: wish.why,
-        pairs: pairs.length,
-        goal: judgement && ratioDocument(judgement.goal),
-        guards:
-          judgement &&
-          Object.fromEntries(
-            Object.entries(judgement.guards).map(([name, ratio]) => [name, ratioDocument(ratio)]),
-          ),
-        cost: costDocument(pairs, judgement),
-        decision,
-        reason,
-        pairs_needed: needed,
-      })),
-    ),
-  ),
-  kept: kept.flatMap(({ plans }) =>
-    plans.flatMap(({ wish, changes }) =>
-      changes.map(({ place, to }) => ({ knob: wish.knob.name, where: describePlace(place), to })),
-    ),
-  ),
-  whole: whole && ratioDocument(whole.goal),
-  after: summaryDocument(after),
-  undo: entries[0] === undefined ? null : `taut revert ${entries[0].id}`,
+  lost,
+  plan: proposals.map(proposal => ({ ...proposal.advice, changes: changesOf(proposal) })),
 })
 
 /** What would be tried, for people. */
@@ -123,41 +193,29 @@ const hopeless = (advice: readonly Advice[]): string[] =>
 /** What tuning did and how to go back, for people, ending in a line break. */
 export const formatTune = (
   goal: Goal,
-  advice: readonly Advice[],
-  { trials, kept, whole, before, after }: TuneResult<Proposal>,
-  entries: readonly Entry[],
+  { advice, result, entries, isMet }: Outcome,
   { columns, color }: ReportOptions,
 ): string => {
+  const { trials, kept, whole, before, after } = result
   const width = reportWidth(columns)
   const style = createStyle(color)
-  const indent = (text: string): string[] => wrap(text, width - 3).map(line => `   ${line}`)
-  const sections = trials.map(({ candidate, pairs, decision, reason, judgement, needed }) => {
-    const title = `${decision.toUpperCase()}: ${printable(candidate.advice.finding)}`
-    const paint = decision === 'kept' ? style.green : style.dim
+  const sections = trials.map(trial => {
+    const title = `${trial.decision.toUpperCase()}: ${printable(trial.candidate.advice.finding)}`
+    const paint = trial.decision === 'kept' ? style.green : style.dim
     return [
       ...wrap(title, width).map(line => paint(line)),
-      ...commandsOf(candidate.advice).map(line => `   ${line}`),
-      ...(judgement === null
-        ? []
-        : indent(`${goal} ${describeRatio(judgement.goal)}, ${pairs.length} pairs of slices`)),
-      ...indent(reason),
-      ...(needed === null
-        ? []
-        : indent(`what was seen would take about ${needed} pairs to prove (try: --for longer)`)),
+      ...commandsOf(trial.candidate.advice).map(line => `   ${line}`),
+      ...describeTrial(goal, trial).flatMap(text => wrap(text, width - 3).map(line => `   ${line}`)),
     ]
   })
   const end = [
-    ...(kept.length === 0
+    ...wrap(isMet ? 'The target is reached already; nothing was changed.' : describeEnd(goal, result), width),
+    ...(kept.length > 1 && whole === null
       ? wrap(
-          trials.length === 0
-            ? 'There was nothing to try; nothing was changed.'
-            : 'Nothing was proven to help; everything is as it was.',
+          'Each was proven on top of those before it; there was no time to compare all with nothing.',
           width,
         )
-      : wrap(
-          `${kept.length} of ${trials.length} kept${whole === null ? '' : `; together: ${goal} ${describeRatio(whole.goal)}`}.`,
-          width,
-        )),
+      : []),
     ...formatChange(before, after, width),
     ...(entries[0] === undefined ? [] : [`To go back: taut revert ${entries[0].id}`]),
   ]
@@ -166,6 +224,37 @@ export const formatTune = (
     .filter(section => section.length > 0)
     .map(section => section.join('\n'))
     .join('\n\n')}\n`
+}
+
+/** What was found out about one candidate: each a sentence. */
+const describeTrial = (
+  goal: Goal,
+  { pairs, reason, judgement, needed }: TuneResult<Proposal>['trials'][number],
+): string[] => {
+  const goalRatio = judgement && ratioOf(goal, judgement.goal)
+  const cpu = judgement?.guards.cpu
+  const watts = bothOf(pairs, ({ watts }) => watts)
+  return [
+    ...(goalRatio === null ? [] : [`${goal} ${describeRatio(goalRatio)}, ${pairs.length} pairs of slices`]),
+    ...(cpu === undefined
+      ? []
+      : [
+          `cost: CPU time ${describeRatio(cpu)}${watts === null ? '' : `, ${watts.off} W without it and ${watts.on} W with it`}`,
+        ]),
+    reason,
+    ...(needed === null
+      ? []
+      : [
+          `to prove a gain of ${formatShare(needed.gain)} would take about ${needed.pairs} pairs (try: --for longer, or --only fewer)`,
+        ]),
+  ]
+}
+
+const describeEnd = (goal: Goal, { trials, kept, whole }: TuneResult<Proposal>): string => {
+  if (trials.length === 0) return 'There was nothing to try; nothing was changed.'
+  if (kept.length === 0) return 'Nothing was proven to help; everything is as it was.'
+  const together = whole === null ? '' : `; together: ${goal} ${describeRatio(ratioOf(goal, whole.goal))}`
+  return `${kept.length} of ${trials.length} kept${together}.`
 }
 
 const formatChange = (before: Summary | null, after: Summary | null, width: number): string[] => {

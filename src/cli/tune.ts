@@ -4,10 +4,9 @@ import { setTimeout } from 'node:timers/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Advice, advise, REQUESTS_TO_ADVISE } from '../advise/all.js'
 import { watchMachine } from '../advise/gather.js'
-import type { Entry } from '../journal/entry.js'
 import { KNOBS } from '../knobs/all.js'
 import { type Plan, planWish } from '../knobs/apply.js'
-import { type Effect, InvalidValue, Unavailable } from '../knobs/knob.js'
+import { InvalidValue, Unavailable } from '../knobs/knob.js'
 import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
 import { describePlace } from '../knobs/places/place.js'
 import { type MeasureDocument, TOTAL_FIELDS } from '../latency/document.js'
@@ -31,10 +30,10 @@ import { listenForInterrupt, sleep } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { requirePermission } from './permission.js'
 import { selectFor } from './selection.js'
-import { openState, requireRoot } from './state.js'
+import { openState, requireRoot, type State } from './state.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
-import { formatPlan, formatTune, tuneDocument } from './tune-report.js'
+import { formatPlan, formatTune, type Outcome, planDocument, tuneDocument } from './tune-report.js'
 
 type TuneOptions = TargetArguments &
   BtfArguments & {
@@ -55,11 +54,14 @@ const DEFAULT_S = 180
 const LOOK_S = 5
 /** After a switch, before its effect counts. */
 const SETTLE_MS = 100
-/** A slice has so many requests, if that takes no longer than the longest slice. */
-const SLICE_REQUESTS = 2000
+/** A slice has so many requests beyond the percentile that is the goal, if that takes no longer than the longest slice. */
+const SLICE_BEYOND = 20
 const SLICE_MS = { least: 250, most: 2000 }
-/** Below this the slowest 1 % of a slice are too few to tell. */
-const LEAST_REQUESTS = 300
+/** Fewer beyond it in a slice are too few to tell. */
+const LEAST_BEYOND = 3
+/** The percentile that a goal is about, as the share beyond it; the guards' p99 for all others. */
+const BEYOND: Readonly<Partial<Record<Goal, number>>> = { 'p99.9': 0.001 }
+const USUALLY_BEYOND = 0.01
 const HOUR_MS = 3_600_000
 
 /** One candidate: what a rule advises, and what it would change here. */
@@ -119,34 +121,30 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
   requirePermission()
   const { signal } = listenForInterrupt()
   const begin = performance.now()
-  using _load = options.load === undefined ? null : startLoad(options.load)
   const types = pickKernelTypes(options)
+  // What an earlier run has left is put back first: what is there now is what the plan starts from.
+  using state = options.dryRun ? null : openState()
+  if (state !== null) await recover(state)
+  using _load = options.load === undefined ? null : startLoad(options.load)
   const target = await chooseTarget(pickTarget(options), types)
   const { document, advice } = await look(target, types, options, signal)
   if (signal.aborted) return endInterrupted()
-  const proposals = await propose(advice, options)
-  if (options.dryRun) {
+  const proposals = await propose(advice, target, options)
+  if (state === null) {
     process.stdout.write(
       options.json
-        ? `${JSON.stringify({ schema: 1, goal: options.goal, plan: advice })}\n`
+        ? `${JSON.stringify(planDocument(options.goal, document, proposals))}\n`
         : formatPlan(proposals, advice, describeTerminal(process.stdout)),
     )
     return
   }
-  if (options.target !== undefined && isReached(document, options.target)) {
-    process.stdout.write(
-      options.json
-        ? `${JSON.stringify({ schema: 1, goal: options.goal, reached: true })}\n`
-        : 'The target is reached already; nothing was changed.\n',
-    )
-    return
-  }
-  if (proposals.length === 0) {
+  const isMet = options.target !== undefined && isReached(document, options.target)
+  if (isMet || proposals.length === 0) {
     const result = { trials: [], kept: [], whole: null, before: null, after: null }
-    print(options, document, advice, result, [])
+    print(options, { document, advice, result, entries: [], isMet })
     return
   }
-  await tryAll({ target, types, document, proposals, advice, options, signal, begin })
+  await tryAll({ state, target, types, document, proposals, advice, options, signal, begin })
 }
 
 const isReached = ({ total }: MeasureDocument, { quantity, ns }: Limit): boolean => {
@@ -203,6 +201,7 @@ const look = async (
 /** What of the advice can be done here and is not done yet. */
 const propose = async (
   advice: readonly Advice[],
+  target: Target,
   { only, exclude = [] }: TuneOptions,
 ): Promise<Proposal[]> => {
   const proposals: Proposal[] = []
@@ -210,17 +209,18 @@ const propose = async (
     const names = each.settings.map(({ knob }) => knob)
     if (names.length === 0 || names.some(name => exclude.includes(name) || only?.includes(name) === false))
       continue
-    const plans = await planAdvice(each)
+    const plans = await planAdvice(each, target)
     if (plans.some(({ changes }) => changes.length > 0)) proposals.push({ advice: each, plans })
   }
   return proposals
 }
 
-const planAdvice = async ({ settings, finding }: Advice): Promise<Plan[]> => {
+const planAdvice = async ({ settings, finding }: Advice, target: Target): Promise<Plan[]> => {
   try {
     return await Promise.all(
-      settings.map(async ({ knob, value, nic, port }) => {
-        const selection = await selectFor(KNOBS[knob], { nic, port: port?.toString() })
+      settings.map(async ({ knob, value, nic }) => {
+        // The service is the one that is measured, and not whichever else has its port elsewhere.
+        const selection = { ...(await selectFor(KNOBS[knob], { nic })), service: target.service }
         return planWish({ knob: KNOBS[knob], value, why: finding, selection })
       }),
     )
@@ -231,6 +231,7 @@ const planAdvice = async ({ settings, finding }: Advice): Promise<Plan[]> => {
 }
 
 type Run = {
+  state: State
   target: Target
   types: KernelTypes
   document: MeasureDocument
@@ -241,78 +242,84 @@ type Run = {
   begin: number
 }
 
-const tryAll = async ({
-  target,
-  types,
-  document,
-  proposals,
-  advice,
-  options,
-  signal,
-  begin,
-}: Run): Promise<void> => {
-  using state = openState()
-  await recover(state)
+const tryAll = async (run: Run): Promise<void> => {
+  const { state, target, types, options, signal } = run
   using tracer = Tracer.start(target, types)
   // Totals are all that trials go by: the less is measured, the less it disturbs.
   tracer.setDepth(0)
-  const sliceMs = chooseSlice(document)
-  const meters = findMeters()
   const settings = await TrialSettings.open(state.folder, state.lock)
-  let entries: Entry[] = []
+  let failure: unknown = null
+  let outcome: Outcome | null = null
   try {
-    const candidates = proposals.map(proposal => ({ ...proposal, setting: settings.prepare(proposal.plans) }))
-    const deadline = begin + options.for * 1000
-    const pid = target.service.pid ?? process.pid
-    const result = await tune(
-      {
-        set: async ({ setting }, isOn) => {
-          signal.throwIfAborted()
-          if (setting.isOn === isOn) return
-          await settings.set(setting, isOn)
-          await setTimeout(SETTLE_MS, undefined, { signal })
-        },
-        drop: ({ setting }) => settings.drop(setting),
-        overlap: (a, b) => overlaps(a.setting, b.setting),
-        measure: isEnough => measureSlice(tracer, meters, pid, sliceMs, signal, isEnough),
-      },
-      candidates,
-      {
-        goal: options.goal,
-        allow: { ...ALLOWANCES, ...options.allow },
-        random: createRandom(Date.now() | 0),
-        now: () => performance.now(),
-        deadline,
-        target: options.target,
-        onTrial: ({ advice: { finding } }, number) => {
-          const left = ((deadline - performance.now()) / 1000).toFixed(0)
-          say(`trial ${number} of ${candidates.length}, ${left} s left: ${finding}`)
-        },
-      },
-    )
-    const effects = new Map<string, Effect>()
-    for (const { setting } of result.kept) {
-      await settings.set(setting, false)
-      for (const [place, effect] of await settings.verify(setting)) {
-        effects.set(place, effect)
-        if (effect.state === 'no-effect')
-          say(`${place}: accepted by the kernel, no effect seen: ${effect.evidence}`)
-      }
+    const result = await runTrials(run, tracer, settings)
+    signal.throwIfAborted()
+    const entries = options.untilRevert ? [] : await settings.keep()
+    outcome = { document: run.document, advice: run.advice, result, entries, isMet: false }
+    if (options.untilRevert) {
+      print(options, outcome)
+      if (result.kept.length > 0) await waitForEnd(signal)
     }
-    if (!options.untilRevert) entries = await settings.keep(effects)
-    print(options, document, advice, result, entries)
-    if (options.untilRevert && result.kept.length > 0) await waitForEnd(signal)
   } catch (error) {
-    if (error instanceof InterferenceError)
-      throw new Failure(
-        `${error.message}; all else is as it was (try again without them, or --exclude the knob)`,
-      )
-    if (!signal.aborted) throw error
-  } finally {
-    for (const { entry, left } of await settings.close())
-      say(`NOT put back: ${describePlace(entry.place)}: ${left}`)
+    if (!signal.aborted) failure = error
   }
-  if (signal.aborted) endInterrupted()
+  const left = await settings.close()
+  if (left.length > 0) {
+    const places = left.map(({ entry, left: why }) => `${describePlace(entry.place)}: ${why}`).join('; ')
+    throw new Failure(`NOT put back: ${places} (try: taut status, taut revert --all)`, EXIT.failed, {
+      cause: failure,
+    })
+  }
+  if (failure instanceof InterferenceError)
+    throw new Failure(
+      `${failure.message}; all else is as it was (try again without them, or --exclude the knob)`,
+    )
+  if (failure !== null) throw failure
+  if (signal.aborted) return endInterrupted()
+  if (outcome !== null && !options.untilRevert) print(options, outcome)
+}
+
+const runTrials = async (
+  { target, document, proposals, options, signal, begin }: Run,
+  tracer: Tracer,
+  settings: TrialSettings,
+): Promise<TuneResult<Proposal>> => {
+  const sliceMs = chooseSlice(document, options.goal)
+  const meters = findMeters()
+  const candidates = proposals.map(proposal => ({ ...proposal, setting: settings.prepare(proposal.plans) }))
+  const deadline = begin + options.for * 1000
+  const pid = target.service.pid ?? process.pid
+  return await tune(
+    {
+      set: async ({ setting }, isOn) => {
+        signal.throwIfAborted()
+        if (setting.isOn === isOn) return
+        await settings.set(setting, isOn)
+        await setTimeout(SETTLE_MS, undefined, { signal })
+      },
+      verify: async ({ setting }) => {
+        signal.throwIfAborted()
+        const missing = await settings.verify(setting)
+        signal.throwIfAborted()
+        return missing.length === 0 ? null : missing.join('; ')
+      },
+      drop: ({ setting }) => settings.drop(setting),
+      overlap: (a, b) => overlaps(a.setting, b.setting),
+      measure: isEnough => measureSlice(tracer, meters, pid, sliceMs, signal, isEnough),
+    },
+    candidates,
+    {
+      goal: options.goal,
+      allow: { ...ALLOWANCES, ...options.allow },
+      random: createRandom(Date.now() | 0),
+      now: () => performance.now(),
+      deadline,
+      target: options.target,
+      onTrial: ({ advice: { finding } }, number, of) => {
+        const left = ((deadline - performance.now()) / 1000).toFixed(0)
+        say(`trial ${number} of ${of}, ${left} s left: ${finding}`)
+      },
+    },
+  )
 }
 
 const waitForEnd = async (signal: AbortSignal): Promise<void> => {
@@ -320,26 +327,22 @@ const waitForEnd = async (signal: AbortSignal): Promise<void> => {
   while (!signal.aborted) await sleep(HOUR_MS, signal)
 }
 
-const chooseSlice = ({ requests, seconds }: MeasureDocument): number => {
+const chooseSlice = ({ requests, seconds }: MeasureDocument, goal: Goal): number => {
   const rate = requests / seconds
-  if ((rate * SLICE_MS.most) / 1000 < LEAST_REQUESTS)
+  const beyond = BEYOND[goal] ?? USUALLY_BEYOND
+  const least = LEAST_BEYOND / beyond / (SLICE_MS.most / 1000)
+  if (rate < least)
     throw new Failure(
-      `${rate.toFixed(0)} requests a second are too few to tell settings apart by their slowest 1 %; nothing was changed (it takes ${(LEAST_REQUESTS / SLICE_MS.most) * 1000})`,
+      `${rate.toFixed(0)} requests a second are too few to tell settings apart by their slowest ${beyond * 100} %; nothing was changed (it takes ${least})`,
     )
-  return Math.min(SLICE_MS.most, Math.max(SLICE_MS.least, (SLICE_REQUESTS / rate) * 1000))
+  return Math.min(SLICE_MS.most, Math.max(SLICE_MS.least, (SLICE_BEYOND / beyond / rate) * 1000))
 }
 
-const print = (
-  { goal, json }: TuneOptions,
-  document: MeasureDocument,
-  advice: readonly Advice[],
-  result: TuneResult<Proposal>,
-  entries: readonly Entry[],
-): void => {
+const print = ({ goal, json }: TuneOptions, outcome: Outcome): void => {
   process.stdout.write(
     json
-      ? `${JSON.stringify(tuneDocument(goal, document, result, entries))}\n`
-      : formatTune(goal, advice, result, entries, describeTerminal(process.stdout)),
+      ? `${JSON.stringify(tuneDocument(goal, outcome))}\n`
+      : formatTune(goal, outcome, describeTerminal(process.stdout)),
   )
 }
 

@@ -121,6 +121,11 @@ export class Tracer implements Disposable {
     return countValues(this.#metrics.readTotals())
   }
 
+  /** Gives the cumulative number of requests whose connection was closed before a reply. */
+  countUnanswered(): number {
+    return this.#metrics.readCount('unanswered')
+  }
+
   /**
    * Chooses the exemplars until the next call: those slower than a threshold, and one in `every` of the others
    * (rounded up to a power of two), at most 64 a CPU.

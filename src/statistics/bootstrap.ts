@@ -21,14 +21,12 @@ export const bootstrapMean = (
   const estimate = mean(values)
   if (values.length < 2) return { estimate, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
   const error = errorOf(values)
+  if (error === 0) return { estimate, low: estimate, high: estimate }
   // Around the estimate, so that sums of squares lose nothing.
   const centered = Float64Array.from(values, value => value - estimate)
   const ts = Float64Array.from({ length: resamples }, () => drawT(centered, random)).sort()
   const beyond = (1 - confidence) / 2
-  const edge = (share: number): number => {
-    const t = quantile(ts, share)
-    return error === 0 ? estimate : estimate - t * error
-  }
+  const edge = (share: number): number => estimate - quantile(ts, share) * error
   return { estimate, low: edge(1 - beyond), high: edge(beyond) }
 }
 
@@ -48,4 +46,9 @@ const drawT = (centered: Float64Array, random: Random): number => {
   return distance === 0 ? 0 : distance / Math.sqrt(variance / count)
 }
 
-const errorOf = (values: readonly number[]): number => deviation(values) / Math.sqrt(values.length)
+/** Values that are the same but for rounding have none. */
+const errorOf = (values: readonly number[]): number => {
+  const spread = deviation(values)
+  const size = Math.max(...values.map(Math.abs))
+  return spread <= size * 1e-12 ? 0 : spread / Math.sqrt(values.length)
+}

@@ -3,74 +3,100 @@ import type { Random } from '../statistics/random.js'
 import { signedRankTest } from '../statistics/signed-rank.js'
 import { deviation, mean } from '../statistics/summary.js'
 import { formatShare } from '../text/units.js'
-import { type Goal, GUARDS, type Guard, type Pair, READ, type Slice } from './slice.js'
+import { type Goal, GUARDS, type Guard, hasWatts, type Pair, readerOf, type Slice } from './slice.js'
 
 /** What is kept has to be better by this, at least: less is not worth a changed setting. */
 const LEAST_GAIN = 0.03
 const CONFIDENCE = 0.95
-/** So much more of a segment is sent again that it is no accident. */
-const RETRANSMITS_TIMES = 2
-const RETRANSMITS_MORE = 10
+/** Guards have wide margins: fewer resamples than the goal's do. */
+const GUARD_RESAMPLES = 500
+/** So much more of a segment is sent again, or of requests end without a reply, that it is no accident. */
+const MISHAPS_TIMES = 2
+const MISHAPS_MORE = 10
+/** Boards slow themselves down at a sensor's limit; what brings one so near is not kept. */
+const LEAST_HEADROOM = 3
 
 /** By how much each guard may get worse, as a share. */
 export type Allowances = Readonly<Record<Guard, number>>
 
 /** Unless the user allows more. */
-export const ALLOWANCES: Allowances = { p50: 0.05, mean: 0.05, throughput: 0.03, cpu: 0.1 }
+export const ALLOWANCES: Allowances = {
+  p50: 0.05,
+  p99: 0.1,
+  mean: 0.05,
+  throughput: 0.03,
+  cpu: 0.1,
+  energy: 0.2,
+}
 
-/** A ratio of with to without: 0.8 is a fifth less. */
+/** A ratio of with to without: 0.8 is a fifth less; of the throughput it is one of the time a request takes of it. */
 export type Ratio = Interval
 
 /** How a trial stands. */
 export type Judgement = {
   goal: Ratio
-  guards: Record<Guard, Ratio>
+  guards: Partial<Record<Guard, Ratio>>
   verdict: 'keep' | 'drop' | 'open'
   reason: string
+  /** What has got worse than it may, if anything. */
+  broken: string | null
 }
 
 /** Gives the logarithms of the ratios of pairs. */
-const logRatios = (pairs: readonly Pair[], read: (slice: Slice) => number): number[] =>
-  pairs.map(({ on, off }) => Math.log(read(on) / read(off)))
+const logRatios = (pairs: readonly Pair[], quantity: Goal | Guard): number[] => {
+  const read = readerOf(quantity, pairs)
+  return pairs.map(({ on, off }) => Math.log(read(on) / read(off)))
+}
 
 /**
- * Judges a trial by its pairs: `keep` when the gain is proven to exceed 3 % and no guard is broken, `drop` when a guard is
- * broken or a gain of 3 % is excluded, `open` while neither is so.
+ * Judges a trial by its pairs: `keep` when the gain is proven to exceed 3 % and all guards are proven to hold, `drop` when a
+ * guard is broken or a gain of 3 % is excluded, `open` while neither is so.
  *
- * Proven by two means that must agree: Wilcoxon's signed-rank test, exact for few pairs at the small error that one look
- * may spend (`alpha`, one-sided); and the 95 % interval of the mean by the bootstrap over pairs. docs/statistics.md has the
- * reasons.
+ * A gain is proven by two means that must agree: Wilcoxon's signed-rank test, exact for few pairs at the small error that one
+ * look may spend (`alpha`, one-sided); and the 95 % interval of the mean by the bootstrap over pairs, which for the guards
+ * is all. docs/statistics.md has the reasons.
  */
 export const judge = (
   pairs: readonly Pair[],
   { goal, alpha, allow, random }: { goal: Goal; alpha: number; allow: Allowances; random: Random },
 ): Judgement => {
-  const gains = logRatios(pairs, READ[goal])
+  const gains = logRatios(pairs, goal)
   const interval = bootstrapMean(gains, CONFIDENCE, random)
   const least = Math.log(1 - LEAST_GAIN)
-  const guards = {
-    p50: ratioOf(pairs, READ.p50, random),
-    mean: ratioOf(pairs, READ.mean, random),
-    throughput: ratioOf(pairs, READ.throughput, random),
-    cpu: ratioOf(pairs, READ.cpu, random),
-  }
+  const watched = GUARDS.filter(name => name !== 'energy' || hasWatts(pairs))
+  const guards = Object.fromEntries(watched.map(name => [name, ratioOf(pairs, name, random)]))
+  const broken = findBroken(pairs, guards, goal, allow)
   const judged = (verdict: Judgement['verdict'], reason: string): Judgement => ({
     goal: exponentiate(interval),
     guards,
     verdict,
     reason,
+    broken: broken?.reason ?? null,
   })
   if (interval.low > least) return judged('drop', `a gain of ${LEAST_GAIN * 100} % is excluded`)
   const isProven = interval.high < least && signedRankTest(gains, least) <= alpha
-  const broken = findBroken(pairs, guards, goal, allow)
-  if (broken !== null && (isProven || broken.isCertain)) return judged('drop', broken.reason)
-  return isProven
-    ? judged('keep', `a gain of more than ${LEAST_GAIN * 100} % is proven`)
-    : judged('open', 'not decided yet')
+  if (broken?.isCertain === true) return judged('drop', broken.reason)
+  if (!isProven) return judged('open', 'the noise is larger than what it does')
+  const unsure = guardsFor(goal, guards).find(([name, { high }]) => high > 1 + allow[name])
+  if (unsure === undefined) return judged('keep', `a gain of more than ${LEAST_GAIN * 100} % is proven`)
+  const [name] = unsure
+  return judged(
+    'open',
+    `a gain of more than ${LEAST_GAIN * 100} % is proven, but not that the ${LABELS[name]} gets worse by ${formatShare(allow[name])} at most`,
+  )
 }
 
-const ratioOf = (pairs: readonly Pair[], read: (slice: Slice) => number, random: Random): Ratio =>
-  exponentiate(bootstrapMean(logRatios(pairs, read), CONFIDENCE, random))
+const LABELS: Readonly<Record<Guard, string>> = {
+  p50: 'p50',
+  p99: 'p99',
+  mean: 'mean',
+  throughput: 'throughput',
+  cpu: 'CPU time',
+  energy: 'energy',
+}
+
+const ratioOf = (pairs: readonly Pair[], quantity: Guard, random: Random): Ratio =>
+  exponentiate(bootstrapMean(logRatios(pairs, quantity), CONFIDENCE, random, GUARD_RESAMPLES))
 
 const exponentiate = ({ estimate, low, high }: Interval): Ratio => ({
   estimate: Math.exp(estimate),
@@ -78,51 +104,90 @@ const exponentiate = ({ estimate, low, high }: Interval): Ratio => ({
   high: Math.exp(high),
 })
 
+/** The goal is not a guard of itself, and energy, where no watts are known, is CPU time. */
+const guardsFor = (goal: Goal, guards: Judgement['guards']): [Guard, Ratio][] =>
+  GUARDS.flatMap((name): [Guard, Ratio][] => {
+    const ratio = guards[name]
+    const isGoal = name === goal || (goal === 'energy' && name === 'cpu')
+    return isGoal || ratio === undefined ? [] : [[name, ratio]]
+  })
+
 type Broken = { reason: string; isCertain: boolean }
 
 /** What has become worse than it may, if anything; certain when the whole interval is. */
 const findBroken = (
   pairs: readonly Pair[],
-  guards: Record<Guard, Ratio>,
+  guards: Judgement['guards'],
   goal: Goal,
   allow: Allowances,
 ): Broken | null => {
-  for (const name of GUARDS) {
-    const { estimate, low } = guards[name]
-    if (!(name === goal || (name === 'cpu' && goal === 'energy')) && estimate > 1 + allow[name])
+  for (const [name, { estimate, low }] of guardsFor(goal, guards)) {
+    if (estimate > 1 + allow[name])
       return { reason: describeWorse(name, estimate), isCertain: low > 1 + allow[name] }
   }
-  const [on, off] = [countRetransmits(pairs, 'on'), countRetransmits(pairs, 'off')]
-  return on > RETRANSMITS_TIMES * off + RETRANSMITS_MORE
-    ? { reason: `TCP sent ${on} segments again, and ${off} without it`, isCertain: true }
-    : null
+  const sums = (read: (slice: Slice) => number): [on: number, off: number] => [
+    pairs.reduce((sum, { on }) => sum + read(on), 0),
+    pairs.reduce((sum, { off }) => sum + read(off), 0),
+  ]
+  const isWorse = ([on, off]: [number, number]): boolean => on > MISHAPS_TIMES * off + MISHAPS_MORE
+  const retransmits = sums(slice => slice.retransmits)
+  if (isWorse(retransmits))
+    return {
+      reason: `TCP sent ${retransmits[0]} segments again, and ${retransmits[1]} without it`,
+      isCertain: true,
+    }
+  const unanswered = sums(slice => slice.unanswered)
+  if (isWorse(unanswered))
+    return {
+      reason: `${unanswered[0]} requests got no reply, and ${unanswered[1]} without it`,
+      isCertain: true,
+    }
+  return findHeat(pairs)
 }
 
-const describeWorse = (name: Guard, ratio: number): string =>
-  name === 'throughput'
-    ? `the throughput fell by ${formatShare(1 - 1 / ratio)}`
-    : `${name === 'cpu' ? 'the CPUs were busy for' : `the ${name} rose by`} ${formatShare(ratio - 1)}${name === 'cpu' ? ' longer' : ''}`
+/** What is too hot now, and was not when the trial began. */
+const findHeat = (pairs: readonly Pair[]): Broken | null => {
+  const [before, now] = [pairs[0]?.off.headroom ?? null, pairs.at(-1)?.on.headroom ?? null]
+  if (before === null || now === null || now >= LEAST_HEADROOM || before < LEAST_HEADROOM) return null
+  return {
+    reason: `a sensor came within ${now.toFixed(1)} °C of its limit, from ${before.toFixed(1)} °C`,
+    isCertain: true,
+  }
+}
 
-const countRetransmits = (pairs: readonly Pair[], side: keyof Pair): number =>
-  pairs.reduce((sum, pair) => sum + pair[side].retransmits, 0)
+const describeWorse = (name: Guard, ratio: number): string => {
+  if (name === 'throughput') return `the throughput fell by ${formatShare(1 - 1 / ratio)}`
+  if (name === 'cpu') return `the CPUs were busy for ${formatShare(ratio - 1)} longer`
+  return `the ${LABELS[name]} rose by ${formatShare(ratio - 1)}`
+}
 
 /** How likely what does nothing is to look as good as this, by a few pairs that only confirm: no gain is asked for. */
 const MAY_BE_NOTHING = 0.05
 
 /** Tells whether pairs confirm that there is a gain at all. */
 export const isBetter = (pairs: readonly Pair[], goal: Goal): boolean =>
-  signedRankTest(logRatios(pairs, READ[goal]), 0) <= MAY_BE_NOTHING
+  signedRankTest(logRatios(pairs, goal), 0) <= MAY_BE_NOTHING
+
+/** The gain to tell the price of where none was seen: what most would change a setting for. */
+const USUAL_GAIN = 0.1
+
+/** How many pairs it would take to prove a gain, which is a share. */
+export type Needed = { pairs: number; gain: number }
 
 /**
- * Gives how many pairs it would take to prove the gain that was seen, nine times of ten; null when there was none to
- * prove. By the normal approximation for the mean of paired differences.
+ * Gives how many pairs it would take to prove the gain that was seen, nine times of ten; or one of 10 %, where what was seen
+ * is less than can be proven. Null with fewer than two pairs. By the normal approximation for the mean of paired differences.
  */
-export const pairsNeeded = (pairs: readonly Pair[], goal: Goal, alpha: number): number | null => {
-  const gains = logRatios(pairs, READ[goal])
-  const beyond = Math.log(1 - LEAST_GAIN) - mean(gains)
-  if (!(beyond > 0) || gains.length < 2) return null
+export const pairsNeeded = (pairs: readonly Pair[], goal: Goal, alpha: number): Needed | null => {
+  const gains = logRatios(pairs, goal)
+  if (gains.length < 2) return null
+  const seen = 1 - Math.exp(mean(gains))
+  const gain = seen > LEAST_GAIN * 1.5 ? seen : USUAL_GAIN
+  const beyond = Math.log(1 - LEAST_GAIN) - Math.log(1 - gain)
   const power = 1.2816
-  return Math.ceil(((upperQuantile(alpha) + power) * (deviation(gains) / beyond)) ** 2)
+  const needed = Math.ceil(((upperQuantile(alpha) + power) * (deviation(gains) / beyond)) ** 2)
+  // Fewer than the exact test takes can't prove anything.
+  return { pairs: Math.max(needed, Math.ceil(Math.log2(1 / alpha))), gain }
 }
 
 /** The standard normal quantile of 1 - p, within 0.0005 (Abramowitz and Stegun 1964, 26.2.23). */

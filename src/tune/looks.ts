@@ -17,7 +17,13 @@ export const planLooks = (candidates: number): Looks => {
   // The smallest probability that the test can give for n pairs is 2^-n.
   const first = Math.ceil(Math.log2(1 / alpha))
   return {
-    at: Array.from({ length: LOOKS }, (_, look) => Math.ceil((first * BETWEEN ** look) / 2) * 2),
+    at: Array.from({ length: LOOKS }, (_, look) => Math.ceil(first * BETWEEN ** look)),
     alpha,
   }
 }
+
+/** What is left of a candidate's looks for another try. */
+export const looksLeft = ({ at, alpha }: Looks, spent: number): Looks => ({
+  at: at.slice(0, at.length - spent),
+  alpha,
+})

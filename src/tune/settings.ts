@@ -5,13 +5,20 @@ import type { Lock } from '../journal/lock.js'
 import type { StateFolder } from '../journal/state-folder.js'
 import { findChanges, type Plan } from '../knobs/apply.js'
 import type { Change, Effect, Knob, Selection } from '../knobs/knob.js'
-import { describePlace, isSameValue, readPlace, writePlace } from '../knobs/places/place.js'
+import { describePlace, isSameValue, writePlace } from '../knobs/places/place.js'
 import { readSettled } from '../knobs/places/settled.js'
 import { nextRun, planEntry, seeEffect } from '../knobs/planned.js'
 import { type Undone, undo } from '../knobs/undo.js'
+import { SettingRefused } from './trial.js'
 
-/** One change of a candidate: what the place held, what it is to get, and what it got. */
-type Tried = { entry: Entry; knob: Knob; selection: Selection; written: string | null }
+/** One change of a candidate: what the place held, what it is to get, what it got, and what was seen of that. */
+type Tried = {
+  entry: Entry
+  knob: Knob
+  selection: Selection
+  written: string | null
+  effect: Effect | null
+}
 
 /** Settings that are turned on and off together. */
 export type Candidate = {
@@ -71,13 +78,19 @@ export class TrialSettings {
     return candidate
   }
 
-  /** Turns a candidate on or off, unless it is so. Throws an InterferenceError, and as writing does. */
+  /**
+   * Turns a candidate on or off, unless it is so. Throws an InterferenceError; a SettingRefused when it can't be turned on,
+   * after which it is to be turned off; and an Error when what was there before can't be put back.
+   */
   async set(candidate: Candidate, isOn: boolean): Promise<void> {
     try {
       await this.#switch(candidate, isOn)
     } catch (error) {
-      if (error instanceof InterferenceError) this.#letGo(error.entry)
-      throw error
+      if (error instanceof InterferenceError) {
+        this.#letGo(error.entry)
+        throw error
+      }
+      throw isOn ? new SettingRefused(messageOf(error), { cause: error }) : error
     }
   }
 
@@ -89,8 +102,8 @@ export class TrialSettings {
       for (const change of candidate.changes) await write(change, change.entry.to)
       await this.#follow(candidate)
     } else {
-      for (const change of [...candidate.followers].reverse()) await write(change, change.entry.from)
-      for (const change of [...candidate.changes].reverse()) await write(change, change.entry.from)
+      for (const change of [...candidate.followers].reverse()) await putBack(change)
+      for (const change of [...candidate.changes].reverse()) await putBack(change)
       candidate.followers = []
       this.#save()
     }
@@ -103,29 +116,31 @@ export class TrialSettings {
     this.#save()
   }
 
-  /** Sets a candidate that is off, looks for its effects, and gives them by place. */
-  async verify(candidate: Candidate): Promise<Map<string, Effect>> {
-    const looks: [string, (() => Promise<Effect>) | undefined][] = []
-    for (const { entry, knob, selection } of candidate.changes)
-      looks.push([describePlace(entry.place), await knob.watch?.(entry, selection)])
+  /** Turns a candidate on, looks for its effects, and gives of each that has none the evidence. Throws as `set` does. */
+  async verify(candidate: Candidate): Promise<string[]> {
+    const looks: [Tried, (() => Promise<Effect>) | undefined][] = []
+    for (const change of candidate.changes)
+      looks.push([change, await change.knob.watch?.(change.entry, change.selection)])
     await this.set(candidate, true)
-    return new Map(
-      await Promise.all(
-        looks.map(async ([name, look]): Promise<[string, Effect]> => [name, await seeEffect(look)]),
-      ),
-    )
+    const missing: string[] = []
+    for (const [change, look] of looks) {
+      const effect = await seeEffect(look)
+      change.effect = effect
+      if (effect.state === 'no-effect')
+        missing.push(
+          `${describePlace(change.entry.place)}: accepted by the kernel, no effect seen: ${effect.evidence}`,
+        )
+    }
+    return missing
   }
 
   /** Lets what is on stay when taut ends; gives the journal's entries. */
-  async keep(effects: ReadonlyMap<string, Effect>): Promise<Entry[]> {
+  async keep(): Promise<Entry[]> {
     const kept: Entry[] = []
     for (const { isOn, changes, followers } of this.#candidates) {
       if (!isOn) continue
-      for (const { entry } of [...changes, ...followers]) {
-        const now = (await readPlace(entry.place)) ?? entry.to
-        const state = effects.get(describePlace(entry.place))?.state ?? 'verified'
-        kept.push({ ...entry, to: now, state, kept: true })
-      }
+      for (const { entry, written, effect } of [...changes, ...followers])
+        kept.push({ ...entry, to: written ?? entry.to, state: effect?.state ?? 'verified', kept: true })
     }
     writeJournal(this.#folder, [...this.#before, ...kept])
     this.#candidates = []
@@ -156,7 +171,7 @@ export class TrialSettings {
 
   #try({ wish: { knob, why, selection } }: Plan, change: Change): Tried {
     const entry = planEntry(change, { id: this.id, knob: knob.name, why, profile: null })
-    return { entry, knob, selection, written: null }
+    return { entry, knob, selection, written: null, effect: null }
   }
 
   /** What somebody else has set is theirs: it is not put back either. */
@@ -172,6 +187,17 @@ export class TrialSettings {
     const tried = this.#candidates.flatMap(({ changes, followers }) => [...changes, ...followers])
     writeJournal(this.#folder, [...this.#before, ...tried.map(({ entry }) => entry)])
   }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Throws an Error when what was there before does not come back: then it must not be forgotten. */
+const putBack = async (change: Tried): Promise<void> => {
+  const { place, from } = change.entry
+  await write(change, from)
+  const now = await readSettled(place, from)
+  if (now !== null && !isSameValue(place, now, from))
+    throw new Error(`cannot put ${describePlace(place)} back to ${from}: it still is ${now}`)
 }
 
 const write = async (change: Tried, value: string): Promise<void> => {

@@ -1,4 +1,4 @@
-/** What was seen of a service's requests in some seconds. Times in nanoseconds. */
+/** What was seen of a service's requests in some seconds. Times in nanoseconds; NaN where there were no requests. */
 export type Requests = {
   requests: number
   seconds: number
@@ -14,9 +14,15 @@ export type Slice = Requests & {
   busy: number
   /** Segments that TCP sent again. */
   retransmits: number
-  /** What the machine took, and how hot its hottest sensor was at the end; null where nothing tells. */
+  /** Requests whose connection was closed before a reply. */
+  unanswered: number
+  /** What the machine took; how hot its hottest sensor was at the end, and how far the nearest is from its limit; null where nothing tells. */
   watts: number | null
   celsius: number | null
+  headroom: number | null
+  /** Times a second that a CPU went to sleep, and the CPUs' mean frequency; null where the kernel does not tell. */
+  wakeups: number | null
+  mhz: number | null
 }
 
 /** What tuning is for. */
@@ -24,25 +30,39 @@ export const GOALS = ['p99', 'p99.9', 'p50', 'throughput', 'energy'] as const
 export type Goal = (typeof GOALS)[number]
 
 /** What must not get worse for it. */
-export const GUARDS = ['p50', 'mean', 'throughput', 'cpu'] as const
+export const GUARDS = ['p50', 'p99', 'mean', 'throughput', 'cpu', 'energy'] as const
 export type Guard = (typeof GUARDS)[number]
 
 /** What is good enough: a percentile below a time in nanoseconds. */
 export type Limit = { quantity: 'p50' | 'p99' | 'p99.9' | 'mean'; ns: number }
 
-/**
- * How each quantity is read of a slice, so that less is better. Of energy where nothing tells watts, the time that CPUs were
- * busy stands in.
- */
-export const READ: Readonly<Record<Goal | Guard | Limit['quantity'], (slice: Slice) => number>> = {
+/** A slice with a setting and the one beside it without, of the same traffic. */
+export type Pair = { on: Slice; off: Slice }
+
+/** How each quantity is read of a slice, so that less is better. */
+export const READ: Readonly<
+  Record<Exclude<Goal | Guard, 'energy'> | Limit['quantity'], (slice: Slice) => number>
+> = {
   p50: slice => slice.p50,
   p99: slice => slice.p99,
   'p99.9': slice => slice.p999,
   mean: slice => slice.mean,
   throughput: slice => slice.seconds / slice.requests,
   cpu: slice => slice.busy,
-  energy: slice => slice.watts ?? slice.busy,
 }
 
-/** A slice with a setting and the one beside it without, of the same traffic. */
-export type Pair = { on: Slice; off: Slice }
+/**
+ * Gives how a goal or guard is read of these pairs' slices. Energy is watts where all of them have watts, and of no two kinds in
+ * one ratio; else the time that CPUs were busy stands in for it.
+ */
+export const readerOf = (
+  quantity: Goal | Guard | Limit['quantity'],
+  pairs: readonly Pair[],
+): ((slice: Slice) => number) => {
+  if (quantity !== 'energy') return READ[quantity]
+  return hasWatts(pairs) ? slice => slice.watts ?? Number.NaN : READ.cpu
+}
+
+/** Whether the hardware told watts for all of these. */
+export const hasWatts = (pairs: readonly Pair[]): boolean =>
+  pairs.length > 0 && pairs.every(({ on, off }) => on.watts !== null && off.watts !== null)

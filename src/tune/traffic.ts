@@ -3,14 +3,15 @@ import { setTimeout } from 'node:timers/promises'
 import { bucketHigh, bucketLow, countValues, findQuantile, histogramBetween } from '../latency/histogram.js'
 import { type CpuTimes, readCpuTimes } from '../system/cpu-times.js'
 import { readText } from '../system/files.js'
+import { countWakeups, readMeanMhz } from '../system/idle.js'
 import { type EnergyMeter, joulesBetween, listEnergyMeters } from '../system/power.js'
 import { listThermometers, type Thermometer } from '../system/temperature.js'
 import type { Requests, Slice } from './slice.js'
 
 const STEP_MS = 50
 
-/** What tells of the service's requests: the cumulative histogram of their totals. */
-export type Totals = { readTotals: () => Float64Array }
+/** What tells of the service's requests: the cumulative histogram of their totals, and of those that ended without a reply. */
+export type Totals = { readTotals: () => Float64Array; countUnanswered: () => number }
 
 /** What tells of the machine's cost: one meter of energy, for they overlap, and all its thermometers. */
 export type Meters = { energy: EnergyMeter | null; thermometers: Thermometer[] }
@@ -30,6 +31,8 @@ type Reading = {
   totals: Float64Array
   cpus: CpuTimes[]
   retransmits: number
+  unanswered: number
+  wakeups: number | null
   energy: number | null
 }
 
@@ -50,6 +53,8 @@ export const measureSlice = async (
     totals: totals.readTotals(),
     cpus: readCpuTimes(),
     retransmits: readRetransmits(pid),
+    unanswered: totals.countUnanswered(),
+    wakeups: countWakeups(),
     energy: meters.energy?.read() ?? null,
   })
   const begin = read()
@@ -59,15 +64,21 @@ export const measureSlice = async (
     await setTimeout(Math.max(0, step), undefined, { signal })
     if (performance.now() - begin.ms >= ms) break
     const requests = describeRequests(begin, { ms: performance.now(), totals: totals.readTotals() })
-    if (requests.requests > 0 && isEnough?.(requests)) break
+    if (isEnough?.(requests)) break
   }
   const end = read()
   return {
     ...describeRequests(begin, end),
     busy: busyBetween(begin.cpus, end.cpus),
     retransmits: end.retransmits - begin.retransmits,
+    unanswered: end.unanswered - begin.unanswered,
     watts: wattsBetween(begin, end, meters.energy),
-    celsius: readHottest(meters),
+    ...readHeat(meters),
+    wakeups:
+      begin.wakeups === null || end.wakeups === null
+        ? null
+        : (end.wakeups - begin.wakeups) / ((end.ms - begin.ms) / 1000),
+    mhz: readMeanMhz(),
   }
 }
 
@@ -123,7 +134,14 @@ const wattsBetween = (begin: Reading, end: Reading, meter: EnergyMeter | null): 
   return joules === null ? null : joules / ((end.ms - begin.ms) / 1000)
 }
 
-const readHottest = ({ thermometers }: Meters): number | null => {
-  const celsius = thermometers.flatMap(({ read }) => read() ?? [])
-  return celsius.length === 0 ? null : Math.max(...celsius)
+const readHeat = ({ thermometers }: Meters): Pick<Slice, 'celsius' | 'headroom'> => {
+  const now = thermometers.flatMap(({ read, limit }) => {
+    const celsius = read()
+    return celsius === null ? [] : { celsius, left: limit === null ? null : limit - celsius }
+  })
+  const left = now.flatMap(each => each.left ?? [])
+  return {
+    celsius: now.length === 0 ? null : Math.max(...now.map(({ celsius }) => celsius)),
+    headroom: left.length === 0 ? null : Math.min(...left),
+  }
 }

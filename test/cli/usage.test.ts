@@ -19,7 +19,7 @@ for (const [line, complaint] of [
   ['measure --budget 0%', 'It takes a percentage above 0 and up to 100'],
   ['live --budget 101', 'It takes a percentage above 0 and up to 100'],
   ['tune --only irq', 'There is no knob irq'],
-  ['tune --allow heat=+5%', 'It takes one of p50, mean, throughput, cpu'],
+  ['tune --allow heat=+5%', 'It takes one of p50, p99, mean, throughput, cpu, energy'],
   ['tune --target p99=1ms', "It takes a limit such as 'p99<1ms'"],
   ['compare a.txt', "missing required argument 'b'"],
   ['compare a b --margin much', 'It takes a percentage below 100'],

@@ -111,6 +111,13 @@ test('of too little, and of values that are all the same, the interval says so',
   t.deepEqual(bootstrapMean([3, 3, 3], 0.95, random), { estimate: 3, low: 3, high: 3 })
 })
 
+test('values that differ by rounding alone are all the same', t => {
+  const values = Array.from({ length: 31 }, (_, index) => Math.log(0.7) * (1 + (index % 3) * 1e-16))
+  const { estimate, low, high } = bootstrapMean(values, 0.95, createRandom(1))
+  t.is(low, estimate)
+  t.is(high, estimate)
+})
+
 test('the same seed gives the same numbers, evenly spread', t => {
   t.deepEqual(draw(5, createRandom(3)), draw(5, createRandom(3)))
   t.notDeepEqual(draw(5, createRandom(3)), draw(5, createRandom(4)))

@@ -28,6 +28,40 @@ test('a Raspberry Pi 5: the zone once, and the chip beside it', t => {
   ])
 })
 
+test('the limit is the lowest at which something is done, and the chip of a zone has none of its own', t => {
+  const [sys] = createMachine(
+    t,
+    {
+      ...within('sys/class/thermal/thermal_zone0', {
+        type: 'cpu-thermal\n',
+        temp: '46300\n',
+        trip_point_0_type: 'active\n',
+        trip_point_0_temp: '50000\n',
+        trip_point_1_type: 'critical\n',
+        trip_point_1_temp: '110000\n',
+        trip_point_2_type: 'passive\n',
+        trip_point_2_temp: '80000\n',
+      }),
+      ...within('sys/devices/platform/chip.0/hwmon/hwmon0', {
+        name: 'coretemp\n',
+        temp1_input: '62000\n',
+        temp1_max: '-1000\n',
+        temp1_crit: '100000\n',
+        temp2_input: '30000\n',
+      }),
+    },
+    { 'sys/class/hwmon/hwmon0': 'sys/devices/platform/chip.0/hwmon/hwmon0' },
+  )
+  t.deepEqual(
+    listThermometers(sys).map(({ name, limit }) => [name, limit]),
+    [
+      ['cpu-thermal', 80],
+      ['coretemp temp1', 100],
+      ['coretemp temp2', null],
+    ],
+  )
+})
+
 test('a PC: labels, two of a name, and sensors that are not there', t => {
   const chip = (number: number) => `sys/devices/platform/chip.${number}/hwmon/hwmon${number}`
   const [sys] = createMachine(

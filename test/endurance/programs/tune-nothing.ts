@@ -20,6 +20,7 @@ for (let run = 0; run < (runs ?? 0); run++) {
   const { kept, trials } = await tune(
     {
       set: () => setTimeout(50),
+      verify: async () => null,
       drop: async () => undefined,
       overlap: () => false,
       measure: isEnough => measureSlice(tracer, meters, process.pid, 200, signal, isEnough),

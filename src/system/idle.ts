@@ -1,0 +1,31 @@
+import { join } from 'node:path'
+import { listNumbered, readNatural } from './files.js'
+
+const THOUSAND = 1000
+
+/**
+ * Gives how often CPUs went into an idle state since boot, all together, which is how often they had to wake up; null where the
+ * kernel has no cpuidle driver. See Documentation/ABI/testing/sysfs-devices-system-cpu.
+ */
+export const countWakeups = (sys = '/sys'): number | null => {
+  const folder = join(sys, 'devices/system/cpu')
+  const counts = listNumbered(folder, 'cpu').flatMap(cpu => {
+    const states = join(folder, `cpu${cpu}`, 'cpuidle')
+    return listNumbered(states, 'state').flatMap(
+      state => readNatural(join(states, `state${state}`, 'usage')) ?? [],
+    )
+  })
+  return counts.length === 0 ? null : counts.reduce((sum, count) => sum + count, 0)
+}
+
+/**
+ * Gives the mean frequency of the CPUs now, in MHz, as cpufreq tells it; null without a cpufreq driver. See
+ * Documentation/admin-guide/pm/cpufreq.rst.
+ */
+export const readMeanMhz = (sys = '/sys'): number | null => {
+  const folder = join(sys, 'devices/system/cpu/cpufreq')
+  const khz = listNumbered(folder, 'policy').flatMap(
+    policy => readNatural(join(folder, `policy${policy}`, 'scaling_cur_freq')) ?? [],
+  )
+  return khz.length === 0 ? null : khz.reduce((sum, value) => sum + value, 0) / khz.length / THOUSAND
+}

@@ -1,0 +1,113 @@
+import test from 'ava'
+import { createRandom } from '../../src/statistics/random.js'
+import { ALLOWANCES, judge, pairsNeeded } from '../../src/tune/judge.js'
+import { looksLeft, planLooks } from '../../src/tune/looks.js'
+import type { Pair, Slice } from '../../src/tune/slice.js'
+
+const OFF: Slice = {
+  requests: 1000,
+  seconds: 1,
+  p50: 1,
+  p99: 1,
+  p999: 1,
+  mean: 1,
+  busy: 0.5,
+  retransmits: 0,
+  unanswered: 0,
+  watts: null,
+  celsius: null,
+  headroom: null,
+  wakeups: null,
+  mhz: null,
+}
+
+const pairOf = (ratio: number, change: Partial<Slice> = {}): Pair => ({
+  on: { ...OFF, p99: ratio, ...change },
+  off: OFF,
+})
+
+/** Twelve pairs that halve p99, each a little other. */
+const halved = (change: Partial<Slice> = {}): Pair[] =>
+  Array.from({ length: 12 }, (_, index) => pairOf(0.5 + index / 1000, change))
+
+const options = () => ({
+  goal: 'p99' as const,
+  alpha: 0.001,
+  allow: ALLOWANCES,
+  random: createRandom(1),
+})
+
+test('nothing is kept without enough pairs, however large the gain', t => {
+  t.is(
+    judge(
+      [0.5, 0.52, 0.49, 0.51].map(ratio => pairOf(ratio)),
+      options(),
+    ).verdict,
+    'open',
+  )
+  t.is(judge(halved(), options()).verdict, 'keep')
+})
+
+test('segments that are sent again, and a sensor that comes near its limit, count against a setting', t => {
+  const again = judge(halved({ retransmits: 10 }), options())
+  t.is(again.verdict, 'drop')
+  t.is(again.reason, 'TCP sent 120 segments again, and 0 without it')
+  const hot = halved({ headroom: 1.5 }).map(pair => ({ ...pair, off: { ...pair.off, headroom: 20 } }))
+  const { verdict, reason } = judge(hot, options())
+  t.is(verdict, 'drop')
+  t.is(reason, 'a sensor came within 1.5 °C of its limit, from 20.0 °C')
+  const always = hot.map(pair => ({ ...pair, off: { ...pair.off, headroom: 1.5 } }))
+  t.is(judge(always, options()).verdict, 'keep', 'it was as hot before')
+})
+
+test('a guard has to be proven as well: one that may be broken keeps the trial open', t => {
+  // Half of the pairs a sixth more CPU time, half of them less: nobody knows.
+  const unsure = halved().map((pair, index) => ({
+    ...pair,
+    on: { ...pair.on, busy: index % 2 === 0 ? 0.7 : 0.4 },
+  }))
+  const { verdict, reason } = judge(unsure, options())
+  t.is(verdict, 'open')
+  t.is(reason, 'a gain of more than 3 % is proven, but not that the CPU time gets worse by 10 % at most')
+})
+
+test('energy is watts only where every slice has them', t => {
+  const cheaper = halved({ watts: 5 }).map(pair => ({ ...pair, off: { ...pair.off, watts: 10 } }))
+  const energy = { ...options(), goal: 'energy' as const }
+  const allowed = { ...energy, allow: { ...ALLOWANCES, p99: 1 } }
+  t.is(Math.round(judge(cheaper, allowed).goal.estimate * 100), 50)
+  const [first, ...others] = cheaper
+  if (first === undefined) throw new Error('twelve')
+  const mixed = [{ ...first, off: { ...first.off, watts: null } }, ...others]
+  t.is(judge(mixed, allowed).goal.estimate, 1, 'the CPU time, which is the same')
+})
+
+test('the looks of a run spend no more than its error, tries anew included', t => {
+  for (const candidates of [1, 3, 10]) {
+    const looks = planLooks(candidates)
+    const { at, alpha } = looks
+    t.true(alpha * at.length * candidates <= 0.01 + 1e-12)
+    t.true(2 ** -(at[0] ?? 0) <= alpha, 'the first look can prove something')
+    t.deepEqual(
+      at,
+      at.toSorted((a, b) => a - b),
+    )
+    t.is(looksLeft(looks, 3).at.length, at.length - 3)
+  }
+})
+
+test('the pairs needed grow with the noise; where nothing is gained they are those for a tenth', t => {
+  const pairs = (noise: number): Pair[] =>
+    [0.8, 0.8 * (1 + noise), 0.8 / (1 + noise), 0.8].map(ratio => pairOf(ratio))
+  const [little, much] = [pairsNeeded(pairs(0.05), 'p99', 0.001), pairsNeeded(pairs(0.5), 'p99', 0.001)]
+  t.true(little !== null && much !== null && much.pairs > little.pairs)
+  t.is(Math.round((little?.gain ?? 0) * 100), 20)
+  t.is(
+    pairsNeeded(
+      [1, 1.1, 0.99].map(ratio => pairOf(ratio)),
+      'p99',
+      0.001,
+    )?.gain,
+    0.1,
+  )
+})
