@@ -17,3 +17,13 @@ export const readProcessTimes = (proc = '/proc'): ProcessTimes[] =>
       ? { pid, comm: printable(stat.comm), ticks, cpu }
       : []
   })
+
+/** Gives the time on CPUs of each thread of a process, in the kernel's ticks, by its number; none when it is gone. */
+export const readThreadTicks = (pid: number, proc = '/proc'): Map<number, number> =>
+  new Map(
+    listNumbered(join(proc, `${pid}/task`)).flatMap(tid => {
+      const stat = readStat(join(proc, `${pid}/task/${tid}/stat`))
+      const ticks = stat === null ? Number.NaN : stat.field(14) + stat.field(15)
+      return Number.isSafeInteger(ticks) ? [[tid, ticks] as const] : []
+    }),
+  )
