@@ -30,10 +30,10 @@ reach: run taut in there.
 
 It is what the percentiles would lose at best, as if the stages that a finding is about shrank to the best that was observed
 of each: the mean in the faster half of the requests, which the tail table gives, or the least in the exemplars if
-there are eight or more, whichever is less. At p99 it is what the mean of the slowest 1 % would lose; at p50, what the mean of
+there are eight or more, whichever is less; of waking up, also the mean out of the idle state that was left fastest. At p99 it is what the mean of the slowest 1 % would lose; at p50, what the mean of
 all requests but the slowest tenth would, since the median of a sum can't be had from its parts, and the mean of the slower half
-would be the tail's again. A stage that every request spends long in, such as waking a CPU out of deep sleep, was never seen
-short, so that its gain comes out too small. Of a slow clock the gain is as if all work on CPUs became as much shorter as the clock
+would be the tail's again. A stage that every request spends long in, such as waking a CPU out of the one state that it
+ever sleeps in, was never seen short, so that its gain comes out too small. Of a slow clock the gain is as if all work on CPUs became as much shorter as the clock
 could be faster; of a card that waits before it interrupts, it is of what clients see. Each gain in the JSON says in \`how\`
 what it rests on. It is an upper bound to order by, and no promise: \`taut tune\` tries.
 

@@ -17,7 +17,7 @@ const LEAST_EXEMPLARS = 8
 
 /**
  * Estimates the gain as if some stages shrank to the best that was observed of each: its mean in the faster half of the requests,
- * from the tail table, or the least in the exemplars, where that is less. At p99 it is what the mean of the slowest 1 %
+ * from the tail table, or the least in the exemplars, or the mean of an idle state, where that is less. At p99 it is what the mean of the slowest 1 %
  * would lose; at p50, what the mean of all but the slowest tenth would, which the tail does not move.
  */
 export const estimateGain = ({ document }: Evidence, ...stages: StageName[]): Gain => {
@@ -26,7 +26,7 @@ export const estimateGain = ({ document }: Evidence, ...stages: StageName[]): Ga
   return {
     p50: shareSaved(means.typical, levels),
     p99: shareSaved(means.slowest, levels),
-    how: `as if ${list(stages)} took no longer than in the faster half of the requests${hasExemplars(document) ? `, or in the best of ${document.exemplars.length} single ones` : ''}`,
+    how: `as if ${list(stages)} took no longer than in the faster half of the requests${describeOthers(document, stages)}`,
   }
 }
 
@@ -75,12 +75,23 @@ const meansBelow = ({ stages, tail, requests, depth }: MeasureDocument, percenti
 
 const hasExemplars = ({ exemplars }: MeasureDocument): boolean => exemplars.length >= LEAST_EXEMPLARS
 
+const describeOthers = (document: MeasureDocument, stages: readonly StageName[]): string =>
+  [
+    hasExemplars(document) && `, or in the best of ${document.exemplars.length} single ones`,
+    stages.includes('idle_exit') &&
+      document.idle_exits.length > 1 &&
+      ', or out of the idle state that is left fastest',
+  ]
+    .filter(text => text !== false)
+    .join('')
+
 const findBest = (document: MeasureDocument, name: StageName): number => {
   const usual = meansBelow(document, 50)[name] ?? 0
   // A stage that a request did without is the best of it.
-  return hasExemplars(document)
-    ? Math.min(usual, ...document.exemplars.map(({ stages }) => stages[name] ?? 0))
-    : usual
+  const single = hasExemplars(document) ? document.exemplars.map(({ stages }) => stages[name] ?? 0) : []
+  // Where every CPU slept, some slept less deeply.
+  const states = name === 'idle_exit' ? document.idle_exits.map(({ mean_us }) => mean_us) : []
+  return Math.min(usual, ...single, ...states)
 }
 
 const shareSaved = (means: Means, levels: ReadonlyMap<StageName, number>): number => {

@@ -117,6 +117,19 @@ test('exemplars tell what is best where they are enough, and were better', t => 
   t.regex(enough.how, /or in the best of 8 single ones/)
 })
 
+test('where every request has to wake a CPU up, the idle state that is left fastest is the best', t => {
+  const stages = createDocument({ idle_exit: 50 }).stages.map(stage =>
+    stage.name === 'idle_exit' ? { ...stage, requests: 5000, mean_us: 100 } : stage,
+  )
+  const estimate = (...means: number[]) => {
+    const idle_exits = means.map((mean_us, state) => ({ state, requests: 100, mean_us }))
+    return estimateGain(createEvidence({ idle_exit: 50 }, {}, { stages, idle_exits }), 'idle_exit')
+  }
+  t.true(estimate(2, 100).p99 > estimate(100).p99)
+  t.regex(estimate(2, 100).how, /, or out of the idle state that is left fastest$/)
+  t.notRegex(estimate(100).how, /idle state/)
+})
+
 test('a faster clock makes its stages shorter in proportion', t => {
   const evidence = createEvidence()
   const half = estimateSpeedup(evidence, 0.5, 'app_cpu', 'send')
