@@ -10,13 +10,14 @@ import { readFrequencies } from '../system/frequencies.js'
 import { isMovable, readAffinity, readInterrupts } from '../system/interrupts.js'
 import { readReceived } from '../system/net-dev.js'
 import { findNic, listLowerNics, type Nic } from '../system/nics.js'
-import { readProcessTimes, readThreadTicks } from '../system/process-times.js'
+import { readProcessTimes, readThreadTimes } from '../system/process-times.js'
 import { readNetns, type Service } from '../system/services.js'
 import { readSoftnet } from '../system/softnet.js'
 import { listThreads } from '../system/threads.js'
 import { listTuners } from '../system/tuners.js'
 import { watchClock } from './clock.js'
-import type { IrqLoad, MachineEvidence, Neighbour } from './evidence.js'
+import type { IrqLoad, MachineEvidence } from './evidence.js'
+import { findNeighbours } from './neighbours.js'
 import { findServingDevice } from './serving-device.js'
 
 /** The kernel's ticks a second, whatever its own are: USER_HZ is 100 on all of Linux's architectures that run here. */
@@ -35,7 +36,11 @@ export const watchMachine = (service: Service): (() => Promise<MachineEvidence>)
       cpus: sharesBetween(before.cpus, after.cpus),
       serviceCpus: listServiceCpus(service),
       busyThreads: countBusyThreads(before, after),
-      neighbours: findNeighbours(before, after, service),
+      // But for the service and for taut.
+      neighbours: findNeighbours(before.processes, after.processes, ticksBetween(before, after), [
+        ...service.pids,
+        process.pid,
+      ]).map(each => ({ ...each, cpu: findBusiestCpu(each.pid) ?? each.cpu })),
       nic,
       received: way === null ? 0 : receivedBetween(before, after, way),
       foreignNic: isElsewhere(service) ? way : null,
@@ -64,7 +69,9 @@ const readCounters = (service: Service) => ({
   ms: performance.now(),
   cpus: readCpuTimes(),
   processes: readProcessTimes(),
-  threads: new Map(service.pids.flatMap(pid => [...readThreadTicks(pid)])),
+  threads: new Map(
+    service.pids.flatMap(pid => readThreadTimes(pid)).map(({ tid, ticks }) => [tid, ticks] as const),
+  ),
   interrupts: readInterrupts(),
   received: readReceived(isElsewhere(service) ? (service.pid ?? 'self') : 'self'),
   softnet: readSoftnet(),
@@ -124,17 +131,6 @@ const countBusyThreads = (before: Counters, after: Counters): number => {
   return [...after.threads].filter(([tid, ticks]) => ticks - (before.threads.get(tid) ?? 0) >= least).length
 }
 
-/** Those that took CPU time, but for the service and for taut. */
-const findNeighbours = (before: Counters, after: Counters, { pids }: Service): Neighbour[] => {
-  const ticks = ticksBetween(before, after)
-  return after.processes.flatMap(process => {
-    if (pids.includes(process.pid) || process.pid === globalThis.process.pid) return []
-    const begin = before.processes.find(({ pid, comm }) => pid === process.pid && comm === process.comm)
-    const share = (process.ticks - (begin?.ticks ?? 0)) / ticks
-    return share >= LEAST_SHARE ? [{ pid: process.pid, comm: process.comm, share, cpu: process.cpu }] : []
-  })
-}
-
 const listIrqLoads = (nic: Nic, before: Counters, after: Counters): IrqLoad[] =>
   nic.irqs.map(({ irq, name }) => {
     const counts = after.interrupts.find(each => each.irq === irq)?.counts ?? new Map<number, number>()
@@ -155,6 +151,10 @@ const listRpsCpus = ({ name, rxQueues }: Nic): number[] => {
   const masks = rxQueues.map(queue => readText(`/sys/class/net/${name}/queues/rx-${queue}/rps_cpus`))
   return [...new Set(masks.flatMap(mask => (mask === null ? [] : parseCpuMask(mask))))].sort((a, b) => a - b)
 }
+
+/** The CPU of the thread that worked most: the first thread of a process often only waits for the others. */
+const findBusiestCpu = (pid: number): number | undefined =>
+  readThreadTimes(pid).toSorted((a, b) => b.ticks - a.ticks)[0]?.cpu
 
 /** It takes the table of all sockets, and a share of it for a queue of the device. */
 const isRfsOn = ({ name, rxQueues }: Nic): boolean | null => {
