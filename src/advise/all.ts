@@ -1,17 +1,20 @@
 import { KNOBS } from '../knobs/all.js'
-import type { Evidence } from './evidence.js'
-import type { Finding, Rule } from './rule.js'
+import { type Evidence, withServingNic } from './evidence.js'
+import { EXPENSES, type Finding, type Rule } from './rule.js'
 import { awayFromApp } from './rules/away-from-app.js'
 import { busyPolling } from './rules/busy-polling.js'
+import { busyPollingOff } from './rules/busy-polling-off.js'
 import { deepIdle } from './rules/deep-idle.js'
 import { hugePages } from './rules/huge-pages.js'
 import { irqOnAppCpu } from './rules/irq-on-app-cpu.js'
 import { irqbalanceMoves } from './rules/irqbalance.js'
+import { irqsElsewhere } from './rules/irqs-elsewhere.js'
 import { irqsStay } from './rules/irqs-stay.js'
 import { lazyCoalescing } from './rules/lazy-coalescing.js'
 import { manyInterrupts } from './rules/many-interrupts.js'
 import { neighbour } from './rules/neighbour.js'
 import { oneCpuTakesAll } from './rules/one-cpu-takes-all.js'
+import { otherNamespace } from './rules/other-namespace.js'
 import { ownTime } from './rules/own-time.js'
 import { slowGovernor } from './rules/slow-governor.js'
 import { squeezed } from './rules/squeezed.js'
@@ -19,17 +22,20 @@ import { steal } from './rules/steal.js'
 import { steeredToBusyCpu } from './rules/steered-to-busy-cpu.js'
 import { transmitQueue } from './rules/transmit-queue.js'
 
-/** Every rule; of those that gain alike, the cheaper ones first. */
+/** Every rule. */
 export const RULES: readonly Rule[] = [
   steal,
   ownTime,
+  otherNamespace,
   hugePages,
   squeezed,
+  busyPollingOff,
   steeredToBusyCpu,
   awayFromApp,
   oneCpuTakesAll,
   neighbour,
   irqOnAppCpu,
+  irqsElsewhere,
   irqbalanceMoves,
   irqsStay,
   transmitQueue,
@@ -47,29 +53,43 @@ export type Advice = Finding & { rule: string }
 export const REQUESTS_TO_ADVISE = 1000
 
 /**
- * Gives what all rules find: first what no setting can help against, then by the gain at p99 that is to be expected; those
- * that can't tell it come last, cheap ones first. What two rules would set alike is advised once.
+ * Gives what all rules find: first what no setting can help against, then by the gain at p99 over the cost; those whose gain is
+ * not known come last, cheap ones first. What several rules would set alike is advised once, with what each of them has found.
  */
 export const advise = (evidence: Evidence): Advice[] => {
+  const served = withServingNic(evidence)
   const found = RULES.flatMap(rule => {
-    const finding = rule.find(evidence)
+    const finding = rule.find(served)
     return finding === null ? [] : [{ rule: rule.name, ...finding }]
   })
-  const advised = new Set<string>()
-  return found
-    .toSorted((a, b) => rank(b) - rank(a))
-    .filter(({ settings }) => {
-      const key = settings.map(({ knob, value, nic }) => `${knob}=${value} ${nic}`).join()
-      if (key !== '' && advised.has(key)) return false
-      advised.add(key)
-      return true
-    })
+  const ordered = found.toSorted(
+    (a, b) => worth(b) - worth(a) || EXPENSES.indexOf(a.expense) - EXPENSES.indexOf(b.expense),
+  )
+  const alike = new Map<string, Advice>()
+  for (const each of ordered) {
+    const key = keyOf(each)
+    const first = alike.get(key)
+    alike.set(key, first === undefined ? each : join(first, each))
+  }
+  return [...alike.values()]
 }
 
-const rank = ({ settings, gain }: Finding): number => (settings.length === 0 ? 2 : (gain?.p99 ?? 0))
+/** What sets nothing is like nothing else. */
+const keyOf = ({ rule, settings }: Advice): string =>
+  settings.length === 0 ? rule : settings.map(({ knob, value, nic }) => `${knob}=${value} ${nic}`).join()
+
+const join = (first: Advice, other: Advice): Advice => ({
+  ...first,
+  finding: `${first.finding}; besides, ${other.finding}`,
+  evidence: [...new Set([...first.evidence, ...other.evidence])],
+})
+
+/** Gain over cost: what is a step dearer has to gain twice as much. */
+const worth = ({ settings, gain, expense }: Finding): number =>
+  settings.length === 0 ? Number.POSITIVE_INFINITY : (gain?.p99 ?? 0) / 2 ** EXPENSES.indexOf(expense)
 
 /** Gives the commands to do it by taut, one a setting. */
-export const commandsOf = ({ settings }: Finding): string[] =>
+export const commandsOf = ({ settings }: Pick<Finding, 'settings'>): string[] =>
   settings.map(({ knob, value, nic, port }) => {
     const selector = KNOBS[knob].selector
     const nicOption = selector === 'nic' && nic !== undefined ? ` --nic ${nic}` : ''

@@ -21,22 +21,34 @@ export type MachineEvidence = {
   cpus: CpuShares[]
   /** CPUs that the service's threads may run on; none when its processes can't be seen. */
   serviceCpus: number[]
+  /** How many of the service's threads were at work, each for a twentieth of a CPU's time at least. */
+  busyThreads: number
   neighbours: Neighbour[]
+  /** The device by which the requests came, loopback too, and how many packets it received meanwhile. */
   nic: Nic | null
+  received: number
+  /** The same device by its name, where it is in another network namespace than taut: out of reach. */
+  foreignNic: string | null
   irqs: IrqLoad[]
-  /** CPUs that RPS sends the card's packets to, and whether RFS is on. */
+  /** CPUs that RPS sends the device's packets to, and whether RFS is on; its table is seen from the first namespace only. */
   rpsCpus: number[]
-  isRfsOn: boolean
+  isRfsOn: boolean | null
   /** How often a CPU's budget for packets was used up. */
   squeezes: number
   governors: string[]
+  /** The mean of the CPUs' frequencies while they were busy, as a share of the highest that they may have. */
+  clockShare: number | null
   /** Whether idle CPUs have states to sleep in. */
   hasIdleStates: boolean
   busyPollUs: number | null
+  busyReadUs: number | null
   rxUsecs: number | null
+  /** Whether the driver changes that by itself. */
+  isRxAdaptive: boolean
   hugePages: string | null
-  /** Times that memory was compacted for somebody who waited. */
+  /** Times that memory was compacted for somebody who waited, and that somebody was given a huge page on touching memory. */
   compactions: number
+  hugeFaults: number
   tuners: Tuner[]
 }
 
@@ -69,3 +81,27 @@ export const softirqCpus = ({ document }: Evidence): number[] => {
     counts.set(softirq_cpu, (counts.get(softirq_cpu) ?? 0) + requests)
   return [...counts].toSorted(([, a], [, b]) => b - a).map(([cpu]) => cpu)
 }
+
+/** A CPU that reads fewer of the requests than this is where the service was by chance. */
+const READS = 0.05
+
+/** Gives the CPUs that the service reads its requests on, in order. */
+export const readingCpus = ({ document }: Evidence): number[] => {
+  const all = document.locality.reduce((sum, { requests }) => sum + requests, 0)
+  const counts = new Map<number, number>()
+  for (const { recv_cpu, requests } of document.locality)
+    counts.set(recv_cpu, (counts.get(recv_cpu) ?? 0) + requests)
+  return [...counts]
+    .filter(([, requests]) => requests >= READS * all)
+    .map(([cpu]) => cpu)
+    .sort((a, b) => a - b)
+}
+
+/** So many packets a request at least: fewer did not bring the requests. */
+const PACKETS_A_REQUEST = 0.5
+
+/** Gives the evidence without a device that the requests can't have come by. */
+export const withServingNic = ({ document, machine }: Evidence): Evidence =>
+  machine.received >= document.requests * PACKETS_A_REQUEST
+    ? { document, machine }
+    : { document, machine: { ...machine, nic: null, irqs: [], rpsCpus: [], rxUsecs: null } }

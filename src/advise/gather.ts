@@ -1,18 +1,24 @@
-import { cpus } from 'node:os'
+import { networkInterfaces } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { readPlace } from '../knobs/places/place.js'
+import { listConnections } from '../system/connections.js'
 import { parseCpuMask } from '../system/cpu-list.js'
 import { readCpuTimes, sharesBetween } from '../system/cpu-times.js'
 import { listOnlineCpus } from '../system/cpus.js'
 import { listEntries, readNatural, readText } from '../system/files.js'
-import { readAffinity, readInterrupts } from '../system/interrupts.js'
-import { findBusiestNic, listNics, type Nic } from '../system/nics.js'
-import { readProcessTimes } from '../system/process-times.js'
-import type { Service } from '../system/services.js'
+import { readFrequencies } from '../system/frequencies.js'
+import { isMovable, readAffinity, readInterrupts } from '../system/interrupts.js'
+import { readReceived } from '../system/net-dev.js'
+import { findNic, listLowerNics, type Nic } from '../system/nics.js'
+import { readProcessTimes, readThreadTimes } from '../system/process-times.js'
+import { readNetns, type Service } from '../system/services.js'
 import { readSoftnet } from '../system/softnet.js'
 import { listThreads } from '../system/threads.js'
 import { listTuners } from '../system/tuners.js'
-import type { IrqLoad, MachineEvidence, Neighbour } from './evidence.js'
+import { watchClock } from './clock.js'
+import type { IrqLoad, MachineEvidence } from './evidence.js'
+import { findNeighbours } from './neighbours.js'
+import { findServingDevice } from './serving-device.js'
 
 /** The kernel's ticks a second, whatever its own are: USER_HZ is 100 on all of Linux's architectures that run here. */
 const TICKS = 100
@@ -20,25 +26,38 @@ const LEAST_SHARE = 0.05
 
 /** Begins to look at the machine; gives what ends it, and gives what was seen since. Changes nothing. */
 export const watchMachine = (service: Service): (() => Promise<MachineEvidence>) => {
-  const before = readCounters()
+  const endClock = watchClock()
+  const before = readCounters(service)
   return async () => {
-    const after = readCounters()
-    const nic = findBusiestNic(listNics())
+    const after = readCounters(service)
+    const way = findWay(service, before, after)
+    const nic = way === null || isElsewhere(service) ? null : findNic(way)
     return {
       cpus: sharesBetween(before.cpus, after.cpus),
       serviceCpus: listServiceCpus(service),
-      neighbours: findNeighbours(before, after, service),
+      busyThreads: countBusyThreads(before, after),
+      // But for the service and for taut.
+      neighbours: findNeighbours(before.processes, after.processes, ticksBetween(before, after), [
+        ...service.pids,
+        process.pid,
+      ]).map(each => ({ ...each, cpu: findBusiestCpu(each.pid) ?? each.cpu })),
       nic,
+      received: way === null ? 0 : receivedBetween(before, after, way),
+      foreignNic: isElsewhere(service) ? way : null,
       irqs: nic === null ? [] : listIrqLoads(nic, before, after),
       rpsCpus: nic === null ? [] : listRpsCpus(nic),
-      isRfsOn: (readNatural('/proc/sys/net/core/rps_sock_flow_entries') ?? 0) > 0,
+      isRfsOn: nic === null ? null : isRfsOn(nic),
       squeezes: sumSqueezes(after) - sumSqueezes(before),
-      governors: listGovernors(),
+      governors: readFrequencies().flatMap(({ governor }) => governor ?? []),
+      clockShare: endClock(),
       hasIdleStates: listEntries('/sys/devices/system/cpu/cpu0/cpuidle').length > 0,
       busyPollUs: readNatural('/proc/sys/net/core/busy_poll'),
+      busyReadUs: readNatural('/proc/sys/net/core/busy_read'),
       rxUsecs: nic === null ? null : await readRxUsecs(nic),
+      isRxAdaptive: nic !== null && (await readCoalescing(nic, 'adaptive-rx')) === 'on',
       hugePages: /\[(\w+)\]/.exec(readText('/sys/kernel/mm/transparent_hugepage/enabled') ?? '')?.[1] ?? null,
-      compactions: after.compactions - before.compactions,
+      compactions: after.memory.compact_stall - before.memory.compact_stall,
+      hugeFaults: after.memory.thp_fault_alloc - before.memory.thp_fault_alloc,
       tuners: listTuners(),
     }
   }
@@ -46,14 +65,56 @@ export const watchMachine = (service: Service): (() => Promise<MachineEvidence>)
 
 type Counters = ReturnType<typeof readCounters>
 
-const readCounters = () => ({
+const readCounters = (service: Service) => ({
   ms: performance.now(),
   cpus: readCpuTimes(),
   processes: readProcessTimes(),
+  threads: new Map(
+    service.pids.flatMap(pid => readThreadTimes(pid)).map(({ tid, ticks }) => [tid, ticks] as const),
+  ),
   interrupts: readInterrupts(),
+  received: readReceived(isElsewhere(service) ? (service.pid ?? 'self') : 'self'),
   softnet: readSoftnet(),
-  compactions: Number(/^compact_stall (\d+)$/m.exec(readText('/proc/vmstat') ?? '')?.[1] ?? 0),
+  memory: readMemoryEvents(),
 })
+
+const readMemoryEvents = () => {
+  const text = readText('/proc/vmstat') ?? ''
+  const read = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0)
+  return { compact_stall: read('compact_stall'), thp_fault_alloc: read('thp_fault_alloc') }
+}
+
+/** In another network namespace than taut, whose devices sysfs does not show. */
+const isElsewhere = ({ netns }: Service): boolean => netns !== readNetns('self')
+
+const receivedBetween = (before: Counters, after: Counters, device: string): number =>
+  (after.received.get(device) ?? 0) - (before.received.get(device) ?? 0)
+
+/** The device by which the requests came; of a bridge or the like the one below it that took most of the packets. */
+const findWay = (service: Service, before: Counters, after: Counters): string | null => {
+  const received = new Map(
+    [...after.received.keys()].map(name => [name, receivedBetween(before, after, name)]),
+  )
+  const own = isElsewhere(service) ? [] : Object.entries(networkInterfaces())
+  const addresses = own.flatMap(([name, all]) =>
+    (all ?? []).map(({ address, internal }) => ({ name, address, internal })),
+  )
+  const way = findServingDevice({
+    connections: isElsewhere(service) || service.protocol === 'udp' ? [] : listConnections(service.port),
+    devices: new Map(addresses.map(({ address, name }) => [address, name])),
+    received,
+    loopback: addresses.find(({ internal }) => internal)?.name ?? 'lo',
+  })
+  return way === null || isElsewhere(service) ? way : findLowest(way, received)
+}
+
+const findLowest = (name: string, received: ReadonlyMap<string, number>): string => {
+  const packetsOf = (lower: string): number => received.get(lower) ?? 0
+  const [lower] = listLowerNics(name)
+    .filter(each => packetsOf(each) > 0)
+    .toSorted((a, b) => packetsOf(b) - packetsOf(a))
+  return lower === undefined ? name : findLowest(lower, received)
+}
 
 const sumSqueezes = ({ softnet }: Counters): number =>
   softnet.reduce((sum, { squeezed }) => sum + squeezed, 0)
@@ -63,15 +124,11 @@ const listServiceCpus = ({ pids }: Service): number[] => {
   return listOnlineCpus().filter(cpu => allowed.has(cpu))
 }
 
-/** Those that took CPU time, but for the service and for taut. */
-const findNeighbours = (before: Counters, after: Counters, { pids }: Service): Neighbour[] => {
-  const ticks = ((after.ms - before.ms) / 1000) * TICKS
-  return after.processes.flatMap(process => {
-    if (pids.includes(process.pid) || process.pid === globalThis.process.pid) return []
-    const begin = before.processes.find(({ pid, comm }) => pid === process.pid && comm === process.comm)
-    const share = (process.ticks - (begin?.ticks ?? 0)) / ticks
-    return share >= LEAST_SHARE ? [{ pid: process.pid, comm: process.comm, share, cpu: process.cpu }] : []
-  })
+const ticksBetween = (before: Counters, after: Counters): number => ((after.ms - before.ms) / 1000) * TICKS
+
+const countBusyThreads = (before: Counters, after: Counters): number => {
+  const least = LEAST_SHARE * ticksBetween(before, after)
+  return [...after.threads].filter(([tid, ticks]) => ticks - (before.threads.get(tid) ?? 0) >= least).length
 }
 
 const listIrqLoads = (nic: Nic, before: Counters, after: Counters): IrqLoad[] =>
@@ -83,7 +140,7 @@ const listIrqLoads = (nic: Nic, before: Counters, after: Counters): IrqLoad[] =>
       irq,
       name,
       cpus: affinity?.effective ?? affinity?.wanted ?? [],
-      isMovable: affinity !== null && affinity.wanted.length > 0 && cpus().length > 1,
+      isMovable: isMovable(irq),
       counts: [...counts]
         .map(([cpu, count]): [number, number] => [cpu, count - (earlier?.get(cpu) ?? 0)])
         .filter(([, count]) => count > 0),
@@ -95,15 +152,28 @@ const listRpsCpus = ({ name, rxQueues }: Nic): number[] => {
   return [...new Set(masks.flatMap(mask => (mask === null ? [] : parseCpuMask(mask))))].sort((a, b) => a - b)
 }
 
-const listGovernors = (): string[] =>
-  listEntries('/sys/devices/system/cpu/cpufreq')
-    .filter(name => /^policy\d+$/.test(name))
-    .flatMap(name => readText(`/sys/devices/system/cpu/cpufreq/${name}/scaling_governor`) ?? [])
+/** The CPU of the thread that worked most: the first thread of a process often only waits for the others. */
+const findBusiestCpu = (pid: number): number | undefined =>
+  readThreadTimes(pid).toSorted((a, b) => b.ticks - a.ticks)[0]?.cpu
+
+/** It takes the table of all sockets, and a share of it for a queue of the device. */
+const isRfsOn = ({ name, rxQueues }: Nic): boolean | null => {
+  const table = readNatural('/proc/sys/net/core/rps_sock_flow_entries')
+  if (table === null) return null
+  const hasShare = rxQueues.some(
+    queue => (readNatural(`/sys/class/net/${name}/queues/rx-${queue}/rps_flow_cnt`) ?? 0) > 0,
+  )
+  return table > 0 && hasShare
+}
 
 const readRxUsecs = async (nic: Nic): Promise<number | null> => {
+  const value = await readCoalescing(nic, 'rx-usecs')
+  return value === null ? null : Number(value)
+}
+
+const readCoalescing = async (nic: Nic, parameter: 'rx-usecs' | 'adaptive-rx'): Promise<string | null> => {
   try {
-    const value = await readPlace({ kind: 'coalesce', nic: nic.name, parameter: 'rx-usecs' })
-    return value === null ? null : Number(value)
+    return await readPlace({ kind: 'coalesce', nic: nic.name, parameter })
   } catch {
     // Without ethtool it is not known.
     return null

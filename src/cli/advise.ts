@@ -1,12 +1,16 @@
 import type { Command } from 'commander'
 import { type Advice, advise, commandsOf, REQUESTS_TO_ADVISE } from '../advise/all.js'
+import { GAIN_BASIS } from '../advise/gain.js'
 import { watchMachine } from '../advise/gather.js'
 import { percent } from '../advise/rule.js'
+import type { MeasureDocument } from '../latency/document.js'
+import { round } from '../latency/round.js'
 import { Session } from '../probes/session.js'
 import { printable } from '../text/printable.js'
-import { createStyle } from '../text/style.js'
+import { createStyle, type Style } from '../text/style.js'
 import { formatCount } from '../text/units.js'
 import { reportWidth, wrap } from '../text/width.js'
+import { shellCommandsOf } from './advised-commands.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { chooseTarget } from './choose-target.js'
 import { createDurationOption } from './duration.js'
@@ -14,7 +18,7 @@ import { EXIT } from './failure.js'
 import { listenForInterrupt } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { requirePermission } from './permission.js'
-import type { ReportOptions } from './report.js'
+import { formatLost, type ReportOptions } from './report.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
 
@@ -38,50 +42,77 @@ const adviseUser = async (options: AdviseOptions): Promise<void> => {
   const watch = watchMachine(target.service)
   await refreshUntil(session, options.for * 1000, interrupt.signal)
   const document = await session.stop()
-  const advice = document.requests < REQUESTS_TO_ADVISE ? [] : advise({ document, machine: await watch() })
-  const { requests, seconds } = document
-  if (options.json) {
-    const listed = advice.map(each => ({ ...each, commands: commandsOf(each) }))
-    process.stdout.write(
-      `${JSON.stringify({ schema: 1, target: document.target, requests, seconds, advice: listed })}\n`,
-    )
-  } else {
-    process.stdout.write(formatAdvice(requests, advice, describeTerminal(process.stdout)))
-  }
+  const machine = await watch()
+  const advice = document.requests < REQUESTS_TO_ADVISE ? [] : advise({ document, machine })
+  const listed: AdviceByHand[] = []
+  for (const each of advice) listed.push({ ...each, shell: await shellCommandsOf(each) })
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify(adviceDocument(document, listed))}\n`
+      : formatAdvice(document, listed, describeTerminal(process.stdout)),
+  )
   if (interrupt.signal.aborted) process.exitCode = EXIT.interrupted
 }
 
-/** The advice for people, the most promising first, ending in a line break. */
+/** Advice with the commands to follow it without taut. */
+export type AdviceByHand = Advice & { shell: string[] }
+
+/** What `taut advise --json` prints. */
+export const adviceDocument = (
+  { target, requests, seconds, lost }: MeasureDocument,
+  advice: readonly AdviceByHand[],
+) => ({
+  schema: 1,
+  target,
+  requests,
+  seconds,
+  lost,
+  gains: GAIN_BASIS,
+  advice: advice.map(({ gain, shell, ...each }) => ({
+    ...each,
+    gain: gain && { ...gain, p50: round(gain.p50), p99: round(gain.p99) },
+    commands: commandsOf(each),
+    shell_commands: shell,
+  })),
+})
+
+/** The advice for people, the most promising first, and what was lost, ending in a line break. */
 export const formatAdvice = (
-  requests: number,
-  advice: readonly Advice[],
+  { requests, lost }: MeasureDocument,
+  advice: readonly AdviceByHand[],
   { columns, color }: ReportOptions,
 ): string => {
   const width = reportWidth(columns)
   const style = createStyle(color)
-  if (requests < REQUESTS_TO_ADVISE) {
-    const text = `${formatCount(requests)} requests are too few to advise from, it takes ${formatCount(REQUESTS_TO_ADVISE)} (try: --for 1m, or more traffic).`
-    return `${wrap(text, width).join('\n')}\n`
-  }
+  const end = formatLost(lost, width, style)
+  const answer = (text: string): string => `${[...wrap(text, width), ...end].join('\n')}\n`
+  if (requests < REQUESTS_TO_ADVISE)
+    return answer(
+      `${formatCount(requests)} requests are too few to advise from, it takes ${formatCount(REQUESTS_TO_ADVISE)} (try: --for 1m, or more traffic).`,
+    )
   if (advice.length === 0)
-    return `${wrap('Nothing to recommend: no rule found anything in the way of the requests.', width).join('\n')}\n`
-  return advice
-    .map((each, index) => {
-      const indent = (text: string): string[] => wrap(text, width - 3).map(line => `   ${line}`)
-      const gain =
-        each.gain === null
-          ? []
-          : indent(
-              `at best: p99 ${percent(each.gain.p99)} less, p50 ${percent(each.gain.p50)} less, if its stages shrank to what is usual`,
-            )
-      return [
-        ...wrap(`${index + 1}. ${printable(each.finding)}`, width).map(line => style.bold(line)),
-        ...each.evidence.flatMap(line => indent(`- ${printable(line)}`)),
-        ...gain,
-        ...indent(`cost: ${each.cost}; risk: ${each.risk}`),
-        ...commandsOf(each).map(line => `   ${style.cyan(line)}`),
-        '',
-      ].join('\n')
-    })
-    .join('\n')
+    return answer('Nothing to recommend: no rule found anything in the way of the requests.')
+  const sections = advice.map((each, index) => formatOne(each, index + 1, width, style))
+  const gains = advice.some(({ gain }) => gain !== null)
+    ? wrap(`Gains are ${GAIN_BASIS} (docs/advise.md). What is true, taut tune finds out.`, width)
+    : []
+  return `${[...sections, [...gains, ...end]].map(lines => lines.join('\n')).join('\n\n')}\n`
+}
+
+const formatOne = (advice: AdviceByHand, number: number, width: number, style: Style): string[] => {
+  const { finding, evidence, gain, cost, expense, risk, shell } = advice
+  const indent = (text: string): string[] => wrap(text, width - 3).map(line => `   ${line}`)
+  // A command is one line, however long, so that it can be copied.
+  const byHand =
+    shell.length === 0 ? [] : ['   the same by hand:', ...shell.map(line => `     ${printable(line)}`)]
+  return [
+    ...wrap(`${number}. ${printable(finding)}`, width).map(line => style.bold(line)),
+    ...evidence.flatMap(line => indent(`- ${printable(line)}`)),
+    ...(gain === null
+      ? []
+      : indent(`at best: p99 ${percent(gain.p99)} less, p50 ${percent(gain.p50)} less, ${gain.how}`)),
+    ...indent(`cost: ${cost}${expense === 'none' ? '' : ` (${expense})`}; risk: ${risk}`),
+    ...commandsOf(advice).map(line => `   ${style.cyan(line)}`),
+    ...byHand,
+  ]
 }

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type Comparison, compare } from '../compare/compare.js'
+import { type Comparison, compare, type Side } from '../compare/compare.js'
 import { MeasurementError, QUANTITIES, type Quantity, type Runs } from '../compare/measurement.js'
 import { readMeasurement } from '../compare/read.js'
 import { round } from '../latency/round.js'
@@ -71,11 +71,18 @@ const compareOrExplain = (a: Runs, b: Runs, margin: number): Comparison => {
   }
 }
 
+const sideDocument = ({ runs, median, unit, parts }: Side) => ({
+  runs,
+  median: round(median),
+  run_is: unit,
+  parts,
+})
+
 const compareDocument = ({ quantity, a, b, ratio, needed, margin, verdict }: Comparison) => ({
   schema: 1,
   quantity,
-  a: { ...a, median: round(a.median) },
-  b: { ...b, median: round(b.median) },
+  a: sideDocument(a),
+  b: sideDocument(b),
   ratio: ratio && {
     ...ratio,
     estimate: round(ratio.estimate),
@@ -93,8 +100,20 @@ export const formatComparison = (comparison: Comparison, columns: number): strin
   const runs = ({ runs }: { runs: number }): string => `${runs} run${runs === 1 ? '' : 's'}`
   const sides = `${quantity}: A ${number(a.median)} (${runs(a)}), B ${number(b.median)} (${runs(b)}), medians.`
   const width = reportWidth(columns)
-  return `${[...wrap(answer(comparison), width), ...wrap(sides, width)].join('\n')}\n`
+  return `${[answer(comparison), sides, ...remarks(comparison)].flatMap(text => wrap(text, width)).join('\n')}\n`
 }
+
+/** What was taken as a run, where that may be something else than was meant. */
+const remarks = ({ a, b }: Comparison): string[] =>
+  [['A', a] as const, ['B', b] as const].flatMap(([name, { runs, unit, parts }]) => {
+    if (unit === 'line')
+      return `${name}: each of the ${runs} lines was taken as the result of a run. If they are requests, put the name of their run before each.`
+    return runs === 1 && parts > 1
+      ? `${name}: all ${parts} ${PARTS[unit]} are of one run; they tell how that one went, and not how the next will.`
+      : []
+  })
+
+const PARTS = { name: 'numbers', session: 'documents', file: 'numbers or intervals' } as const
 
 const answer = ({ ratio, needed, margin, verdict, a, b }: Comparison): string => {
   if (ratio === null) {

@@ -135,17 +135,21 @@ const formatDominant = (document: MeasureDocument, width: number, style: Style):
   })
 }
 
-const formatLosses = ({ lost, ...document }: MeasureDocument, width: number, style: Style): string[] => {
+/** What was lost, by reason. */
+export const formatLost = (lost: MeasureDocument['lost'], width: number, style: Style): string[] => {
   const reasons = `ring buffer full ${formatCount(lost.ringbuf_full)}, map full ${formatCount(lost.map_full)}, clock ${formatCount(lost.clock)}, recursion ${formatCount(lost.recursion)}`
   const isLossless = Object.values(lost).every(count => count === 0)
-  const lines = isLossless
+  return isLossless
     ? wrap(`Lost: nothing (${reasons}).`, width)
     : wrap(`LOST: ${reasons}. The numbers above are without these.`, width).map(line => style.red(line))
+}
+
+const formatLosses = (document: MeasureDocument, width: number, style: Style): string[] => {
   const open = `In flight ${formatCount(document.in_flight)}, unanswered ${formatCount(document.unanswered)}, pipelined ${formatCount(document.pipelined)}.`
   const unsplit = `For ${formatCount(document.unsplit)} of the requests app_cpu reaches to the departure of the reply: their send call was not seen.`
   const undivided = `For ${formatCount(document.undivided)} of the requests app_cpu is the whole time from recv to send, asleep or not: io_uring's threads in the kernel made both calls.`
   return [
-    ...lines,
+    ...formatLost(document.lost, width, style),
     ...wrap(open, width),
     ...(document.unsplit === 0 ? [] : wrap(unsplit, width)),
     ...(document.undivided === 0 ? [] : wrap(undivided, width)),

@@ -1,7 +1,7 @@
 import type { Knob, Selection } from '../knobs/knob.js'
 import { formatCpuList, parseCpuList } from '../system/cpu-list.js'
 import { listOnlineCpus } from '../system/cpus.js'
-import { findBusiestNic, listNics, type Nic } from '../system/nics.js'
+import { findBusiestNic, findNic, listNics, type Nic } from '../system/nics.js'
 import type { Service } from '../system/services.js'
 import { printable } from '../text/printable.js'
 import { pickKernelTypes } from './btf-option.js'
@@ -38,13 +38,14 @@ const selectNics = (nic: string, { selector }: Knob): Nic[] => {
     const busiest = findBusiestNic(nics)
     return busiest === null ? [] : [busiest]
   }
-  const named = nics.filter(({ name }) => name === nic)
-  if (named.length === 0 && selector === 'nic')
+  // Loopback is only meant when it is named.
+  const named = findNic(nic)
+  if (named === null && selector === 'nic')
     throw new Failure(
       `there is no network device ${nic} here (try: ${nics.map(({ name }) => printable(name)).join(', ')})`,
       EXIT.usage,
     )
-  return named
+  return named === null ? [] : [named]
 }
 
 const selectCpus = (text: string, online: readonly number[]): number[] => {

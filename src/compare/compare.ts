@@ -1,11 +1,14 @@
 import type { Interval } from '../statistics/bootstrap.js'
 import { rankSumShift, runsNeeded } from '../statistics/rank-sum.js'
 import { median } from '../statistics/summary.js'
-import { MeasurementError, type Runs } from './measurement.js'
+import { MeasurementError, type Runs, type RunUnit } from './measurement.js'
 
 const CONFIDENCE = 0.95
+/** As many pairs of runs as fit into a small machine's memory. */
+const MOST_PAIRS = 1 << 22
 
-export type Side = { runs: number; median: number }
+/** One side: its runs, what was taken as one, and of how many numbers or documents they are. */
+export type Side = { runs: number; median: number; unit: RunUnit; parts: number }
 
 /** How the second measurement stands to the first: a ratio of 0.8 is a fifth less. */
 export type Comparison = {
@@ -21,7 +24,7 @@ export type Comparison = {
 
 /**
  * Compares two measurements run by run: requests of one run are no evidence of another one. The ratio is the median of those of
- * all pairs of runs, its interval is exact (rankSumShift of the logarithms). Less is better; `same` when the whole interval lies
+ * all pairs of runs, its interval that of the rank-sum test (rankSumShift of the logarithms). Less is better; `same` when the whole interval lies
  * within the margin, `unclear` when the data can't tell. Throws a MeasurementError for measurements of different quantities
  * and for values that have no ratio.
  */
@@ -31,11 +34,15 @@ export const compare = (a: Runs, b: Runs, margin: number): Comparison => {
   const strange = [...a.values, ...b.values].find(value => !(value > 0) || value === Number.POSITIVE_INFINITY)
   if (strange !== undefined)
     throw new MeasurementError(`${strange} has no ratio to anything: it takes values above 0`)
+  if (a.values.length * b.values.length > MOST_PAIRS)
+    throw new MeasurementError(
+      `${a.values.length} and ${b.values.length} runs are too many to compare (2,000 of each are enough)`,
+    )
   const { estimate, low, high } = rankSumShift(a.values.map(Math.log), b.values.map(Math.log), CONFIDENCE)
   const sides = {
     quantity: a.quantity,
-    a: { runs: a.values.length, median: median(a.values) },
-    b: { runs: b.values.length, median: median(b.values) },
+    a: describeSide(a),
+    b: describeSide(b),
     needed: runsNeeded(CONFIDENCE),
     margin,
   }
@@ -48,6 +55,13 @@ export const compare = (a: Runs, b: Runs, margin: number): Comparison => {
   }
   return { ...sides, ratio, verdict: judge(ratio, margin) }
 }
+
+const describeSide = ({ values, unit, parts }: Runs): Side => ({
+  runs: values.length,
+  median: median(values),
+  unit,
+  parts,
+})
 
 const judge = ({ low, high }: Interval, margin: number): Comparison['verdict'] => {
   if (low >= 1 / (1 + margin) && high <= 1 + margin) return 'same'

@@ -13,9 +13,11 @@ export const readHdrLog = (file: string, text: string, quantity: Quantity): Runs
   const long = text.split('\n').findIndex(line => line.length > LONGEST_LINE)
   if (long >= 0) return refuse(file, long + 1, 'it is too long for a histogram')
   let whole: Histogram | null = null
+  let parts = 0
   try {
     const reader = new HistogramLogReader(text)
     for (let next = reader.nextIntervalHistogram(); next !== null; next = reader.nextIntervalHistogram()) {
+      parts++
       if (whole === null) whole = next as Histogram
       else whole.add(next as Histogram)
     }
@@ -24,5 +26,5 @@ export const readHdrLog = (file: string, text: string, quantity: Quantity): Runs
   }
   if (whole === null || whole.totalCount === 0) return refuse(file, 0, 'there is no value in it')
   const value = quantity === 'mean' ? whole.mean : whole.getValueAtPercentile(Number(quantity.slice(1)))
-  return { quantity, values: [value] }
+  return { quantity, values: [value], unit: 'file', parts }
 }

@@ -8,39 +8,43 @@ const times = v.nullable(v.pipe(v.number(), v.finite(), v.minValue(0)))
 /** As much of taut's own documents as is compared. */
 const documentSchema = v.object({
   schema: v.literal(1),
+  session: v.optional(v.string()),
   started_at: v.pipe(v.string(), v.isoTimestamp()),
   seconds: v.pipe(v.number(), v.finite(), v.minValue(0)),
   requests: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   total: v.object({ mean_us: times, p50_us: times, p90_us: times, p99_us: times, p999_us: times }),
 })
 
-/** `taut live --json` prints one after the other: so soon after the last it is of the same run. */
-const SAME_RUN_MS = 1500
+/** Documents without a session's name are from before there was one; then the next of a session began where the last ended. */
+const SAME_RUN_MS = 100
 
 /** Tells whether a text begins as taut's documents do. */
 export const isMeasureJson = (text: string): boolean => text.trimStart().startsWith('{')
 
 /**
- * Reads documents of `taut measure --json`, one a line, each of a run; those of `taut live --json`, which follow each other
- * at once, are of one run together, of which the median counts.
+ * Reads documents of `taut measure --json`, one a line, each of a run; those of one session, as `taut live --json` prints
+ * them, are of one run together, of which the median counts.
  */
 export const readMeasureJson = (file: string, text: string, quantity: Quantity): Runs => {
   const field = TOTAL_FIELDS[quantity]
-  const runs: number[][] = []
-  let end = Number.NEGATIVE_INFINITY
+  const runs = new Map<string, number[]>()
+  let last = { run: '', start: Number.POSITIVE_INFINITY, end: Number.NEGATIVE_INFINITY }
   for (const [index, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue
-    const { total, started_at, seconds } = parse(file, index + 1, line)
+    const { total, session, started_at, seconds } = parse(file, index + 1, line)
     const value = total[field]
     const start = Date.parse(started_at)
-    const isSame = Math.abs(start - end) < SAME_RUN_MS
-    end = start + seconds * 1000
+    const goesOn = start >= last.start && start - last.end < SAME_RUN_MS
+    const run = session ?? (goesOn ? last.run : `line ${index + 1}`)
+    last = { run, start, end: start + seconds * 1000 }
     if (value === null) continue
-    if (isSame && runs.length > 0) runs.at(-1)?.push(value)
-    else runs.push([value])
+    const others = runs.get(run)
+    if (others === undefined) runs.set(run, [value])
+    else others.push(value)
   }
-  if (runs.length === 0) return refuse(file, 0, 'no request was measured in it')
-  return { quantity: field, values: runs.map(median) }
+  const values = [...runs.values()]
+  if (values.length === 0) return refuse(file, 0, 'no request was measured in it')
+  return { quantity: field, values: values.map(median), unit: 'session', parts: values.flat().length }
 }
 
 const parse = (file: string, line: number, text: string): v.InferOutput<typeof documentSchema> => {

@@ -4,8 +4,14 @@ import { quantile } from '../statistics/summary.js'
 export const QUANTITIES = ['p50', 'p90', 'p99', 'p99.9', 'mean'] as const
 export type Quantity = (typeof QUANTITIES)[number]
 
-/** The runs of one measurement, each by one number; what a number is of is in `quantity`, as `p99_us`. */
-export type Runs = { quantity: string; values: number[] }
+/** What was taken as one run: a line with its number, all lines that name it, documents of one session, or a file. */
+export type RunUnit = 'line' | 'name' | 'session' | 'file'
+
+/**
+ * The runs of one measurement, each by one number; what a number is of is in `quantity`, as `p99_us`. `parts` are the numbers,
+ * documents or intervals that were read, of which a run may have many.
+ */
+export type Runs = { quantity: string; values: number[]; unit: RunUnit; parts: number }
 
 /** A file can't be compared; the message names it, the line where there is one, and what to do. */
 export class MeasurementError extends Error {

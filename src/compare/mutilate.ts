@@ -15,5 +15,10 @@ export const readMutilate = (file: string, text: string, quantity: Quantity): Ru
     if (us === undefined) return refuse(file, index + 1, 'it is no line of mutilate --save')
     samples.push(Number(us))
   }
-  return { quantity: `${quantity}_us`, values: [summarizeRun(samples, quantity)] }
+  return {
+    quantity: `${quantity}_us`,
+    values: [summarizeRun(samples, quantity)],
+    unit: 'file',
+    parts: samples.length,
+  }
 }

@@ -23,11 +23,15 @@ export const readPlain = (file: string, text: string, quantity: Quantity): Runs 
     if (alone.length > 0 && runs.size > 0)
       return refuse(file, index + 1, 'some lines have a run and some have none (try the same form for all)')
   }
-  if (runs.size > 0)
-    return { quantity, values: [...runs.values()].map(samples => summarizeRun(samples, quantity)) }
-  if (alone.length > MOST_RUNS) return { quantity, values: [summarizeRun(alone, quantity)] }
-  if (alone.length === 0) return refuse(file, 0, 'there is no number in it')
-  return { quantity: 'value', values: alone }
+  if (runs.size > 0) {
+    const samples = [...runs.values()]
+    const values = samples.map(each => summarizeRun(each, quantity))
+    return { quantity, values, unit: 'name', parts: samples.flat().length }
+  }
+  const parts = alone.length
+  if (parts > MOST_RUNS) return { quantity, values: [summarizeRun(alone, quantity)], unit: 'file', parts }
+  if (parts === 0) return refuse(file, 0, 'there is no number in it')
+  return { quantity: 'value', values: alone, unit: 'line', parts }
 }
 
 const addTo = (runs: Map<string, number[]>, run: string, value: number): void => {

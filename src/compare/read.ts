@@ -21,13 +21,20 @@ export const readMeasurement = (path: string, quantity: Quantity): Runs => {
     : [path]
   const [first, ...others] = files.map(file => readFile(file, quantity))
   if (first === undefined) throw new MeasurementError(`${path}: there is no file in it`)
-  const other = others.find(runs => runs.quantity !== first.quantity)
+  const other = others.find(runs => describeKind(runs) !== describeKind(first))
   if (other !== undefined)
     throw new MeasurementError(
-      `${path}: its files are of different kinds, ${first.quantity} and ${other.quantity} (try one folder for each)`,
+      `${path}: its files are of different kinds, ${describeKind(first)} and ${describeKind(other)} (try one folder for each)`,
     )
-  return { quantity: first.quantity, values: [first, ...others].flatMap(({ values }) => values) }
+  const all = [first, ...others]
+  return {
+    ...first,
+    values: all.flatMap(({ values }) => values),
+    parts: all.reduce((sum, { parts }) => sum + parts, 0),
+  }
 }
+
+const describeKind = ({ quantity, unit }: Runs): string => `${quantity} a ${unit}`
 
 const readFile = (file: string, quantity: Quantity): Runs => {
   const text = readText(file)

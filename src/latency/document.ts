@@ -97,6 +97,8 @@ export type MeasureDocument = {
   host: Record<string, JsonValue>
   kernel: string
   target: Target
+  /** The same in all documents of one session, such as those of `taut live --json`, and in no others. */
+  session: string
   started_at: string
   seconds: number
   requests: number
@@ -125,6 +127,7 @@ export type Measurement = {
   host: Record<string, JsonValue>
   kernel: string
   target: Target
+  session: string
   startedAt: Date
   seconds: number
   inFlight: number
@@ -145,6 +148,7 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     host: measurement.host,
     kernel: measurement.kernel,
     target: measurement.target,
+    session: measurement.session,
     started_at: measurement.startedAt.toISOString(),
     seconds: round(measurement.seconds),
     requests,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { constants, setPriority } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { BpfError } from 'libbpf-ts'
@@ -32,6 +33,7 @@ export class Session implements Disposable {
   readonly #intervalUsage = createUsageMeter()
   readonly #wholeUsage = createUsageMeter()
   readonly #host = describeHost()
+  readonly #id = randomUUID()
   readonly #startedAt = new Date()
   readonly #startedMs = performance.now()
   readonly #budget: Budget | null
@@ -175,6 +177,7 @@ export class Session implements Disposable {
         comm: service.comm,
         pid: service.pid,
       },
+      session: this.#id,
       startedAt,
       seconds,
       inFlight: countInFlight(cumulative),

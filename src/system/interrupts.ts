@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { printable } from '../text/printable.js'
 import { readCpuList, readText } from './files.js'
@@ -48,6 +49,22 @@ export const readAffinity = (irq: number, proc = '/proc'): Affinity | null => {
   if (wanted === null || wanted.length === 0) return null
   return { wanted, effective: readEffectiveAffinity(irq, proc) }
 }
+
+/**
+ * Tells whether an interrupt can be moved, as far as the kernel says without trying. Since Linux 6.12 its file can't be written
+ * by anybody where it can't (register_irq_proc() of kernel/irq/proc.c); before, the file looks the same and only the
+ * write fails, but an interrupt that goes where it is not wanted gives itself away.
+ */
+export const isMovable = (irq: number, proc = '/proc'): boolean => {
+  const affinity = readAffinity(irq, proc)
+  if (affinity === null || !hasWriteBit(join(proc, `irq/${irq}/smp_affinity_list`))) return false
+  const { wanted, effective } = affinity
+  return effective === null || effective.some(cpu => wanted.includes(cpu))
+}
+
+/** The mode and not access(2), for root may write to anything. */
+const hasWriteBit = (path: string): boolean =>
+  ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o200) !== 0
 
 /** Gives the CPUs that an interrupt really goes to; null when the kernel doesn't tell. */
 export const readEffectiveAffinity = (irq: number, proc = '/proc'): number[] | null => {

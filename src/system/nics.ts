@@ -57,11 +57,31 @@ export const listNics = (sys = '/sys', proc = '/proc'): Nic[] => {
     .flatMap(name => readNic(name, interrupts, sys) ?? [])
 }
 
-const readNic = (name: string, interrupts: readonly Interrupt[], sys: string): Nic | null => {
+/** Gives the network device of a name, loopback too; null where there is none. */
+export const findNic = (name: string, sys = '/sys', proc = '/proc'): Nic | null =>
+  listEntries(join(sys, 'class/net')).includes(name) ? readDevice(name, readInterrupts(proc), sys) : null
+
+/** Gives the names of the devices that one is made of: a bridge's ports, a VLAN's card; none for one of its own. */
+export const listLowerNics = (name: string, sys = '/sys'): string[] =>
+  listEntries(join(sys, 'class/net', name))
+    .filter(entry => entry.startsWith('lower_'))
+    .map(entry => entry.slice('lower_'.length))
+
+const readNic = (name: string, interrupts: readonly Interrupt[], sys: string): Nic | null =>
+  isLoopback(name, sys) ? null : readDevice(name, interrupts, sys)
+
+const readFlags = (name: string, sys: string): number | null => {
+  const flags = /^0x([\da-f]{1,8})$/i.exec(readText(join(sys, 'class/net', name, 'flags')) ?? '')?.[1]
+  return flags === undefined ? null : Number.parseInt(flags, 16)
+}
+
+const isLoopback = (name: string, sys: string): boolean => ((readFlags(name, sys) ?? 0) & IFF_LOOPBACK) !== 0
+
+const readDevice = (name: string, interrupts: readonly Interrupt[], sys: string): Nic | null => {
   const folder = join(sys, 'class/net', name)
   // There is a file among the devices where bonding is loaded: bonding_masters.
-  const flags = /^0x([\da-f]{1,8})$/i.exec(readText(join(folder, 'flags')) ?? '')?.[1]
-  if (flags === undefined || Number.parseInt(flags, 16) & IFF_LOOPBACK) return null
+  const flags = readFlags(name, sys)
+  if (flags === null) return null
 
   const device = resolveLink(join(folder, 'device'))
   const driver = device === null ? null : resolveLink(join(device, 'driver'))
@@ -70,8 +90,7 @@ const readNic = (name: string, interrupts: readonly Interrupt[], sys: string): N
     name,
     driver: driver === null ? null : printable(basename(driver)),
     isPhysical: device !== null,
-    isUp:
-      (Number.parseInt(flags, 16) & IFF_UP) !== 0 && UP_STATES.has(readText(join(folder, 'operstate')) ?? ''),
+    isUp: (flags & IFF_UP) !== 0 && UP_STATES.has(readText(join(folder, 'operstate')) ?? ''),
     node: device === null ? null : findNode(device, sys),
     rxQueues: listNumbered(join(folder, 'queues'), 'rx-'),
     txQueues: listNumbered(join(folder, 'queues'), 'tx-'),

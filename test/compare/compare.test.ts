@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { build, HistogramLogWriter } from 'hdr-histogram-js'
 import { formatComparison } from '../../src/cli/compare.js'
 import { compare } from '../../src/compare/compare.js'
-import { MeasurementError } from '../../src/compare/measurement.js'
+import { MeasurementError, type Runs } from '../../src/compare/measurement.js'
 import { readMeasurement } from '../../src/compare/read.js'
 import { exampleDocument } from '../latency/example-document.js'
 
@@ -28,35 +28,62 @@ test('a number a line is the result of a run', t => {
   t.deepEqual(readMeasurement(write(t, '# p99\n415\n 402.5 \n\n1e2\n'), 'p99'), {
     quantity: 'value',
     values: [415, 402.5, 100],
+    unit: 'line',
+    parts: 3,
   })
 })
 
 test('more numbers than anybody has runs are requests of one run', t => {
   const file = write(t, numbers(Array.from({ length: 1001 }, (_, index) => index + 1)))
-  t.deepEqual(readMeasurement(file, 'p99'), { quantity: 'p99', values: [991] })
+  t.deepEqual(readMeasurement(file, 'p99'), { quantity: 'p99', values: [991], unit: 'file', parts: 1001 })
 })
 
 test('a run and a number a line: each run by its own quantile', t => {
   const file = write(t, 'one 1\ntwo 10\none 3\none 2\ntwo 30\n')
-  t.deepEqual(readMeasurement(file, 'p50'), { quantity: 'p50', values: [2, 20] })
-  t.deepEqual(readMeasurement(file, 'mean'), { quantity: 'mean', values: [2, 20] })
+  const runs = { values: [2, 20], unit: 'name', parts: 5 }
+  t.deepEqual(readMeasurement(file, 'p50'), { quantity: 'p50', ...runs } as Runs)
+  t.deepEqual(readMeasurement(file, 'mean'), { quantity: 'mean', ...runs } as Runs)
 })
 
 test('mutilate --save: one run, of which each line has a request', t => {
   const file = write(t, '0.000102 51.021576\n0.000160 60.081482\n0.000228 55.074692\n')
-  t.deepEqual(readMeasurement(file, 'p50'), { quantity: 'p50_us', values: [55.074692] })
+  t.deepEqual(readMeasurement(file, 'p50'), {
+    quantity: 'p50_us',
+    values: [55.074692],
+    unit: 'file',
+    parts: 3,
+  })
 })
 
-test('taut measure --json: a document a run; those of taut live --json are one run together', t => {
-  const at = (seconds: number, p99: number): string => {
-    const document = exampleDocument()
-    const started_at = new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString()
-    return JSON.stringify({ ...document, started_at, seconds: 5, total: { ...document.total, p99_us: p99 } })
-  }
-  const apart = write(t, [at(0, 400), at(60, 420), at(120, 410)].join('\n'))
-  t.deepEqual(readMeasurement(apart, 'p99'), { quantity: 'p99_us', values: [400, 420, 410] })
-  const together = write(t, `${[at(0, 400), at(5, 420), at(10, 410)].join('\n')}\n`)
-  t.deepEqual(readMeasurement(together, 'p99'), { quantity: 'p99_us', values: [410] })
+/** A document of five seconds that began so many seconds after another; without a session, as older ones are. */
+const at = (seconds: number, p99_us: number, session?: string): string => {
+  const { session: _, ...document } = exampleDocument()
+  const started_at = new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString()
+  return JSON.stringify({
+    ...document,
+    ...(session !== undefined && { session }),
+    started_at,
+    seconds: 5,
+    total: { ...document.total, p99_us },
+  })
+}
+
+const readLines = (t: ExecutionContext, ...lines: string[]): Runs =>
+  readMeasurement(write(t, `${lines.join('\n')}\n`), 'p99')
+
+test('documents of taut: one session is one run, however soon after each other they come', t => {
+  const loop = readLines(t, at(0, 400, 'a'), at(5.05, 420, 'b'), at(10.1, 410, 'c'))
+  t.deepEqual(loop, { quantity: 'p99_us', values: [400, 420, 410], unit: 'session', parts: 3 })
+  const live = readLines(t, at(0, 400, 'a'), at(5, 420, 'a'), at(30, 410, 'a'), at(40, 100, 'b'))
+  t.deepEqual(live, { quantity: 'p99_us', values: [410, 100], unit: 'session', parts: 4 })
+})
+
+test('documents without a session: those that begin where the last one ended are of one run', t => {
+  t.deepEqual(readLines(t, at(0, 400), at(5.01, 420), at(10.02, 410)).values, [410])
+  // A loop of taut measure: it takes longer than that to start.
+  t.deepEqual(readLines(t, at(0, 400), at(5.4, 420), at(11, 410)).values, [400, 420, 410])
+  // One file behind another, in whichever order.
+  t.deepEqual(readLines(t, at(60, 400), at(0, 420)).values, [400, 420])
 })
 
 test('HdrHistogram logs: a file is a run, of all its intervals', t => {
@@ -80,7 +107,12 @@ test('HdrHistogram logs: a file is a run, of all its intervals', t => {
   const folder = createFolder(t)
   writeFileSync(join(folder, 'first.hlog'), log([100, 200, 300]))
   writeFileSync(join(folder, 'second.hlog'), log([1000]))
-  t.deepEqual(readMeasurement(folder, 'p50'), { quantity: 'p50', values: [200, 1000] })
+  t.deepEqual(readMeasurement(folder, 'p50'), {
+    quantity: 'p50',
+    values: [200, 1000],
+    unit: 'file',
+    parts: 4,
+  })
 })
 
 test('what is no measurement is refused, with its file and line', t => {
@@ -125,7 +157,7 @@ const around = (center: number): number[] =>
   [0.97, 0.98, 0.99, 1, 1.01, 1.02, 1.03, 1.005].map(factor => center * factor)
 
 test('verdicts: better, worse, the same, unclear', t => {
-  const a = { quantity: 'p99_us', values: around(400) }
+  const a: Runs = { quantity: 'p99_us', values: around(400), unit: 'session', parts: 8 }
   const verdictOf = (values: number[]): string => compare(a, { ...a, values }, 0.05).verdict
   t.is(verdictOf(around(150)), 'better')
   t.is(verdictOf(around(800)), 'worse')
@@ -136,7 +168,7 @@ test('verdicts: better, worse, the same, unclear', t => {
 })
 
 test('with one run each nothing is proven, and it is said what it takes', t => {
-  const one = { quantity: 'p99', values: [400] }
+  const one: Runs = { quantity: 'p99', values: [400], unit: 'file', parts: 1 }
   const comparison = compare(one, { ...one, values: [100] }, 0.05)
   t.is(comparison.ratio, null)
   t.is(comparison.verdict, 'unclear')
@@ -149,7 +181,23 @@ test('with one run each nothing is proven, and it is said what it takes', t => {
 })
 
 test('what has no ratio, or is something else, is refused', t => {
-  const runs = { quantity: 'p99', values: [1, 2, 3, 4] }
+  const runs: Runs = { quantity: 'p99', values: [1, 2, 3, 4], unit: 'file', parts: 4 }
   t.throws(() => compare(runs, { ...runs, values: [0, 1] }, 0.05), { message: /has no ratio/ })
   t.throws(() => compare(runs, { ...runs, quantity: 'value' }, 0.05), { message: /can't be compared/ })
+})
+
+test('what was taken as a run is said where it may not be what was meant', t => {
+  const lines: Runs = { quantity: 'value', values: around(400), unit: 'line', parts: 8 }
+  const one: Runs = { quantity: 'value', values: [400], unit: 'session', parts: 300 }
+  const textOf = (a: Runs, b: Runs): string => formatComparison(compare(a, b, 0.05), 80).replaceAll('\n', ' ')
+  t.regex(textOf(lines, lines), /A: each of the 8 lines was taken as the result of a run\. .* B: each/)
+  t.regex(textOf(one, lines), /Nothing can be proven .* A: all 300 documents are of one run/)
+  const named: Runs = { ...lines, unit: 'name' }
+  t.notRegex(textOf(named, named), /taken as|are of one run/)
+})
+
+test('of too many runs to hold, it says so at once', t => {
+  const values = Array.from({ length: 3000 }, (_, index) => index + 1)
+  const many: Runs = { quantity: 'value', values, unit: 'session', parts: 3000 }
+  t.throws(() => compare(many, many, 0.05), { instanceOf: MeasurementError, message: /too many to compare/ })
 })

@@ -170,6 +170,7 @@ kernelTest(
     const { advice } = JSON.parse(stdout)
     const found = advice.find(({ rule }: { rule: string }) => rule === 'neighbour')
     t.true(found.finding.startsWith(`sh (${world.neighbour.pid}) runs on CPU 1`), stdout)
+    t.deepEqual(found.shell_commands, [`taskset -apc 0 ${world.service.pid}`])
     t.deepEqual(found.commands, [`taut apply --set cpu.app_affinity=0 --port ${world.service.port}`])
     t.true(found.gain.p99 > 0 && found.gain.p99 < 1)
     t.is(world.cpus(), '1')

@@ -59,6 +59,7 @@ export const exampleDocument = (requests = 20_000): MeasureDocument =>
     host: {},
     kernel: '6.18.0',
     target: { role: 'server', port: 11211, protocol: 'tcp', comm: 'memcached', pid: 1234 },
+    session: 'example',
     startedAt: new Date(Date.UTC(2026, 0, 1)),
     seconds: 1,
     inFlight: 2,

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { createRandom } from '../../src/statistics/random.js'
-import { rankSumShift, runsNeeded } from '../../src/statistics/rank-sum.js'
+import { approximateBeyond, countBeyond, rankSumShift, runsNeeded } from '../../src/statistics/rank-sum.js'
 
 /** P(U <= u) by counting all ways to choose which of the ranks are of the first sample. */
 const enumerate = (n: number, m: number, u: number): number => {
@@ -54,4 +54,45 @@ test('the interval holds the shift as often as it says, for runs of which some a
   }
   t.true(held / runs >= 0.94, `${held}`)
   t.true(held < runs)
+})
+
+test('the approximation leaves out as many differences as the exact distribution, or a few less', t => {
+  const spread = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
+  for (const [n, m] of [
+    [51, 50],
+    [30, 90],
+    [70, 70],
+    [8, 400],
+  ] as const)
+    for (const error of [0.025, 0.005]) {
+      const exact = countBeyond(n, m, error)
+      const approximate = approximateBeyond(spread(n), spread(m), error)
+      // U has lighter tails than the normal distribution: the approximation errs to the wider side.
+      t.true(approximate <= exact + 1, `${n}, ${m}: ${approximate} for ${exact}`)
+      t.true(approximate >= exact * 0.95, `${n}, ${m}: ${approximate} for ${exact}`)
+    }
+})
+
+test('ties within a sample make the interval narrower, as they make the variance less', t => {
+  const spread = Array.from({ length: 100 }, (_, index) => index)
+  const tied = spread.map(value => Math.floor(value / 20))
+  t.true(approximateBeyond(tied, tied, 0.025) > approximateBeyond(spread, spread, 0.025))
+  // By hand: 5 values, each 20 times, on both sides.
+  const variance = (10_000 / 12) * (201 - (10 * (20 ** 3 - 20)) / (200 * 199))
+  t.is(approximateBeyond(tied, tied, 0.025), Math.floor(5000 - 1.959964 * Math.sqrt(variance) + 0.5))
+})
+
+test('many runs of each take no time, and the interval holds the shift as often as it says', t => {
+  const random = createRandom(6)
+  const draw = (count: number, shift: number): number[] =>
+    Array.from({ length: count }, () => shift + Math.round(random() ** 4 * 40) + random() / 1e6)
+  const runs = 300
+  let held = 0
+  for (let run = 0; run < runs; run++) {
+    const { low, high } = rankSumShift(draw(60, 0), draw(60, 3), 0.95)
+    if (low <= 3 && 3 <= high) held++
+  }
+  t.true(held / runs >= 0.92 && held < runs, `${held}`)
+  const { estimate, low, high } = rankSumShift(draw(500, 0), draw(500, 3), 0.95)
+  t.true(low < estimate && estimate < high && high - low < 3)
 })

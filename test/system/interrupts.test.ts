@@ -1,8 +1,14 @@
-import { readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import test from 'ava'
 import { listOnlineCpus } from '../../src/system/cpus.js'
 import { listNumbered, readText } from '../../src/system/files.js'
-import { readAffinity, readEffectiveAffinity, readInterrupts } from '../../src/system/interrupts.js'
+import {
+  isMovable,
+  readAffinity,
+  readEffectiveAffinity,
+  readInterrupts,
+} from '../../src/system/interrupts.js'
 import { createMachine } from './fixtures/machine.js'
 
 test('a Raspberry Pi 3 B+: lines that several share, and names with spaces', t => {
@@ -101,6 +107,24 @@ test('where an interrupt may go and where it goes', t => {
   t.deepEqual(readAffinity(107, proc), { wanted: [0, 1], effective: null })
   t.is(readAffinity(108, proc), null)
   t.is(readAffinity(109, proc), null)
+})
+
+test('an interrupt can be moved unless its file says no, or it goes where it is not wanted', t => {
+  const [, proc] = createMachine(t, {
+    'proc/irq/1/smp_affinity_list': '0-3\n',
+    'proc/irq/1/effective_affinity_list': '2\n',
+    'proc/irq/2/smp_affinity_list': '0-3\n',
+    'proc/irq/2/effective_affinity_list': '2\n',
+    'proc/irq/3/smp_affinity_list': '1\n',
+    'proc/irq/3/effective_affinity_list': '0\n',
+    'proc/irq/4/smp_affinity_list': '0-3\n',
+    'proc/irq/4/effective_affinity_list': '\n',
+  })
+  chmodSync(join(proc, 'irq/2/smp_affinity_list'), 0o444)
+  t.deepEqual(
+    [1, 2, 3, 4, 5].map(irq => isMovable(irq, proc)),
+    [true, false, false, true, false],
+  )
 })
 
 test('this machine’s interrupts are those that sysfs has, with the same names and counts', t => {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { findBusiestNic, listNics, type Nic } from '../../src/system/nics.js'
+import { findBusiestNic, findNic, listLowerNics, listNics, type Nic } from '../../src/system/nics.js'
 import { createMachine, within } from './fixtures/machine.js'
 
 /** The files of a network device that is up. */
@@ -281,4 +281,26 @@ test('this machine’s drivers are those that the devices’ uevent names', t =>
     const uevent = isPhysical ? readFileSync(`/sys/class/net/${name}/device/uevent`, 'utf8') : ''
     t.is(driver, /^DRIVER=(.*)$/m.exec(uevent)?.[1] ?? null)
   }
+})
+
+test('loopback is found by its name, and left out of the list', t => {
+  const [sys, proc] = createMachine(
+    t,
+    nicFiles('lo', ['rx-0', 'tx-0'], { flags: '0x9\n', operstate: 'unknown\n' }),
+  )
+  t.deepEqual(listNics(sys, proc), [])
+  const nic = findNic('lo', sys, proc)
+  t.deepEqual([nic?.name, nic?.isUp, nic?.rxQueues, nic?.irqs], ['lo', true, [0], []])
+  t.is(findNic('eth0', sys, proc), null)
+  t.is(findNic('..', sys, proc), null)
+})
+
+test('a bridge has devices below it', t => {
+  const [sys] = createMachine(
+    t,
+    { ...nicFiles('br0', ['rx-0']), ...nicFiles('eth0', ['rx-0']) },
+    { 'sys/class/net/br0/lower_eth0': 'sys/class/net/eth0' },
+  )
+  t.deepEqual(listLowerNics('br0', sys), ['eth0'])
+  t.deepEqual(listLowerNics('eth0', sys), [])
 })

@@ -8,13 +8,15 @@ const IDLE = 0.6
 /** Threads that wait look at the card themselves: no interrupt, no wake-up. Worth it where CPUs have nothing else to do. */
 export const busyPolling: Rule = {
   name: 'busy-polling',
+  when: 'three tenths of the slowest 1 % are interrupts and waking up, on CPUs that are mostly idle, and busy polling is off',
+  knobs: ['net.busy_poll', 'net.busy_read'],
   find: evidence => {
     const { machine } = evidence
     const share = shareOfTail(evidence, 'irq', 'idle_exit')
     if (share < WAKES || machine.busyPollUs !== 0 || machine.nic === null || machine.nic.irqs.length === 0)
       return null
     const idle = machine.cpus.reduce((sum, { busy }) => sum + 1 - busy, 0) / Math.max(1, machine.cpus.length)
-    if (idle < IDLE) return null
+    if (idle < IDLE || machine.busyThreads > machine.serviceCpus.length) return null
     return {
       finding: 'interrupts and waking up take the time, on CPUs that are mostly idle',
       evidence: [
@@ -27,6 +29,7 @@ export const busyPolling: Rule = {
       ],
       gain: estimateGain(evidence, 'irq', 'idle_exit'),
       cost: 'CPU time and power while waiting',
+      expense: 'high',
       risk: 'harms once there are more threads than CPUs',
     }
   },

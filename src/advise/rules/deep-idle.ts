@@ -7,6 +7,8 @@ const WAKES = 0.1
 /** Idle CPUs take long to wake up. */
 export const deepIdle: Rule = {
   name: 'deep-idle',
+  when: 'idle CPUs that wake up are a tenth or more of the slowest 1 %',
+  knobs: ['cpu.idle_latency'],
   find: evidence => {
     const share = shareOfTail(evidence, 'idle_exit')
     if (share < WAKES || !evidence.machine.hasIdleStates) return null
@@ -22,6 +24,7 @@ export const deepIdle: Rule = {
       settings: [{ knob: 'cpu.idle_latency', value: '5' }],
       gain: estimateGain(evidence, 'idle_exit'),
       cost: 'power while idle, and heat',
+      expense: 'medium',
       risk: 'a battery lasts less long',
     }
   },

@@ -3,6 +3,8 @@ import type { Rule } from '../rule.js'
 /** Interrupts that are moved about while requests are answered. */
 export const irqbalanceMoves: Rule = {
   name: 'irqbalance',
+  when: "irqbalance runs, and an interrupt of the card's came to several CPUs",
+  knobs: ['irq.affinity'],
   find: ({ machine }) => {
     const tuner = machine.tuners.find(({ name }) => name === 'irqbalance')
     const moved = machine.irqs.filter(({ counts }) => counts.filter(([, count]) => count > 1).length > 1)
@@ -15,6 +17,7 @@ export const irqbalanceMoves: Rule = {
       settings: [{ knob: 'irq.affinity', value: 'first', nic: machine.nic.name }],
       gain: null,
       cost: 'one CPU takes them all',
+      expense: 'low',
       risk: 'that CPU may become full',
     }
   },

@@ -1,5 +1,5 @@
 import { formatCpuList } from '../../system/cpu-list.js'
-import { shareOfTail } from '../evidence.js'
+import { type MachineEvidence, type Neighbour, shareOfTail } from '../evidence.js'
 import { estimateGain } from '../gain.js'
 import { percent, type Rule } from '../rule.js'
 
@@ -9,6 +9,8 @@ const BUSY = 0.2
 /** Somebody else runs where the service wants to. */
 export const neighbour: Rule = {
   name: 'neighbour',
+  when: 'requests wait for a CPU, and another process takes a fifth or more of one that the service may run on',
+  knobs: ['cpu.app_affinity'],
   find: evidence => {
     const { document, machine } = evidence
     const share = shareOfTail(evidence, 'runqueue', 'app_wait', 'dispatch')
@@ -16,7 +18,7 @@ export const neighbour: Rule = {
       .filter(each => each.share >= BUSY && machine.serviceCpus.includes(each.cpu))
       .toSorted((a, b) => b.share - a.share)
     if (share < WAITS || other === undefined) return null
-    const free = machine.cpus.map(({ cpu }) => cpu).filter(cpu => cpu !== other.cpu)
+    const free = findFree(machine, other)
     if (free.length === 0) return null
     return {
       finding: `${other.comm} (${other.pid}) runs on CPU ${other.cpu}, where the service may run as well`,
@@ -26,8 +28,16 @@ export const neighbour: Rule = {
       ],
       settings: [{ knob: 'cpu.app_affinity', value: formatCpuList(free), port: document.target.port }],
       gain: estimateGain(evidence, 'runqueue', 'app_wait', 'dispatch'),
-      cost: `the service has ${free.length} of ${free.length + 1} CPUs left`,
+      cost: `the service has ${free.length} of ${machine.cpus.length} CPUs left`,
+      expense: 'medium',
       risk: 'harms a service that needs all CPUs; the neighbour may move as well',
     }
   },
+}
+
+/** The CPUs that nobody else uses much; or else all but that of the worst. */
+const findFree = ({ cpus, neighbours }: MachineEvidence, worst: Neighbour): number[] => {
+  const taken = neighbours.filter(({ share }) => share >= BUSY).map(({ cpu }) => cpu)
+  const free = cpus.map(({ cpu }) => cpu).filter(cpu => !taken.includes(cpu))
+  return free.length > 0 ? free : cpus.map(({ cpu }) => cpu).filter(cpu => cpu !== worst.cpu)
 }

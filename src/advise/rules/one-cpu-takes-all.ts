@@ -1,3 +1,4 @@
+import { formatCpuList } from '../../system/cpu-list.js'
 import { shareOfTail } from '../evidence.js'
 import { estimateGain } from '../gain.js'
 import { percent, type Rule } from '../rule.js'
@@ -9,6 +10,8 @@ const WAITS = 0.1
 /** One CPU does the softirqs for all packets while others idle. */
 export const oneCpuTakesAll: Rule = {
   name: 'one-cpu-takes-all',
+  when: 'softirqs take half or more of one CPU while others idle, and RPS is off',
+  knobs: ['net.rps'],
   find: evidence => {
     const { machine } = evidence
     const [full] = machine.cpus.toSorted((a, b) => b.softirq - a.softirq)
@@ -22,9 +25,12 @@ export const oneCpuTakesAll: Rule = {
         `softirqs took ${percent(full.softirq)} of CPU ${full.cpu}`,
         `${percent(share)} of the slowest 1 % lies between the interrupt and the socket`,
       ],
-      settings: [{ knob: 'net.rps', value: idle.map(({ cpu }) => cpu).join(','), nic: machine.nic.name }],
+      settings: [
+        { knob: 'net.rps', value: formatCpuList(idle.map(({ cpu }) => cpu)), nic: machine.nic.name },
+      ],
       gain: estimateGain(evidence, 'irq', 'driver', 'steer', 'protocol'),
       cost: 'an interrupt between CPUs for each batch of packets',
+      expense: 'low',
       risk: 'steer grows where the other CPUs have work of their own',
     }
   },

@@ -6,6 +6,8 @@ const DOMINATES = 0.7
 /** The most useful line of all: where the service itself takes the time, no setting of the machine will give it back. */
 export const ownTime: Rule = {
   name: 'own-time',
+  when: 'the service itself is seven tenths or more of the slowest 1 %',
+  knobs: [],
   find: evidence => {
     const computing = shareOfTail(evidence, 'app_cpu')
     const all = shareOfTail(evidence, 'app_cpu', 'app_wait')
@@ -20,6 +22,7 @@ export const ownTime: Rule = {
       settings: [],
       gain: null,
       cost: 'none',
+      expense: 'none',
       risk: 'none: look into the service, with a profiler, or for what it waits for',
     }
   },

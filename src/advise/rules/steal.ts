@@ -5,6 +5,8 @@ const STOLEN = 0.02
 /** The hypervisor gives the CPUs to others. */
 export const steal: Rule = {
   name: 'steal',
+  when: "the hypervisor took a fiftieth or more of the CPUs' time",
+  knobs: [],
   find: ({ machine }) => {
     const share = machine.cpus.reduce((sum, cpu) => sum + cpu.steal, 0) / Math.max(1, machine.cpus.length)
     if (share < STOLEN) return null
@@ -14,6 +16,7 @@ export const steal: Rule = {
       settings: [],
       gain: null,
       cost: 'none',
+      expense: 'none',
       risk: 'none: ask for dedicated CPUs',
     }
   },

@@ -1,4 +1,5 @@
 import { shareOfTail } from '../evidence.js'
+import { estimateGain } from '../gain.js'
 import { percent, type Rule } from '../rule.js'
 
 const QUEUES = 0.1
@@ -6,6 +7,8 @@ const QUEUES = 0.1
 /** Replies wait before the driver. */
 export const transmitQueue: Rule = {
   name: 'transmit-queue',
+  when: 'the queue before the card (qdisc) is a tenth or more of the slowest 1 %',
+  knobs: ['net.xps'],
   find: evidence => {
     const share = shareOfTail(evidence, 'qdisc')
     const { nic, cpus } = evidence.machine
@@ -18,8 +21,9 @@ export const transmitQueue: Rule = {
         `${nic?.txQueues.length ?? 0} transmit queues`,
       ],
       settings: hasQueues ? [{ knob: 'net.xps', value: 'queue', nic: nic.name }] : [],
-      gain: null,
+      gain: hasQueues ? estimateGain(evidence, 'qdisc') : null,
       cost: 'none',
+      expense: 'none',
       risk: 'none; look at tc -s qdisc as well: a shaper, or a link that is full, needs no tuning',
     }
   },
