@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { BpfError, BpfObject, hasKernelBtf, type TracepointKind } from 'libbpf-ts'
+import { classifyRefusal } from './refusal.js'
 import { UnsupportedError } from './unsupported.js'
 
 /**
@@ -102,7 +103,7 @@ const openFor = (file: string): BpfObject => {
     return object.load()
   } catch (error) {
     object.close()
-    if (!(error instanceof BpfError) || error.code === 'EPERM' || error.code === 'EACCES') throw error
+    if (!(error instanceof BpfError) || classifyRefusal(error) !== 'unsupported') throw error
     throw new BtfFileError(
       `${file} does not tell what the probes need: ${error.message} (try ${BTF_SOURCES})`,
       {

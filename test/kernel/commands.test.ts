@@ -97,11 +97,15 @@ for (const [kind, ...options] of [['tp_btf'], ['raw_tp', '--btf', '/sys/kernel/b
     const { code, stdout, stderr } = await runTaut(t, ['doctor', ...options, '--json'])
     t.is(code, 0, stdout)
     t.is(stderr, '')
-    const { schema, checks, probes } = JSON.parse(stdout)
+    const { schema, checks, loads, probes } = JSON.parse(stdout)
     t.is(schema, 1)
     t.deepEqual(
       checks.map(({ name, ok }: { name: string; ok: boolean }) => [name, ok]),
       ['permission', 'bpf', 'btf', 'jit', 'architecture'].map(name => [name, true]),
+    )
+    t.deepEqual(
+      loads.map(({ name, ok }: { name: string; ok: boolean }) => [name, ok]),
+      ['tcp', 'udp', 'clients', 'overheads', 'traffic'].map(purpose => [`load ${purpose}`, true]),
     )
     t.deepEqual(
       probes.map(({ program, ok }: { program: string; ok: boolean }) => [program, ok]),
