@@ -80,6 +80,9 @@ kernelTest('what nobody holds is freed by the collector', async t => {
     const use = () => {
       const object = BpfObject.open(process.argv[2]).load()
       new RingBuffer(object.map('ring'))
+      const left = new RingBuffer(object.map('small_ring'))[Symbol.asyncIterator]()
+      left.next()
+      left.return()
       object.program('write_records').attach()
       object.variable('written').bytes
     }
