@@ -12,6 +12,7 @@ import { createBudgetOption } from './budget-option.js'
 import { chooseTarget, findTargets } from './choose-target.js'
 import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt, sleep } from './interrupt.js'
+import { tellRefused } from './measure.js'
 import { requirePermission } from './permission.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { hasColor } from './terminal.js'
@@ -49,6 +50,7 @@ const streamDocuments = async (
 ): Promise<void> => {
   const { signal } = listenForInterrupt()
   using session = await Session.start(await chooseTarget(options, types), types, budget)
+  tellRefused(session)
   while (!signal.aborted) {
     await sleep(REFRESH_MS, signal)
     if (signal.aborted) break

@@ -44,8 +44,8 @@ export const compile = async (source: string, output: string, ...flags: string[]
   await rename(unfinished, output)
 }
 
-/** Compiles and links BPF programs, as taut's own are. */
-export const compileProbes = async (source: string, output: string): Promise<void> => {
+/** Compiles and links BPF programs, as taut's own are, with its headers. */
+export const compileProbes = async (output: string, ...sources: string[]): Promise<void> => {
   const wrapper = rootPath('node_modules/.bin/bpf-linker-wrapper')
-  await run(process.execPath, [wrapper, '--out', output, source])
+  await run(process.execPath, [wrapper, '--out', output, '--include', rootPath('bpf'), ...sources])
 }
