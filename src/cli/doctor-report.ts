@@ -44,8 +44,10 @@ export const formatDoctor = (
 }
 
 /** What to do about a probe that this kernel does not take. */
-export const remedyOf = ({ since }: Support['probe']): string =>
-  since === undefined ? 'a kernel with this tracepoint' : `Linux ${since} or newer`
+export const remedyOf = ({ since, point }: Support['probe']): string => {
+  if (since !== undefined) return `Linux ${since} or newer`
+  return `a kernel with this ${point.startsWith('iter/') ? 'iterator' : 'tracepoint'}`
+}
 
 const formatCheck = ({ name, ok, detail, remedy }: Check, width: number): string[] => [
   ...formatRow(formatHead(ok, name, CHECK_WIDTH), detail, width),
