@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { BpfError, hasKernelBtf, listPrograms } from 'libbpf-ts'
+import { findMismatch } from '../probes/architecture.js'
 import { BTF_SOURCES } from '../probes/kernel-types.js'
 import { type Loading, type Purpose, tryLoading } from '../probes/loading.js'
 import { probeOverheadSupport } from '../probes/overheads.js'
@@ -12,6 +13,7 @@ import { printable } from '../text/printable.js'
 import { VERSION } from '../version.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { type Check, formatDoctor, remedyOf } from './doctor-report.js'
+import { checkTools } from './doctor-tools.js'
 import { explain, listLastLines } from './explain.js'
 import { EXIT } from './failure.js'
 import { listMissingCapabilities } from './permission.js'
@@ -28,9 +30,16 @@ export const addDoctor = (program: Command): void => {
 const doctor = (options: BtfArguments & { json?: boolean }): void => {
   const { json, btf } = options
   const host = describeHost()
-  const checks = [checkPermission(), checkBpf(), checkBtf(btf), checkJit(), checkArchitecture()]
+  const checks = [
+    checkPermission(),
+    checkBpf(),
+    checkBtf(btf),
+    checkJit(),
+    checkArchitecture(),
+    ...checkTools(),
+  ]
   const kind = btf === undefined ? 'tp_btf' : 'raw_tp'
-  const canProbe = checks.slice(0, 3).every(({ ok }) => ok)
+  const canProbe = isUnhindered(checks)
   const support = canProbe ? probeSupport(kind) : null
   const loadings = support === null ? [] : tryLoading(pickKernelTypes(options), support)
   const loads = loadings.map(checkLoading)
@@ -56,6 +65,12 @@ const doctor = (options: BtfArguments & { json?: boolean }): void => {
   process.exitCode = chooseExitCode(checks, support, loadings)
 }
 
+/** Without the JIT it is slower, and works; and what was built runs without the compilers. */
+const DISPENSABLE: readonly string[] = ['jit', 'clang', 'gcc']
+
+const isUnhindered = (checks: readonly Check[]): boolean =>
+  checks.every(({ ok, name }) => ok || DISPENSABLE.includes(name))
+
 const chooseExitCode = (
   checks: readonly Check[],
   support: readonly Support[] | null,
@@ -63,9 +78,7 @@ const chooseExitCode = (
 ): number => {
   if (!checks[0]?.ok) return EXIT.forbidden
   const isMissing = support === null || findMissing(support, 'tcp') !== null
-  // Without the JIT it is slower, and works.
-  const isHindered = checks.some(({ ok, name }) => !ok && name !== 'jit')
-  if (isMissing || isHindered) return EXIT.unsupported
+  if (isMissing || !isUnhindered(checks)) return EXIT.unsupported
   const error = loadings.find(({ purpose }) => purpose === 'tcp')?.error ?? null
   return error === null ? EXIT.done : explain(error).exitCode
 }
@@ -89,8 +102,9 @@ const REMEDIES: Readonly<Record<Refusal, string>> = {
 export const checkLoading = ({ purpose, error }: Loading): Check => {
   const name = `load ${purpose}`
   if (error === null) return { name, ok: true, detail: `the probes ${PURPOSES[purpose]}`, remedy: null }
-  const detail = [error.message, ...listLastLines(error)].map(printable).join('; ')
-  return { name, ok: false, detail, remedy: REMEDIES[classifyRefusal(error)] }
+  const isRefusal = error instanceof BpfError
+  const detail = [error.message, ...(isRefusal ? listLastLines(error) : [])].map(printable).join('; ')
+  return { name, ok: false, detail, remedy: REMEDIES[isRefusal ? classifyRefusal(error) : 'unsupported'] }
 }
 
 const checkPermission = (): Check => {
@@ -155,11 +169,13 @@ const checkJit = (): Check => {
 }
 
 const checkArchitecture = (): Check => {
-  const ok = listWaitSyscalls(process.arch) !== null
+  const mismatch = findMismatch()
+  const isKnown = listWaitSyscalls(process.arch) !== null
+  const ok = isKnown && mismatch === null
   return {
     name: 'architecture',
     ok,
-    detail: ok ? process.arch : `the system calls of ${process.arch} are not known`,
+    detail: ok ? process.arch : (mismatch ?? `the system calls of ${process.arch} are not known`),
     remedy: ok ? null : 'x86-64, arm64 or 32-bit ARM',
   }
 }

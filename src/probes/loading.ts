@@ -7,9 +7,10 @@ import { OverheadProbes } from './overheads.js'
 import { findMissing, type Support } from './support.js'
 import { Tracer } from './tracer.js'
 import { TrafficMeter } from './traffic.js'
+import { UnsupportedError } from './unsupported.js'
 
-/** Whether the kernel takes the probes themselves, made for one purpose; and if not, its error. */
-export type Loading = { purpose: Purpose; error: BpfError | null }
+/** Whether this machine takes the probes themselves, made for one purpose; and if not, why. */
+export type Loading = { purpose: Purpose; error: BpfError | UnsupportedError | null }
 
 /** What probes are made for. Without the first there is nothing to measure with. */
 export type Purpose = 'tcp' | 'udp' | 'clients' | 'overheads' | 'traffic'
@@ -22,7 +23,7 @@ const KINDS: readonly { purpose: Purpose; protocol: Protocol; role: Role }[] = [
 
 /**
  * Loads the probes of every purpose for which this kernel has what is required, and frees them again: that it takes an empty
- * program at each point does not tell what its verifier says of the real ones. Throws what is no BpfError.
+ * program at each point does not tell what its verifier says of the real ones. Throws what is neither a BpfError nor an UnsupportedError.
  */
 export const tryLoading = (types: KernelTypes, support: readonly Support[]): Loading[] => {
   const kinds = KINDS.filter(({ protocol, role }) => findMissing(support, protocol, role) === null)
@@ -40,7 +41,7 @@ const tryOne = (purpose: Purpose, load: () => Disposable): Loading => {
     load()[Symbol.dispose]()
     return { purpose, error: null }
   } catch (error) {
-    if (error instanceof BpfError) return { purpose, error }
+    if (error instanceof BpfError || error instanceof UnsupportedError) return { purpose, error }
     throw error
   }
 }

@@ -103,7 +103,10 @@ for (const [kind, ...options] of [['tp_btf'], ['raw_tp', '--btf', '/sys/kernel/b
     t.is(schema, 1)
     t.deepEqual(
       checks.map(({ name, ok }: { name: string; ok: boolean }) => [name, ok]),
-      ['permission', 'bpf', 'btf', 'jit', 'architecture'].map(name => [name, true]),
+      ['permission', 'bpf', 'btf', 'jit', 'architecture', 'node', 'libbpf', 'clang', 'gcc'].map(name => [
+        name,
+        true,
+      ]),
     )
     t.deepEqual(
       loads.map(({ name, ok }: { name: string; ok: boolean }) => [name, ok]),
