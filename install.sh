@@ -27,6 +27,7 @@ with_demo=false
 policy_written=false
 has_said=false
 can_measure=true
+to_run=()
 log=
 new_node=
 new_folders=
@@ -37,6 +38,7 @@ usage() {
 		install.sh [--prefix DIR] [--demo]   set up taut
 		install.sh --for-tests               only what building and testing needs
 		install.sh --for-lab                 what npm run test:lab needs besides
+		install.sh --giving-back COMMAND     run COMMAND, as npm test does
 		install.sh --uninstall [--prefix DIR]
 
 		  --prefix DIR   where bin/taut goes (/usr/local)
@@ -44,6 +46,8 @@ usage() {
 		  --for-tests    system packages, Node.js and npm packages; fast when all are there
 		  --for-lab      QEMU, and Debian's kernel unpacked into ~/.cache/taut-lab (or \$TAUT_LAB),
 		                 where nothing boots it but QEMU
+		  --giving-back  what the command made in this folder as root belongs afterwards to whom the
+		                 folder belongs, whether the command failed or not
 		  --uninstall    remove what is in DIR again
 		  --help
 
@@ -88,6 +92,13 @@ parse_arguments() {
 		--demo) with_demo=true ;;
 		--for-tests) mode=for_tests ;;
 		--for-lab) mode=for_lab ;;
+		--giving-back)
+			[ $# -ge 2 ] || fail 2 '--giving-back needs a command; see --help'
+			mode=giving_back
+			shift
+			to_run=("$@")
+			return
+			;;
 		--uninstall) mode=uninstall ;;
 		-h | --help)
 			usage
@@ -215,6 +226,16 @@ disable_service() {
 	fi
 }
 
+# The version of a package that is here, nothing if there is none.
+find_installed() {
+	dpkg-query -W -f '${Version}' "$1" 2>/dev/null || true
+}
+
+# The version of a package that apt would install.
+find_candidate() {
+	LC_ALL=C apt-cache policy "$1" | sed -n 's/^ *Candidate: *//p'
+}
+
 # Adds to "missing" what gives a node that is new enough, or at least an npm to fetch one with.
 add_node_packages() {
 	local candidate
@@ -223,7 +244,7 @@ add_node_packages() {
 		missing+=(npm)
 		return
 	fi
-	candidate=$(LC_ALL=C apt-cache policy nodejs | sed -n 's/^ *Candidate: *//p')
+	candidate=$(find_candidate nodejs)
 	if ! dpkg --compare-versions "${candidate:-(none)}" ge "$NODE_NEEDED" 2>/dev/null; then
 		say "taut needs Node.js $NODE_NEEDED or newer; found: $(node_version || echo none)," \
 			"and this system's own is ${candidate:-none}."
@@ -251,6 +272,9 @@ install_packages() {
 	fi
 
 	apt update || say 'the package lists could not be renewed; trying with the ones that are here'
+	case " ${missing[*]} " in
+	*' libbpf-dev '*) check_libbpf "$(find_candidate libbpf-dev)" ;;
+	esac
 	add_node_packages
 
 	say "installing system packages, which can take minutes: ${missing[*]}"
@@ -346,9 +370,10 @@ check_caller_node() {
 		fail 1 "node in PATH is $(node_version "$caller_path") still; run: PATH=${own_node%/node}:\$PATH npm test"
 }
 
+# Takes the version that is here, or will be; what apt does not know, it says itself that it can't install.
 check_libbpf() {
-	local version
-	version=$(dpkg-query -W -f '${Version}' libbpf-dev)
+	local version=$1
+	if [ -z "$version" ] || [ "$version" = '(none)' ]; then return; fi
 	dpkg --compare-versions "${version#*:}" ge "$LIBBPF_NEEDED" ||
 		fail 3 "libbpf here is $version, taut needs $LIBBPF_NEEDED: take Debian 12, Ubuntu 24.04 or newer"
 }
@@ -372,17 +397,18 @@ install_node_packages() {
 		fail 1 'npm ci failed; see its messages above'
 }
 
-# sudo npm test builds as root: what it left would be in the owner's way.
+# sudo npm test builds and tests as root: what it left would be in the owner's way.
 give_outputs_to_owner() {
 	local output
-	for output in dist src/*/dist src/probes/generated; do
+	if [ "$(id -u)" != 0 ]; then return; fi
+	for output in dist src/*/dist src/probes/generated node_modules/.cache src/*/node_modules/.cache; do
 		if [ -e "$output" ]; then chown -hR --reference="$here" -- "$output"; fi
 	done
 }
 
 build() {
 	say 'building'
-	if [ "$(id -u)" = 0 ]; then give_outputs_to_owner; fi
+	give_outputs_to_owner
 	run_as_owner npm run --silent build >&2 || fail 1 'the build failed; see its messages above'
 }
 
@@ -498,6 +524,7 @@ fetch_lab_kernel() {
 }
 
 clean_up() {
+	if [ $mode = giving_back ]; then give_outputs_to_owner; fi
 	allow_service_starts
 	if [ -n "$new_node" ]; then
 		rm -rf -- "$new_node"
@@ -514,18 +541,22 @@ main() {
 		return
 	fi
 
-	check_system
+	if [ $mode != giving_back ]; then check_system; fi
 	cd -- "$here"
 	trap clean_up EXIT
 	trap 'exit 130' INT TERM HUP
+	if [ $mode = giving_back ]; then
+		"${to_run[@]}"
+		return
+	fi
 	if [ $mode = for_lab ]; then
 		install_packages "${LAB_PACKAGES[@]}"
 		fetch_lab_kernel
 		return
 	fi
 	if [ $mode = for_tests ]; then
+		check_libbpf "$(find_installed libbpf-dev)"
 		install_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
-		check_libbpf
 		provide_node
 		check_caller_node
 		install_node_packages
@@ -534,8 +565,8 @@ main() {
 
 	check_kernel
 	check_prefix
+	check_libbpf "$(find_installed libbpf-dev)"
 	install_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}"
-	check_libbpf
 	provide_node
 	install_node_packages
 	if ! $has_said; then say 'system packages, Node.js and npm packages are all there'; fi

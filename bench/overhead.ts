@@ -5,6 +5,7 @@ import { listServices } from '../src/system/services.js'
 import { resolveTarget } from '../src/system/target.js'
 import { createUsageMeter, type Usage } from '../src/system/usage.js'
 import { type ProbeCost, prepareEmptyProbes, timeProbes } from './attached.js'
+import { judge } from './limits.js'
 import { type Load, type RunningTaut, runLoad, startMemcached, startTaut, stopTauts } from './processes.js'
 import { estimateRatio, type Interval } from './ratio.js'
 
@@ -166,14 +167,28 @@ const formatInterval = ({ estimate, low, high, pairs }: Interval): string =>
 const formatProbe = ({ program, point, runs, ns }: ProbeCost): string =>
   `  ${program.padEnd(20)} ${point.padEnd(26)} ${runs.toFixed(2).padStart(6)} ${(runs === 0 ? '-' : ns.toFixed(0)).padStart(6)}`
 
+/** By the kernel's account, which its own timing is part of. */
+const sumProbes = (probes: readonly ProbeCost[]): number =>
+  probes.reduce((sum, { runs, ns }) => sum + (runs === 0 ? 0 : runs * ns), 0)
+
+/** What measuring may cost at most. */
+const judgeAll = (taut: Interval, agent: Usage | null) =>
+  [
+    { what: 'throughput', found: taut.estimate, low: taut.low, high: taut.high, atLeast: 0.9 },
+    { what: '% of a core for taut itself', found: agent?.cpuPercent ?? Number.NaN, atMost: 1 },
+    { what: 'MB for taut itself', found: (agent?.rssBytes ?? Number.NaN) / 1e6, atMost: 100 },
+  ].map(judge)
+
 try {
   const pairs = Number(values.pairs)
   const { taut, empty, probes } = await compareThroughput(pairs)
   const halfLoad = await compareHalfLoad(pairs)
   const agent = await watchAgent()
+  const bpfNs = sumProbes(probes)
+  const limits = judgeAll(taut, agent)
   if (values.json) {
     process.stdout.write(
-      `${JSON.stringify({ throughput: taut, empty, half_load_p99: halfLoad, probes, agent })}\n`,
+      `${JSON.stringify({ throughput: taut, empty, half_load_p99: halfLoad, probes, bpf_ns_per_request: bpfNs, agent, limits })}\n`,
     )
   } else {
     process.stdout.write(
@@ -185,6 +200,9 @@ try {
         `taut itself at one refresh a second: ${agent?.cpuPercent.toFixed(2)} % of a core, ${((agent?.rssBytes ?? 0) / 1e6).toFixed(0)} MB`,
         'each probe, timed by the kernel, which adds to it:        runs a request, ns a run',
         ...probes.map(formatProbe),
+        `all of them together: ${bpfNs.toFixed(0)} ns a request`,
+        'limits:',
+        ...limits.map(({ text }) => `  ${text}`),
         '',
       ].join('\n'),
     )

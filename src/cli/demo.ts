@@ -8,7 +8,7 @@ import { createDurationOption } from './duration.js'
 import { EXIT } from './failure.js'
 import { listenForInterrupt } from './interrupt.js'
 import { showLive } from './live.js'
-import { printMeasurement, refreshUntil } from './measure.js'
+import { printMeasurement, refreshUntil, tellRefused } from './measure.js'
 import { requirePermission } from './permission.js'
 
 type DemoOptions = BtfArguments & { for: number; json?: boolean }
@@ -43,6 +43,7 @@ const summarize = async (port: number, options: DemoOptions, types: KernelTypes)
     `taut: a key-value service on port ${port} answers ${LOAD.rate} requests a second, measuring for ${options.for} s\n`,
   )
   using session = await Session.start(await chooseTarget({ port }, types), types)
+  tellRefused(session)
   await refreshUntil(session, options.for * 1000, interrupt.signal)
   printMeasurement(await session.stop(), options)
   if (interrupt.signal.aborted) process.exitCode = EXIT.interrupted

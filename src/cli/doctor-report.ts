@@ -10,24 +10,29 @@ export type Check = { name: string; ok: boolean; detail: string; remedy: string 
 export type Findings = {
   host: Host
   checks: readonly Check[]
+  /** Of the probes themselves; empty where they could not be tried. */
+  loads: readonly Check[]
   support: readonly Support[] | null
   overheads: readonly Support[]
 }
 
 const MARK_WIDTH = 5
-const CHECK_WIDTH = 14
+const CHECK_WIDTH = 16
 const POINT_WIDTH = 28
 /** A text that is broken into shorter lines than this goes below its name. */
 const SHORTEST_LINE = 30
 
 /** The findings for people, ending in a line break. Fits the columns down to 40. */
-export const formatDoctor = ({ host, checks, support, overheads }: Findings, columns: number): string => {
+export const formatDoctor = (
+  { host, checks, loads, support, overheads }: Findings,
+  columns: number,
+): string => {
   const width = reportWidth(columns)
   const title = `taut ${VERSION} on Linux ${host.kernel} (${host.architecture}), ${host.cpus} CPUs`
   const lines = [
     ...wrap(title, width),
     '',
-    ...checks.flatMap(check => formatCheck(check, width)),
+    ...[...checks, ...loads].flatMap(check => formatCheck(check, width)),
     '',
     ...(support === null
       ? ['The probes can not be tried before that.']
@@ -39,8 +44,10 @@ export const formatDoctor = ({ host, checks, support, overheads }: Findings, col
 }
 
 /** What to do about a probe that this kernel does not take. */
-export const remedyOf = ({ since }: Support['probe']): string =>
-  since === undefined ? 'a kernel with this tracepoint' : `Linux ${since} or newer`
+export const remedyOf = ({ since, point }: Support['probe']): string => {
+  if (since !== undefined) return `Linux ${since} or newer`
+  return `a kernel with this ${point.startsWith('iter/') ? 'iterator' : 'tracepoint'}`
+}
 
 const formatCheck = ({ name, ok, detail, remedy }: Check, width: number): string[] => [
   ...formatRow(formatHead(ok, name, CHECK_WIDTH), detail, width),

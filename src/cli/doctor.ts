@@ -1,14 +1,20 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { BpfError, hasKernelBtf, listPrograms } from 'libbpf-ts'
+import { findMismatch } from '../probes/architecture.js'
 import { BTF_SOURCES } from '../probes/kernel-types.js'
+import { type Loading, type Purpose, tryLoading } from '../probes/loading.js'
 import { probeOverheadSupport } from '../probes/overheads.js'
+import { classifyRefusal, type Refusal } from '../probes/refusal.js'
 import { findMissing, probeSupport, type Support } from '../probes/support.js'
 import { listWaitSyscalls } from '../probes/syscalls.js'
 import { describeHost } from '../system/host.js'
+import { printable } from '../text/printable.js'
 import { VERSION } from '../version.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { type Check, formatDoctor, remedyOf } from './doctor-report.js'
+import { checkTools } from './doctor-tools.js'
+import { explain, listLastLines } from './explain.js'
 import { EXIT } from './failure.js'
 import { listMissingCapabilities } from './permission.js'
 import { terminalColumns } from './terminal.js'
@@ -21,12 +27,22 @@ export const addDoctor = (program: Command): void => {
     .action(doctor)
 }
 
-const doctor = ({ json, btf }: BtfArguments & { json?: boolean }): void => {
+const doctor = (options: BtfArguments & { json?: boolean }): void => {
+  const { json, btf } = options
   const host = describeHost()
-  const checks = [checkPermission(), checkBpf(), checkBtf(btf), checkJit(), checkArchitecture()]
+  const checks = [
+    checkPermission(),
+    checkBpf(),
+    checkBtf(btf),
+    checkJit(),
+    checkArchitecture(),
+    ...checkTools(),
+  ]
   const kind = btf === undefined ? 'tp_btf' : 'raw_tp'
-  const canProbe = checks.slice(0, 3).every(({ ok }) => ok)
+  const canProbe = isUnhindered(checks)
   const support = canProbe ? probeSupport(kind) : null
+  const loadings = support === null ? [] : tryLoading(pickKernelTypes(options), support)
+  const loads = loadings.map(checkLoading)
   const overheads = canProbe ? probeOverheadSupport(kind) : []
   if (json) {
     process.stdout.write(
@@ -36,22 +52,59 @@ const doctor = ({ json, btf }: BtfArguments & { json?: boolean }): void => {
         host,
         kernel: host.kernel,
         checks,
+        loads: canProbe ? loads : null,
         probes: support?.map(describeProbe) ?? null,
         overhead_probes: canProbe ? overheads.map(describeProbe) : null,
       })}\n`,
     )
   } else {
-    process.stdout.write(formatDoctor({ host, checks, support, overheads }, terminalColumns(process.stdout)))
+    process.stdout.write(
+      formatDoctor({ host, checks, loads, support, overheads }, terminalColumns(process.stdout)),
+    )
   }
-  process.exitCode = chooseExitCode(checks, support)
+  process.exitCode = chooseExitCode(checks, support, loadings)
 }
 
-const chooseExitCode = (checks: readonly Check[], support: readonly Support[] | null): number => {
+/** Without the JIT it is slower, and works; and what was built runs without the compilers. */
+const DISPENSABLE: readonly string[] = ['jit', 'clang', 'gcc']
+
+const isUnhindered = (checks: readonly Check[]): boolean =>
+  checks.every(({ ok, name }) => ok || DISPENSABLE.includes(name))
+
+const chooseExitCode = (
+  checks: readonly Check[],
+  support: readonly Support[] | null,
+  loadings: readonly Loading[],
+): number => {
   if (!checks[0]?.ok) return EXIT.forbidden
   const isMissing = support === null || findMissing(support, 'tcp') !== null
-  // Without the JIT it is slower, and works.
-  const isHindered = checks.some(({ ok, name }) => !ok && name !== 'jit')
-  return isMissing || isHindered ? EXIT.unsupported : EXIT.done
+  if (isMissing || !isUnhindered(checks)) return EXIT.unsupported
+  const error = loadings.find(({ purpose }) => purpose === 'tcp')?.error ?? null
+  return error === null ? EXIT.done : explain(error).exitCode
+}
+
+/** What the probes are for, and what is to be had without them. */
+const PURPOSES: Readonly<Record<Purpose, string>> = {
+  tcp: 'of TCP services are loaded',
+  udp: 'of UDP services are loaded',
+  clients: 'of requests that clients here send are loaded',
+  overheads: 'of the socket API are loaded',
+  traffic: 'that count traffic, to choose a service by, are loaded',
+}
+
+const REMEDIES: Readonly<Record<Refusal, string>> = {
+  forbidden: 'root, and no container or kernel lockdown that forbids it',
+  exhausted: 'more memory free, or more open files (ulimit -n)',
+  unsupported: 'another kernel; and please report this one, with these lines',
+}
+
+/** Tells of the probes themselves, made for one purpose, whether the kernel takes them. */
+export const checkLoading = ({ purpose, error }: Loading): Check => {
+  const name = `load ${purpose}`
+  if (error === null) return { name, ok: true, detail: `the probes ${PURPOSES[purpose]}`, remedy: null }
+  const isRefusal = error instanceof BpfError
+  const detail = [error.message, ...(isRefusal ? listLastLines(error) : [])].map(printable).join('; ')
+  return { name, ok: false, detail, remedy: REMEDIES[isRefusal ? classifyRefusal(error) : 'unsupported'] }
 }
 
 const checkPermission = (): Check => {
@@ -116,11 +169,13 @@ const checkJit = (): Check => {
 }
 
 const checkArchitecture = (): Check => {
-  const ok = listWaitSyscalls(process.arch) !== null
+  const mismatch = findMismatch()
+  const isKnown = listWaitSyscalls(process.arch) !== null
+  const ok = isKnown && mismatch === null
   return {
     name: 'architecture',
     ok,
-    detail: ok ? process.arch : `the system calls of ${process.arch} are not known`,
+    detail: ok ? process.arch : (mismatch ?? `the system calls of ${process.arch} are not known`),
     remedy: ok ? null : 'x86-64, arm64 or 32-bit ARM',
   }
 }

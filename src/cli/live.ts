@@ -5,6 +5,7 @@ import { Session } from '../probes/session.js'
 import { TrafficMeter } from '../probes/traffic.js'
 import { listServices, type Service } from '../system/services.js'
 import { createTarget, type Target, type TargetOptions } from '../system/target.js'
+import { isSameService } from '../tui/cursor.js'
 import { openLiveScreen } from '../tui/live.js'
 import type { LiveService } from '../tui/model.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
@@ -12,6 +13,7 @@ import { createBudgetOption } from './budget-option.js'
 import { chooseTarget, findTargets } from './choose-target.js'
 import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt, sleep } from './interrupt.js'
+import { tellRefused } from './measure.js'
 import { requirePermission } from './permission.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { hasColor } from './terminal.js'
@@ -49,6 +51,7 @@ const streamDocuments = async (
 ): Promise<void> => {
   const { signal } = listenForInterrupt()
   using session = await Session.start(await chooseTarget(options, types), types, budget)
+  tellRefused(session)
   while (!signal.aborted) {
     await sleep(REFRESH_MS, signal)
     if (signal.aborted) break
@@ -99,7 +102,7 @@ class LiveView {
       output: process.stdout,
       color: hasColor(process.stdout),
       onChoose: chosen => this.#choose(chosen),
-      onQuit: () => this.#quit.abort(),
+      onQuit: isInterrupt => this.#quit.abort(isInterrupt),
     })
     try {
       for (let turn = 0; !this.#quit.signal.aborted; turn++) {
@@ -113,11 +116,11 @@ class LiveView {
       this.#traffic.close()
       this.#session?.close()
     }
-    if (interrupt.signal.aborted) process.exitCode = EXIT.interrupted
+    if (interrupt.signal.aborted || this.#quit.signal.reason === true) process.exitCode = EXIT.interrupted
   }
 
   #choose(chosen: LiveService): void {
-    const found = this.#services.find(({ service }) => isSame(chosen, service))
+    const found = this.#services.find(({ service }) => isSameService(chosen, service))
     if (found === undefined) return
     const { service } = found
     this.#wanted = this.#target(service)
@@ -174,6 +177,7 @@ class LiveView {
     return {
       services: this.#services.map(({ service, rate }) => ({
         ...nameOf(service),
+        netns: service.netns,
         readsPerSecond: rate,
         chosen: traced?.netns === service.netns && traced.ports.includes(service.port),
       })),
@@ -186,6 +190,3 @@ class LiveView {
 }
 
 const nameOf = ({ port, protocol, comm, pid }: Service): NamedService => ({ port, protocol, comm, pid })
-
-const isSame = (chosen: LiveService, service: Service): boolean =>
-  chosen.port === service.port && chosen.pid === service.pid

@@ -1,7 +1,5 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
-import { BpfError } from 'libbpf-ts'
-import { UnsupportedError } from '../probes/unsupported.js'
 import { printable } from '../text/printable.js'
 import { VERSION } from '../version.js'
 import { addAdvise } from './advise.js'
@@ -10,7 +8,8 @@ import { addCompare } from './compare.js'
 import { addDefaultCommand } from './default-command.js'
 import { addDemo } from './demo.js'
 import { addDoctor } from './doctor.js'
-import { EXIT, Failure } from './failure.js'
+import { explain } from './explain.js'
+import { EXIT } from './failure.js'
 import { addLive } from './live.js'
 import { addMeasure } from './measure.js'
 import { addProfiles } from './profiles.js'
@@ -65,24 +64,6 @@ const refuseArguments = (command: Command): void => {
   command.error(`error: ${command.name()} takes ${takes}, not '${extra}'`)
 }
 
-/** Gives the exit code and the message of whatever ended a command. */
-const explain = (error: unknown): { exitCode: number; message: string } => {
-  if (error instanceof Failure) return { exitCode: error.exitCode, message: error.message }
-  if (error instanceof UnsupportedError) {
-    return { exitCode: EXIT.unsupported, message: `${error.message} (try: taut doctor)` }
-  }
-  if (error instanceof BpfError) {
-    const isForbidden = error.code === 'EPERM' || error.code === 'EACCES'
-    return isForbidden
-      ? { exitCode: EXIT.forbidden, message: `${error.message} (try: sudo taut …, and taut doctor)` }
-      : {
-          exitCode: EXIT.unsupported,
-          message: `this kernel refuses the probes: ${error.message} (try: taut doctor)`,
-        }
-  }
-  return { exitCode: EXIT.failed, message: error instanceof Error ? error.message : String(error) }
-}
-
 // Whoever reads us has seen enough, as head does: nothing is left to do, and nothing to complain about.
 process.stdout.on('error', error => {
   if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done)
@@ -96,8 +77,9 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage
   } else {
-    const { exitCode, message } = explain(error)
+    const { exitCode, message, details } = explain(error)
     process.stderr.write(`taut: ${printable(message)}\n`)
+    for (const line of details) process.stderr.write(`  ${printable(line)}\n`)
     if (isDebug) console.error(error)
     process.exitCode = exitCode
   }

@@ -2,6 +2,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { MeasureDocument } from '../latency/document.js'
 import { Session } from '../probes/session.js'
+import { printable } from '../text/printable.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { createBudgetOption } from './budget-option.js'
 import { chooseTarget, findClientTarget } from './choose-target.js'
@@ -45,10 +46,17 @@ const measure = async (options: MeasureOptions): Promise<void> => {
       ? await chooseTarget(pickTarget(options), types)
       : findClientTarget(options.to, options.netns)
   using session = await Session.start(target, types, options.budget)
+  tellRefused(session)
   if (options.readyFile !== undefined) writeReadyFile(options.readyFile)
   await refreshUntil(session, options.for * 1000, interrupt.signal)
   printMeasurement(await session.stop(), options)
   if (interrupt.signal.aborted) process.exitCode = EXIT.interrupted
+}
+
+/** Says what the documents of a session will lack because the kernel refuses it. */
+export const tellRefused = ({ refused }: Session): void => {
+  if (refused !== null)
+    process.stderr.write(`taut: there will be no overheads of the socket API: ${printable(refused)}\n`)
 }
 
 /** Waits for milliseconds or the signal; refreshes every second, twice at least. */

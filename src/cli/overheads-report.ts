@@ -7,11 +7,12 @@ const LABEL = 15
 const MOST_SYSCALLS = 4
 
 /**
- * The five overheads of the socket API for people, a line or more each, with what could be measured of them; no lines
- * when nothing was sampled.
+ * The five overheads of the socket API for people, a line or more each, with what could be measured of them; when nothing was
+ * sampled, why. No lines when there were no requests in the sample.
  */
 export const formatOverheads = (overheads: Overheads, width: number): string[] => {
-  const { sample } = overheads
+  const { sample, reason } = overheads
+  if (reason !== null) return wrap(`The socket API: not sampled, ${printable(reason)}.`, width)
   if (sample === null || sample.requests === 0) return []
   const heading = `The socket API, a request (a sample of ${formatCount(sample.requests)}):`
   const lines = [

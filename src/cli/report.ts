@@ -28,12 +28,13 @@ export const formatReport = (document: MeasureDocument, { columns, color }: Repo
           formatPercentiles(document, width),
           formatStages(document, width, style),
           formatDominant(document, width, style),
-          formatOverheads(document.overheads, width),
+          document.target.role === 'client' ? [] : formatOverheads(document.overheads, width),
         ]
   const lines = [
     ...sections.filter(section => section.length > 0),
     [
       ...formatLosses(document, width, style),
+      ...formatService(document, width),
       ...formatCost(document, width),
       ...formatDepth(document, width, style),
     ],
@@ -155,6 +156,15 @@ const formatLosses = (document: MeasureDocument, width: number, style: Style): s
     ...(document.undivided === 0 ? [] : wrap(undivided, width)),
   ]
 }
+
+/** No line where none of the service's processes is known. */
+const formatService = ({ service }: MeasureDocument, width: number): string[] =>
+  service.cpu_percent === null || service.rss_bytes === null
+    ? []
+    : wrap(
+        `The service took ${service.cpu_percent.toFixed(1)} % of a core and ${formatBytes(service.rss_bytes)} of memory.`,
+        width,
+      )
 
 const formatCost = ({ cost }: MeasureDocument, width: number): string[] => {
   const kernel = cost.bpf_ns_per_request

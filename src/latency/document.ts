@@ -34,6 +34,9 @@ export type Cost = {
   budget_percent: number | null
 }
 
+/** The CPU of the service's processes, as a percentage of one core, and their resident memory; null where none is known. */
+export type ServiceUsage = { cpu_percent: number | null; rss_bytes: number | null }
+
 /** How many requests were followed through their stages, and what share of all that is; null without requests. */
 export type DepthDocument = { requests: number; share: number | null }
 
@@ -117,6 +120,7 @@ export type MeasureDocument = {
   overheads: Overheads
   locality: LocalityDocument[]
   idle_exits: IdleExitDocument[]
+  service: ServiceUsage
   cost: Cost
   exemplars: ExemplarDocument[]
 }
@@ -132,14 +136,16 @@ export type Measurement = {
   seconds: number
   inFlight: number
   counts: Counts
-  overheads: OverheadSample | null
+  /** The sample, or why there is none. */
+  overheads: OverheadSample | string
+  service: ServiceUsage
   cost: Cost
   exemplars: Exemplar[]
 }
 
 /** Builds the document of one measurement; throws RangeError when the start is not a valid date. */
 export const measureDocument = (measurement: Measurement): MeasureDocument => {
-  const { counts, overheads, cost } = measurement
+  const { counts, overheads, service, cost } = measurement
   const { requests, deep, total, stages, tail } = breakdown(counts)
   const order = STAGES_OF[measurement.target.role]
   return {
@@ -171,6 +177,7 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     overheads: describeOverheads(counts, overheads),
     locality: listLocality(counts),
     idle_exits: listIdleExits(counts),
+    service: { cpu_percent: roundKnown(service.cpu_percent), rss_bytes: service.rss_bytes },
     cost: {
       bpf_ns_per_request: roundKnown(cost.bpf_ns_per_request),
       agent_cpu_percent: roundKnown(cost.agent_cpu_percent),

@@ -31,6 +31,8 @@ export type Overheads = {
   events_per_wakeup: number | null
   ready_to_return_us: number | null
   sample: SampleDocument | null
+  /** Why there is no sample; null where there is one. */
+  reason: string | null
 }
 
 /** One system call in a sample; `cpuNs` is of those that returned. */
@@ -66,8 +68,16 @@ export type OverheadSample = Record<(typeof OVERHEAD_SUMS)[number], number> & {
   syscalls: SyscallUse[]
 }
 
-/** Gives the overheads: the share of one CPU from the counts of all requests; the others from a sample, null without one. */
-export const describeOverheads = (counts: Counts, sample: OverheadSample | null): Overheads => ({
+/**
+ * Gives the overheads: the share of one CPU from the counts of all requests; the others from a sample, or null and why there is
+ * none.
+ */
+export const describeOverheads = (counts: Counts, sample: OverheadSample | string): Overheads =>
+  typeof sample === 'string'
+    ? { ...describeSample(counts, null), reason: sample }
+    : { ...describeSample(counts, sample), reason: null }
+
+const describeSample = (counts: Counts, sample: OverheadSample | null): Omit<Overheads, 'reason'> => ({
   syscalls_per_request: sample && sumCalls(sample),
   packet_ns: sample && divide(sample.rx_ns, sample.packets),
   same_cpu_share: roundKnown(perDeepRequest(counts.sameCpu, counts)),

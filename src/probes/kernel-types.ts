@@ -1,6 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { BpfError, BpfObject, hasKernelBtf, type TracepointKind } from 'libbpf-ts'
+import { findMismatch, kernelArchitecture } from './architecture.js'
+import { classifyRefusal } from './refusal.js'
 import { UnsupportedError } from './unsupported.js'
 
 /**
@@ -37,9 +39,11 @@ const ARCHITECTURES = ['an unknown architecture', 'x64', 'arm64', 'arm']
 
 /**
  * Gives where the types come from: the file if there is one, or else the kernel. Throws a BtfFileError when the file is not
- * this kernel's, an UnsupportedError when there is neither, and libbpf-ts's BpfError.
+ * this kernel's, an UnsupportedError when there is neither or this program is of another size than the kernel, and libbpf-ts's BpfError.
  */
 export const findKernelTypes = (file?: string): KernelTypes => {
+  const mismatch = findMismatch()
+  if (mismatch !== null) throw new UnsupportedError(mismatch)
   if (file !== undefined) return { kind: 'raw_tp', file, registersOffset: checkFile(file) }
   if (!hasKernelBtf()) {
     throw new UnsupportedError(`the kernel has no BTF in /sys/kernel/btf/vmlinux; it takes ${BTF_SOURCES}`)
@@ -67,8 +71,10 @@ const checkFile = (file: string): number => {
   const distance = read('distance')
   if (distance === 0)
     throw new UnsupportedError('no system call reached its tracepoint raw_syscalls/sys_enter')
-  if (architecture !== process.arch) {
-    throw new BtfFileError(`${file} is of a kernel for ${architecture}, and this one is for ${process.arch}`)
+  if (architecture !== kernelArchitecture()) {
+    throw new BtfFileError(
+      `${file} is of a kernel for ${architecture}, and this one is for ${kernelArchitecture()}`,
+    )
   }
   if (!read('is_task_right') || !read('is_call_right') || distance < 0 || distance > MAX_STACK) {
     throw new BtfFileError(
@@ -102,7 +108,7 @@ const openFor = (file: string): BpfObject => {
     return object.load()
   } catch (error) {
     object.close()
-    if (!(error instanceof BpfError) || error.code === 'EPERM' || error.code === 'EACCES') throw error
+    if (!(error instanceof BpfError) || classifyRefusal(error) !== 'unsupported') throw error
     throw new BtfFileError(
       `${file} does not tell what the probes need: ${error.message} (try ${BTF_SOURCES})`,
       {

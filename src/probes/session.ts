@@ -11,10 +11,10 @@ import { createUsageMeter, type Usage } from '../system/usage.js'
 import { VERSION } from '../version.js'
 import { Budget } from './budget.js'
 import { CostMeter } from './cost-meter.js'
+import { ForbiddenError } from './forbidden.js'
 import type { KernelTypes } from './kernel-types.js'
 import { OverheadSampler } from './overhead-sampler.js'
 import { Tracer } from './tracer.js'
-import { UnsupportedError } from './unsupported.js'
 
 /** Of the requests that are not slow, so many a second become exemplars. */
 const ORDINARY_EXEMPLARS = 16
@@ -30,8 +30,10 @@ export class Session implements Disposable {
   readonly target: Target
   readonly #tracer: Tracer
   readonly #overheads: OverheadSampler | null
-  readonly #intervalUsage = createUsageMeter()
-  readonly #wholeUsage = createUsageMeter()
+  /** What the kernel says of the probes that sample overheads; null where it takes them, or they are not wanted. */
+  readonly refused: string | null
+  readonly #interval: Meters
+  readonly #whole: Meters
   readonly #host = describeHost()
   readonly #id = randomUUID()
   readonly #startedAt = new Date()
@@ -49,24 +51,27 @@ export class Session implements Disposable {
   private constructor(
     target: Target,
     tracer: Tracer,
-    overheads: OverheadSampler | null,
+    overheads: OverheadSampler | string | null,
     budget: Budget | null,
   ) {
     this.target = target
     this.#tracer = tracer
-    this.#overheads = overheads
+    this.#overheads = typeof overheads === 'string' ? null : overheads
+    this.refused = typeof overheads === 'string' ? overheads : null
+    this.#interval = createMeters(target)
+    this.#whole = createMeters(target)
     this.#budget = budget
     this.#last = { cumulative: emptyCounts(), at: this.#startedAt, ms: this.#startedMs }
   }
 
   /**
    * Attaches the probes; every request that begins from here on is measured. With a budget, which is a share of all CPUs'
-   * time, fewer of them in depth if that costs more. Throws as Tracer.start does, and UnsupportedError for a budget where
-   * what the probes take can't be known.
+   * time, fewer of them in depth if that costs more. Throws as Tracer.start does, and ForbiddenError for a budget where
+   * this process may not know what the probes take.
    */
   static async start(target: Target, types: KernelTypes, budget?: number): Promise<Session> {
     if (budget !== undefined && !Tracer.canMeasureCost())
-      throw new UnsupportedError('timing the probes, for a budget, takes CAP_SYS_ADMIN (try as root)')
+      throw new ForbiddenError('timing the probes, for a budget, takes CAP_SYS_ADMIN')
     // Before the tracer counts: what it counted meanwhile would lie before the session's first second.
     // They are about what a service does.
     const overheads = target.role === 'client' ? null : loadOverheads(target, types)
@@ -79,8 +84,8 @@ export class Session implements Disposable {
     // Nothing is lost when reading comes late, but the service would be late if it had to wait for the reader.
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
     session.#tracer.chooseExemplars(Number.MAX_SAFE_INTEGER, 1)
-    await session.#wholeUsage([process.pid])
-    await session.#intervalUsage([process.pid])
+    await session.#whole()
+    await session.#interval()
     return session
   }
 
@@ -120,7 +125,7 @@ export class Session implements Disposable {
         startedAt: last.at,
         seconds: (now.ms - last.ms) / 1000,
       },
-      await this.#intervalUsage([process.pid]),
+      await this.#interval(),
       this.#lastCost,
     )
   }
@@ -132,7 +137,7 @@ export class Session implements Disposable {
     this.#keepExemplars()
     return this.#document(
       { counts, cumulative: counts, startedAt: this.#startedAt, seconds },
-      await this.#wholeUsage([process.pid]),
+      await this.#whole(),
       this.#cost.share,
     )
   }
@@ -154,6 +159,12 @@ export class Session implements Disposable {
     )
   }
 
+  #explainNoOverheads(): string {
+    if (this.target.role === 'client') return 'they are of services, and not of clients'
+    if (this.refused !== null) return this.refused
+    return this.#budget === null ? 'there was no time for a sample' : 'the budget left no room for a sample'
+  }
+
   #keepExemplars(): void {
     this.#exemplars = [...this.#exemplars, ...this.#tracer.drainExemplars()]
       .sort((a, b) => Number(b.totalNs - a.totalNs))
@@ -162,7 +173,7 @@ export class Session implements Disposable {
 
   #document(
     { counts, cumulative, startedAt, seconds }: Interval,
-    agent: Usage | null,
+    { agent, service: usage }: Usages,
     machineShare: number | null,
   ): MeasureDocument {
     const { role, ports, service } = this.target
@@ -182,7 +193,8 @@ export class Session implements Disposable {
       seconds,
       inFlight: countInFlight(cumulative),
       counts,
-      overheads: this.#overheads?.read() ?? null,
+      overheads: this.#overheads?.read() ?? this.#explainNoOverheads(),
+      service: { cpu_percent: usage?.cpuPercent ?? null, rss_bytes: usage?.rssBytes ?? null },
       cost: {
         bpf_ns_per_request: this.#cost.bpfNsPerRequest,
         agent_cpu_percent: agent?.cpuPercent ?? null,
@@ -195,21 +207,34 @@ export class Session implements Disposable {
   }
 }
 
-/** Null where the kernel refuses them: a breakdown without overheads is better than none. */
-const loadOverheads = (target: Target, types: KernelTypes): OverheadSampler | null => {
+/** What taut itself and the service took since the last time; null of processes that are gone. */
+type Usages = { agent: Usage | null; service: Usage | null }
+type Meters = () => Promise<Usages>
+
+const createMeters = ({ pids }: Target): Meters => {
+  const [readAgent, readService] = [createUsageMeter(), createUsageMeter()]
+  return async () => ({ agent: await readAgent([process.pid]), service: await readService(pids) })
+}
+
+/** Gives why where the kernel refuses them: a breakdown without overheads is better than none. */
+const loadOverheads = (target: Target, types: KernelTypes): OverheadSampler | string => {
   try {
     return new OverheadSampler(target, types)
   } catch (error) {
-    if (error instanceof BpfError) return null
+    if (error instanceof BpfError) return `the kernel refuses their probes: ${error.message}`
     throw error
   }
 }
 
-const startTracer = (target: Target, types: KernelTypes, overheads: OverheadSampler | null): Tracer => {
+const startTracer = (
+  target: Target,
+  types: KernelTypes,
+  overheads: OverheadSampler | string | null,
+): Tracer => {
   try {
     return Tracer.start(target, types)
   } catch (error) {
-    overheads?.close()
+    if (typeof overheads !== 'string') overheads?.close()
     throw error
   }
 }

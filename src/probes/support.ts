@@ -1,4 +1,4 @@
-import { type BpfObject, type Program, probeAttach } from 'libbpf-ts'
+import { type BpfObject, type Program, probeAttach, probeIter } from 'libbpf-ts'
 import type { Role, StageName } from '../latency/stages.js'
 import type { Protocol } from '../system/sockets.js'
 import type { Target } from '../system/target.js'
@@ -427,6 +427,6 @@ export const describePoint = ({ point, since }: Probe): string =>
 /** Gives why this kernel does not take a program of a kind at a point, found by trying; null when it does. */
 export const findObstacle = (point: string, kind: ProbeKind): string | null => {
   const [group, name = ''] = point.split('/')
-  // Iterators are as old as the program type of all the others, and libbpf-ts has no probe for them.
-  return group === 'iter' ? null : (probeAttach(name, kind).reason ?? null)
+  const { reason } = group === 'iter' ? probeIter(name) : probeAttach(name, kind)
+  return reason ?? null
 }

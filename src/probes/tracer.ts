@@ -75,6 +75,19 @@ export class Tracer implements Disposable {
 
   /** Loads and attaches; throws UnsupportedError when the kernel lacks what is needed, or libbpf-ts's BpfError. */
   static start(target: Target, types: KernelTypes): Tracer {
+    const tracer = Tracer.load(target, types)
+    try {
+      tracer.#attach(target)
+      if (types.kind === 'raw_tp') enterThreads(tracer.#object.map('threads'), target.pids)
+      return tracer
+    } catch (error) {
+      tracer.close()
+      throw error
+    }
+  }
+
+  /** Loads the probes and attaches none, which is enough to know what the verifier says; throws as `start` does. */
+  static load(target: Target, types: KernelTypes): Tracer {
     const { pids, service } = target
     const { protocol } = service
     const syscalls = listWaitSyscalls(process.arch)
@@ -94,10 +107,7 @@ export class Tracer implements Disposable {
       const programs = choosePrograms(object, types.kind, target, hasCards ? [] : ['irq_handler_entry'])
       object.variable('follows_syscalls').set(programs.some(({ name }) => name === 'sys_enter'))
       loadOnly(object, programs)
-      const tracer = new Tracer(object, programs, cpus)
-      tracer.#attach(target)
-      if (types.kind === 'raw_tp') enterThreads(object.map('threads'), pids)
-      return tracer
+      return new Tracer(object, programs, cpus)
     } catch (error) {
       object.close()
       throw error

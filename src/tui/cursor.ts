@@ -1,14 +1,17 @@
 import type { LiveService } from './model.js'
 
-const isSame = (a: LiveService, b: LiveService): boolean =>
-  a.port === b.port && a.protocol === b.protocol && a.pid === b.pid
+/** Whether two entries of lists that were made at different times are of the same service. */
+export const isSameService = (
+  a: Pick<LiveService, 'netns' | 'port' | 'protocol' | 'pid'>,
+  b: Pick<LiveService, 'netns' | 'port' | 'protocol' | 'pid'>,
+): boolean => a.netns === b.netns && a.port === b.port && a.protocol === b.protocol && a.pid === b.pid
 
 /** Where the cursor belongs when the list changes: on the service it was on, and at first on the one being traced. */
 export const followService = (services: LiveService[], before: LiveService | undefined): number => {
   const wanted =
     before === undefined
       ? services.findIndex(service => service.chosen)
-      : services.findIndex(service => isSame(service, before))
+      : services.findIndex(service => isSameService(service, before))
   return Math.max(0, wanted)
 }
 

@@ -17,8 +17,8 @@ export type LiveScreenOptions = {
   color: boolean
   /** Called when a service is to be traced. */
   onChoose: (service: LiveService) => void
-  /** Called once when the person or a signal wants to end; the screen is restored by then. */
-  onQuit: () => void
+  /** Called once when the person or a signal wants to end, Ctrl-C being an interrupt too; the screen is restored by then. */
+  onQuit: (isInterrupt: boolean) => void
 }
 
 /** An open live screen. */
@@ -56,7 +56,7 @@ export const openLiveScreen = ({ input, output, color, onChoose, onQuit }: LiveS
   })
   // Blessed ends the process on these signals when nobody else listens, before anything could be undone.
   for (const signal of SIGNALS) {
-    process.on(signal, quit)
+    process.on(signal, interrupt)
   }
 
   const box = blessed.box({ parent: screen, top: 0, left: 0, width: '100%', height: '100%', wrap: false })
@@ -86,15 +86,19 @@ export const openLiveScreen = ({ input, output, color, onChoose, onQuit }: LiveS
     isOpen = false
     screen.destroy()
     for (const signal of SIGNALS) {
-      process.removeListener(signal, quit)
+      process.removeListener(signal, interrupt)
     }
   }
 
-  function quit(): void {
+  function quit(isInterrupt: boolean): void {
     if (isOpen) {
       close()
-      onQuit()
+      onQuit(isInterrupt)
     }
+  }
+
+  function interrupt(): void {
+    quit(true)
   }
 
   const move = (lines: number): void => {
@@ -130,7 +134,8 @@ export const openLiveScreen = ({ input, output, color, onChoose, onQuit }: LiveS
   onKey(['?'], () => {
     view.helpFrom = view.helpFrom === null ? 0 : null
   })
-  screen.key(['q', 'C-c'], quit)
+  screen.key(['q'], () => quit(false))
+  screen.key(['C-c'], interrupt)
   screen.on('resize', draw)
   draw()
 

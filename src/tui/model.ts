@@ -2,6 +2,8 @@ import type { MeasureDocument, NamedService } from '../latency/document.js'
 
 /** A listening service as the live screen lists it; rates are null where they can not be told. */
 export type LiveService = NamedService & {
+  /** The inode of its network namespace: in several of them, the same port may be taken. */
+  netns: number
   readsPerSecond: number | null
   /** Whether this is the service being traced. */
   chosen: boolean

@@ -1,6 +1,6 @@
 import type { MeasureDocument, NamedService } from '../latency/document.js'
 import type { Style } from '../text/style.js'
-import { formatCount, formatDuration, formatShort } from '../text/units.js'
+import { formatBytes, formatCount, formatDuration, formatShort } from '../text/units.js'
 import { alignLeft, cut } from '../text/width.js'
 import { nameOf } from './services.js'
 
@@ -21,8 +21,17 @@ export const composeSummary = (
   }
 
   const rate = document.seconds > 0 ? document.requests / document.seconds : null
-  const facts = `${formatShort(rate)} requests/s  ${formatCount(document.in_flight)} in flight`
-  return [style.bold(cut(` ${title}  ${facts}`, columns)), ...composePercentiles(document, columns)]
+  const { cpu_percent, rss_bytes } = document.service
+  const facts = [
+    `${formatShort(rate)} requests/s`,
+    `${formatCount(document.in_flight)} in flight`,
+    ...(cpu_percent === null ? [] : [`CPU ${cpu_percent.toFixed(0)} %`]),
+    ...(rss_bytes === null ? [] : [formatBytes(rss_bytes)]),
+  ]
+  return [
+    style.bold(cut(` ${[title, ...facts].join('  ')}`, columns)),
+    ...composePercentiles(document, columns),
+  ]
 }
 
 const composePercentiles = ({ requests, total }: MeasureDocument, columns: number): string[] => {

@@ -10,7 +10,7 @@ const DELAY = `${BUILT}/delay.bpf.o`
 /** Compiles the programs that delay. */
 export const buildPrograms = async (): Promise<void> => {
   for (const name of ['burst', 'hold']) await compile(`${SOURCES}/${name}.c`, `${BUILT}/${name}`)
-  await compileProbes(`${SOURCES}/delay.bpf.c`, DELAY)
+  await compileProbes(DELAY, `${SOURCES}/delay.bpf.c`)
 }
 
 /** What delays: `end` ends it, and gives what it added up by its own clock. */

@@ -22,6 +22,10 @@ const findings: Findings = {
       remedy: 'a kernel built with CONFIG_DEBUG_INFO_BTF',
     },
   ],
+  loads: [
+    { name: 'load tcp', ok: true, detail: 'the probes of TCP services are loaded', remedy: null },
+    { name: 'load udp', ok: false, detail: 'load taut: permission denied', remedy: 'another kernel' },
+  ],
   support: PROBES.map(probe => ({
     probe,
     reason: ABSENT.get(probe.program) ?? null,
@@ -46,6 +50,8 @@ for (const columns of [40, 80]) {
     const text = formatDoctor(findings, columns)
     t.regex(text, /^yes {2}permission/m)
     t.regex(text, /^NO {3}btf/m)
+    t.regex(text, /^yes {2}load tcp/m)
+    t.regex(text, /^NO {3}load udp/m)
     for (const { program, point } of PROBES) {
       t.regex(text, new RegExp(`^${ABSENT.has(program) ? 'NO ' : 'yes'} {2}${point}`, 'm'))
     }

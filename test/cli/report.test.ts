@@ -72,6 +72,18 @@ test('losses are always told, and only alarm when there are any', t => {
   t.true(text.includes('\u001B[31mLOST: ring buffer full 0, map full 1,234, clock 1, recursion 0.'))
 })
 
+test('why there are no overheads is told', t => {
+  const overheads = { ...document.overheads, sample: null, reason: 'the kernel refuses their probes' }
+  const text = formatReport({ ...document, overheads }, { columns: 80, color: false })
+  t.regex(text, /^The socket API: not sampled, the kernel refuses their probes\.$/m)
+})
+
+test('what the service took is told where it is known', t => {
+  t.regex(plain(80), /^The service took 84\.2 % of a core and 12\.3 MB of memory\.$/m)
+  const service = { cpu_percent: null, rss_bytes: null }
+  t.notRegex(formatReport({ ...document, service }, { columns: 80, color: false }), /The service took/)
+})
+
 test('cost says what was not measured', t => {
   t.regex(plain(80), /^taut itself: 612 ns a request in the kernel, 0\.7 % of a core, 61\.0 MB of memory\.$/m)
   const cost = {

@@ -1,6 +1,7 @@
 import { execFile, spawnSync } from 'node:child_process'
 import {
   chmodSync,
+  chownSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -9,6 +10,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -76,7 +78,14 @@ test('prints its help', async t => {
     t.true(stdout.includes(option), option)
 })
 
-for (const args of [['--bogus'], ['extra'], ['--prefix'], ['--prefix='], ['--demo', '--uninstall']]) {
+for (const args of [
+  ['--bogus'],
+  ['extra'],
+  ['--prefix'],
+  ['--prefix='],
+  ['--demo', '--uninstall'],
+  ['--giving-back'],
+]) {
   test(`refuses ${args.join(' ')}`, async t => {
     const { code, stdout, stderr } = await run(script, args)
     t.is(code, 2)
@@ -220,6 +229,48 @@ esac`,
   t.regex(lines[3] ?? '', /^systemctl .*disable .*memcached$/)
   t.is(lines.length, 4)
   t.is(existsSync(policy) ? readFileSync(policy, 'utf8') : null, before)
+})
+
+rootTest(`refuses a libbpf that is too old before it installs anything${whyRoot}`, async t => {
+  const folder = createCheckout(t)
+  const log = join(folder, 'log')
+  const tools = {
+    'apt-get': `echo "apt-get $*" >>"${log}"`,
+    'apt-cache': 'printf "libbpf-dev:\\n  Installed: (none)\\n  Candidate: 1:0.5.0-1\\n"',
+  }
+  const missing = forgetful('libbpf-dev', 'clang').replace('echo 1:1.1.2-0', 'exit 1')
+  const path = createCommands(folder, { ...tools, 'dpkg-query': missing })
+  const { code, stderr } = await run(join(folder, 'install.sh'), ['--for-tests'], path)
+  t.is(code, 3, stderr)
+  t.regex(stderr, /libbpf here is 1:0\.5\.0-1, taut needs 1\.0/)
+  t.deepEqual(
+    readLines(log).map(line => line.split(' ').at(-1)),
+    ['update'],
+  )
+
+  writeFileSync(log, '')
+  const old = forgetful('memcached').replace('1:1.1.2-0', '1:0.5.0-1')
+  writeFileSync(join(folder, 'commands', 'dpkg-query'), `#!/bin/sh\n${old}\n`)
+  const installed = await run(join(folder, 'install.sh'), ['--for-tests'], path)
+  t.is(installed.code, 3, installed.stderr)
+  t.is(readFileSync(log, 'utf8'), '')
+})
+
+const NOBODY = 65534
+
+rootTest(`what a command made as root goes to whom the checkout belongs${whyRoot}`, async t => {
+  const folder = createCheckout(t)
+  chownSync(folder, NOBODY, NOBODY)
+  const outputs = ['dist/test', 'node_modules/.cache/ava', 'src/part/dist']
+  const script = `mkdir -p ${outputs.join(' ')}; echo out; exit "$0"`
+  for (const code of [0, 7]) {
+    const outcome = await run(join(folder, 'install.sh'), ['--giving-back', 'sh', '-c', script, String(code)])
+    t.deepEqual(outcome, { code, stdout: 'out\n', stderr: '' })
+    for (const output of outputs) {
+      t.is(statSync(join(folder, output)).uid, NOBODY, output)
+      rmSync(join(folder, output), { recursive: true })
+    }
+  }
 })
 
 /** A dpkg of another machine. */

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PROBES } from '../../src/probes/support.js'
+import { readProcessTimes } from '../../src/system/process-times.js'
 import { assertAddsUp } from './support/assertions.js'
 import { NO_BPF } from './support/fixtures.js'
 import { createFolder } from './support/folder.js'
@@ -97,11 +99,18 @@ for (const [kind, ...options] of [['tp_btf'], ['raw_tp', '--btf', '/sys/kernel/b
     const { code, stdout, stderr } = await runTaut(t, ['doctor', ...options, '--json'])
     t.is(code, 0, stdout)
     t.is(stderr, '')
-    const { schema, checks, probes } = JSON.parse(stdout)
+    const { schema, checks, loads, probes } = JSON.parse(stdout)
     t.is(schema, 1)
     t.deepEqual(
       checks.map(({ name, ok }: { name: string; ok: boolean }) => [name, ok]),
-      ['permission', 'bpf', 'btf', 'jit', 'architecture'].map(name => [name, true]),
+      ['permission', 'bpf', 'btf', 'jit', 'architecture', 'node', 'libbpf', 'clang', 'gcc'].map(name => [
+        name,
+        true,
+      ]),
+    )
+    t.deepEqual(
+      loads.map(({ name, ok }: { name: string; ok: boolean }) => [name, ok]),
+      ['tcp', 'udp', 'clients', 'overheads', 'traffic'].map(purpose => [`load ${purpose}`, true]),
     )
     t.deepEqual(
       probes.map(({ program, ok }: { program: string; ok: boolean }) => [program, ok]),
@@ -122,6 +131,28 @@ kernelTest(
     // What the client could not send on time, it sends as soon as it can: a tenth of a second's at most.
     t.true(Math.abs(requests - rate * seconds) <= rate / 10, `${requests} in ${seconds} s`)
     await sending
+  },
+  'memcached',
+)
+
+kernelTest(
+  "measure: the service's CPU and memory, and that taut takes less than 100 MB",
+  async t => {
+    const service = await startMemcached(t)
+    const measurement = await startMeasuring(t, '--port', service.port)
+    const readTicks = () =>
+      readProcessTimes().find(({ pid }) => pid === service.pid)?.ticks ?? t.fail('memcached is gone')
+    const before = readTicks()
+    await runLoad(t, { port: service.port, connections: 8, requests: 100_000 })
+    const after = readTicks()
+    const { service: usage, seconds, cost } = await measurement.stop()
+    // In ticks of 10 ms, and the two readings are some milliseconds apart from the document's.
+    const ticks = ((usage.cpu_percent ?? 0) * seconds) / 100 / 0.01
+    t.true(Math.abs(ticks - (after - before)) <= 3 + (after - before) / 20, `${ticks} of ${after - before}`)
+    const status = readFileSync(`/proc/${service.pid}/status`, 'utf8')
+    const rss = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024
+    t.true(Math.abs((usage.rss_bytes ?? 0) / rss - 1) < 0.1, `${usage.rss_bytes} of ${rss}`)
+    t.true((cost.agent_rss_bytes ?? Number.NaN) < 100e6, String(cost.agent_rss_bytes))
   },
   'memcached',
 )

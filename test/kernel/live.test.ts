@@ -70,7 +70,7 @@ kernelTest(
   'tmux',
 )
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) {
   kernelTest(
     `live gives the terminal back on ${signal}`,
     async t => {
@@ -86,6 +86,21 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     'memcached',
   )
 }
+
+kernelTest(
+  'Ctrl-C in the live view is an interrupt',
+  async t => {
+    const service = await startBusyService(t)
+    const terminal = await openTerminal(t, { columns: 80, rows: 24 }, 'live', '--port', service.port)
+    await terminal.waitForScreen(/memcached/, /app_cpu/)
+    await terminal.press('C-c')
+    const end = await terminal.waitForEnd()
+    t.is(end.code, 130)
+    assertRestored(t, end)
+  },
+  'tmux',
+  'memcached',
+)
 
 kernelTest(
   'live, killed, leaves no program, link or map',

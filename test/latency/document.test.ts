@@ -17,7 +17,8 @@ const measurement: Measurement = {
     { recv: 1_500n, app_cpu: 2_501n },
     { recv: 1_500n, send: 500n, ack: 9_000n },
   ]),
-  overheads: null,
+  overheads: 'the kernel refuses their probes',
+  service: { cpu_percent: 84.20049, rss_bytes: 12_300_000 },
   cost: {
     bpf_ns_per_request: 412.34567,
     agent_cpu_percent: 0.71,
@@ -71,9 +72,11 @@ test('the document has the fields that others script against', t => {
       events_per_wakeup: null,
       ready_to_return_us: null,
       sample: null,
+      reason: 'the kernel refuses their probes',
     },
     locality: [],
     idle_exits: [],
+    service: { cpu_percent: 84.2, rss_bytes: 12_300_000 },
     cost: {
       bpf_ns_per_request: 412.346,
       agent_cpu_percent: 0.71,

@@ -65,6 +65,7 @@ export const exampleDocument = (requests = 20_000): MeasureDocument =>
     inFlight: 2,
     counts: recordRequests(Array.from({ length: requests }, exampleRequest)),
     overheads: exampleSample,
+    service: { cpu_percent: 84.2, rss_bytes: 12_300_000 },
     cost: {
       bpf_ns_per_request: 612.3,
       agent_cpu_percent: 0.71,

@@ -54,12 +54,14 @@ test('the overheads of a sample', t => {
     events_per_wakeup: 3,
     ready_to_return_us: 5.5,
     sample: { requests: 100, seconds: 0.5, recursion: 3 },
+    reason: null,
   })
 })
 
-test('without a sample only locality is known', t => {
-  const { same_cpu_share, ...others } = describeOverheads(counts, null)
+test('without a sample only locality is known, and why there is none', t => {
+  const { same_cpu_share, reason, ...others } = describeOverheads(counts, 'the kernel refuses their probes')
   t.is(same_cpu_share, 0.5)
+  t.is(reason, 'the kernel refuses their probes')
   t.true(Object.values(others).every(value => value === null))
 })
 

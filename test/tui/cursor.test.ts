@@ -9,6 +9,25 @@ test('the cursor starts at the service that is traced and follows its own when t
   t.is(followService(turned, exampleServices[1]), 2)
 })
 
+test('a service of the same port and process in another network namespace is another one', t => {
+  const [first, ...others] = exampleServices
+  if (first === undefined) return t.fail()
+  const twin = { ...first, netns: 2 }
+  t.is(followService([twin, first, ...others], first), 1)
+  t.is(followService([first, twin, ...others], twin), 1)
+  // As where nobody may see the process.
+  t.is(
+    followService(
+      [
+        { ...twin, pid: null },
+        { ...first, pid: null },
+      ],
+      { ...first, pid: null },
+    ),
+    1,
+  )
+})
+
 test('the cursor goes to the top when its service is gone', t => {
   t.is(followService(exampleServices.slice(2), exampleServices[1]), 0)
   t.is(followService([], exampleServices[1]), 0)

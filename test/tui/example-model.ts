@@ -4,7 +4,12 @@ import { exampleDocument } from '../latency/example-document.js'
 const document = exampleDocument()
 
 /** The service that is traced in the example. */
-export const tracedService: LiveService = { ...document.target, readsPerSecond: 40_210, chosen: true }
+export const tracedService: LiveService = {
+  ...document.target,
+  netns: 1,
+  readsPerSecond: 40_210,
+  chosen: true,
+}
 
 /** Another service with little to do. */
 export const quietService: LiveService = {
@@ -12,6 +17,7 @@ export const quietService: LiveService = {
   protocol: 'tcp',
   comm: 'redis-server',
   pid: 812,
+  netns: 1,
   readsPerSecond: 12,
   chosen: false,
 }
@@ -20,8 +26,8 @@ export const quietService: LiveService = {
 export const exampleServices: LiveService[] = [
   tracedService,
   quietService,
-  { port: 80, protocol: 'tcp', comm: 'nginx', pid: 1201, readsPerSecond: 0, chosen: false },
-  { port: 53, protocol: 'udp', comm: null, pid: null, readsPerSecond: null, chosen: false },
+  { port: 80, protocol: 'tcp', comm: 'nginx', pid: 1201, netns: 1, readsPerSecond: 0, chosen: false },
+  { port: 53, protocol: 'udp', comm: null, pid: null, netns: 1, readsPerSecond: null, chosen: false },
 ]
 
 /** A model as a running measurement gives it, with some of it changed. */

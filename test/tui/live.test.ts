@@ -11,7 +11,7 @@ type Fixture = {
   input: FakeInput
   output: FakeOutput
   chosen: LiveService[]
-  quits: () => number
+  quits: () => boolean[]
   shown: () => string
 }
 
@@ -25,13 +25,13 @@ const open = (columns = 80, rows = 24, color = false): Fixture => {
   const input = new FakeInput()
   const output = new FakeOutput(columns, rows)
   const chosen: LiveService[] = []
-  let quits = 0
+  const quits: boolean[] = []
   const screen = openLiveScreen({
     input,
     output,
     color,
     onChoose: service => chosen.push(service),
-    onQuit: () => quits++,
+    onQuit: isInterrupt => quits.push(isInterrupt),
   })
   const { Screen } = blessed as unknown as { Screen: { global: { screenshot(): string } | null } }
   return {
@@ -91,7 +91,7 @@ test('closing gives the terminal back, once', async t => {
   screen.update(exampleModel())
   screen.message('late')
   t.is(output.written, written)
-  t.is(quits(), 0)
+  t.deepEqual(quits(), [])
   t.deepEqual(countListeners(), before)
 })
 
@@ -165,15 +165,15 @@ test('a message takes the place of the keys until the next key', async t => {
   t.regex(shown(), /q quit/)
 })
 
-for (const [name, key] of [
-  ['q', 'q'],
-  ['Ctrl-C', '\u0003'],
+for (const [name, key, isInterrupt] of [
+  ['q', 'q', false],
+  ['Ctrl-C', '\u0003', true],
 ] as const) {
   test(`${name} restores the terminal, then quits once`, async t => {
     const { input, output, quits } = open()
     await press(input, key)
     await press(input, key)
-    t.is(quits(), 1)
+    t.deepEqual(quits(), [isInterrupt])
     t.true(output.written.trimEnd().includes('\u001B[?1049l'))
     t.false(input.isRaw)
   })
@@ -183,7 +183,7 @@ for (const signal of signals) {
   test(`${signal} restores the terminal, then quits once, and does not end the process`, t => {
     const { output, quits } = open()
     process.emit(signal)
-    t.is(quits(), 1)
+    t.deepEqual(quits(), [true])
     t.true(output.written.includes('\u001B[?1049l'))
   })
 }

@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { appendFile, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { relative } from 'node:path'
 import test from 'ava'
 import { BpfObject, Btf, extractBtf, extractSection } from 'libbpf-ts'
 import { BuildError, buildObject, CompileError } from '../lib/index.js'
-import { makeWorkspace, run } from './helpers/workspace.js'
+import { command, makeWorkspace, run } from './helpers/workspace.js'
 
 test('two sources that share a map become one object', async t => {
   const { first, second, output } = await makeWorkspace(t)
@@ -34,6 +36,26 @@ test('debug sections are left out; BTF and relocations against the kernel stay',
   const relocations = ext && new DataView(ext.buffer, ext.byteOffset).getUint32(28, true)
   t.true(relocations !== undefined && relocations > 0)
 })
+
+const BTF = '/sys/kernel/btf'
+const canHide =
+  process.getuid?.() === 0 && existsSync(BTF) && spawnSync('unshare', ['--mount', 'true']).status === 0
+const hiddenTest = canHide ? test : test.skip
+
+hiddenTest(
+  `without BTF of a kernel the object comes out the same${canHide ? '' : ` (needs root, a mount namespace and ${BTF})`}`,
+  async t => {
+    const { first, second, path } = await makeWorkspace(t)
+    const build = (output: string) => [process.execPath, command, '--out', output, first, second]
+    const hide = `mount -t tmpfs none ${BTF} && ! [ -e ${BTF}/vmlinux ] && exec "$@"`
+    const [node = '', ...args] = build(path('seen.bpf.o'))
+    t.like(await run(node, args), { exitCode: 0 })
+    t.like(await run('unshare', ['-m', 'sh', '-c', hide, 'sh', ...build(path('hidden.bpf.o'))]), {
+      exitCode: 0,
+    })
+    t.deepEqual(await readFile(path('hidden.bpf.o')), await readFile(path('seen.bpf.o')))
+  },
+)
 
 test('only what changed is done again', async t => {
   const { path, first, second, output, typesOutput } = await makeWorkspace(t)

@@ -11,6 +11,8 @@ const calls = 100
 const records = burst * calls
 const recordBytes = 64 // of records.bpf.c
 const pairs = 30
+/** Of the rate of libbpf's reader in C, while records are written. */
+const leastRatio = 0.8
 
 interface Round {
   readonly perSecond: number
@@ -179,5 +181,9 @@ if (process.argv.includes('--json')) {
       `${mode.padEnd(6)} libbpf-ts ${rate(node_records_per_second)}, C ${rate(c_records_per_second)}, ` +
         `ratio ${ratio.estimate.toFixed(2)} (95 %: ${interval})`,
     )
+    if (mode === 'live') {
+      const isMet = ratio.estimate >= leastRatio
+      console.log(`       at least ${leastRatio} of the rate in C: ${isMet ? 'met' : 'NOT MET'}`)
+    }
   }
 }

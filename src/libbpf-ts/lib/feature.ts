@@ -72,19 +72,29 @@ export const probeAttach = (tracepoint: string, kind: TracepointKind = 'tp_btf')
   }
 
   const errno = native.probeTracepoint(tracepoint, kind === 'tp_btf')
-  return errno === 0
-    ? { attachable: true }
-    : { attachable: false, code: getSystemErrorName(errno), reason: explain(tracepoint, kind, errno) }
+  return describeProbe(errno, `tracepoint ${tracepoint}`, kind === 'tp_btf')
 }
 
-const explain = (tracepoint: string, kind: TracepointKind, errno: number): string => {
-  if (kind === 'tp_btf' && !hasKernelBtf()) {
+/**
+ * Loads an empty iterator over a target, as `task` or `bpf_map_elem`, takes it off again, and tells how that went. Those over the
+ * elements of a map are not attached, since there is none.
+ */
+export const probeIter = (target: string): AttachProbe =>
+  describeProbe(native.probeIterator(target), `iterator over ${target}`, true)
+
+const describeProbe = (errno: number, what: string, needsBtf: boolean): AttachProbe =>
+  errno === 0
+    ? { attachable: true }
+    : { attachable: false, code: getSystemErrorName(errno), reason: explain(errno, what, needsBtf) }
+
+const explain = (errno: number, what: string, needsBtf: boolean): string => {
+  if (needsBtf && !hasKernelBtf()) {
     return 'the kernel has no BTF in /sys/kernel/btf/vmlinux'
   }
 
   const name = getSystemErrorName(errno)
   return name === 'ENOENT' || name === 'ESRCH'
-    ? `the kernel has no tracepoint ${tracepoint}`
+    ? `the kernel has no ${what}`
     : `${getSystemErrorMessage(errno)} (${name})`
 }
 

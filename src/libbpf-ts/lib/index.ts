@@ -13,6 +13,7 @@ export {
   probeAttach,
   probeFeatures,
   probeHelper,
+  probeIter,
   probeMapType,
   probeProgramType,
   type TracepointKind,

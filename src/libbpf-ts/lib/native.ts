@@ -170,6 +170,7 @@ export interface Native {
   probeMapType(type: number): boolean
   probeHelper(type: number, helper: number): boolean
   probeTracepoint(tracepoint: string, typed: boolean): number
+  probeIterator(target: string): number
   programTypes(): string[]
   mapTypes(): string[]
   helpers(): string[]

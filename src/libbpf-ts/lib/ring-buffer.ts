@@ -132,11 +132,10 @@ export class RingBuffer implements AsyncIterable<Batch>, Disposable {
     const iterator: AsyncIterableIterator<Batch, undefined, undefined> = {
       next: async () => (ended ? { done: true, value: undefined } : this.#next()),
       return: async () => {
-        ended = true
-        this.#iterating = false
-        this.#endWaiting()
-        if (!this.closed) {
-          this.#keepAlive(false)
+        // Only once: by a second time another loop may have begun.
+        if (!ended) {
+          ended = true
+          this.#stopIterating()
         }
 
         return { done: true, value: undefined }
@@ -228,9 +227,7 @@ export class RingBuffer implements AsyncIterable<Batch>, Disposable {
       this.#callBack()
     } else if (this.#waiters.length === 0) {
       // Nobody has asked for the next batch yet: polling waits for them, and the kernel drops what doesn't fit.
-      native.ringStop(this.#handle)
-      this.#polling = false
-      reading.delete(this)
+      this.#stopPolling()
     } else {
       const batch = this.drain()
       if (batch !== undefined) {
@@ -249,6 +246,21 @@ export class RingBuffer implements AsyncIterable<Batch>, Disposable {
 
       this.#callback?.(batch)
     } while (this.#callback !== undefined && performance.now() < this.#turnEnd)
+  }
+
+  #stopPolling(): void {
+    native.ringStop(this.#handle)
+    this.#polling = false
+    reading.delete(this)
+  }
+
+  #stopIterating(): void {
+    this.#iterating = false
+    this.#endWaiting()
+    if (!this.closed) {
+      this.#stopPolling()
+      this.#keepAlive(false)
+    }
   }
 
   #keepAlive(alive: boolean): void {

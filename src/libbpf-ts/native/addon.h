@@ -40,10 +40,14 @@ struct handle_class {
 	void (*release)(struct handle *handle); /* gives back the resources, once */
 };
 
+/* What libbpf has of an object: some links need it until they are closed, which may be later than its handle. */
+struct opened;
+
 /* An opened object. Programs and maps are addressed by their index in it. */
 struct object {
 	struct handle handle;
 	struct bpf_object *bpf;
+	struct opened *opened; /* owns bpf */
 	struct bpf_program **programs;
 	struct bpf_map **maps;
 	uint32_t program_count;
@@ -96,6 +100,8 @@ void register_handle(napi_env env, napi_value exports);
 
 /* object.c */
 struct object *read_object(napi_env env, napi_value value);
+struct opened *hold_opened(struct opened *opened);
+void drop_opened(struct opened *opened);
 void register_object(napi_env env, napi_value exports);
 
 /* program.c */
@@ -117,7 +123,7 @@ int tc_detach(struct tc_filter *filter);
 void tc_free(struct tc_filter *filter);
 
 /* link.c */
-napi_value wrap_link(napi_env env, struct bpf_link *link);
+napi_value wrap_link(napi_env env, struct object *object, struct bpf_link *link);
 napi_value wrap_tc_link(napi_env env, struct tc_filter *filter);
 
 /* kernel.c */

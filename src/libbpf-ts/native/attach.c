@@ -9,12 +9,14 @@
 
 #include "addon.h"
 
-/* Wraps a link, or throws what errno says of the try. */
-static napi_value finish_attach(napi_env env, struct bpf_link *link, struct bpf_program *program)
+/* Wraps a link of an object's program, or throws what errno says of the try. */
+static napi_value finish_attach(napi_env env, napi_value object, struct bpf_link *link, struct bpf_program *program)
 {
 	int error = errno;
 
-	return link ? wrap_link(env, link) : throw_errno(env, error, "attach", bpf_program__name(program));
+	if (!link)
+		return throw_errno(env, error, "attach", bpf_program__name(program));
+	return wrap_link(env, read_object(env, object), link);
 }
 
 /* attach(object, program): as its section says */
@@ -26,7 +28,7 @@ static napi_value attach(napi_env env, napi_callback_info info)
 	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
 		return NULL;
 	program = read_loaded_program(env, argv[0], argv[1]);
-	return program ? finish_attach(env, bpf_program__attach(program), program) : NULL;
+	return program ? finish_attach(env, argv[0], bpf_program__attach(program), program) : NULL;
 }
 
 /* attachRawTracepoint(object, program, name: string) */
@@ -41,7 +43,7 @@ static napi_value attach_raw_tracepoint(napi_env env, napi_callback_info info)
 	program = read_loaded_program(env, argv[0], argv[1]);
 	if (!program || !read_string(env, argv[2], "name", name, sizeof(name)))
 		return NULL;
-	return finish_attach(env, bpf_program__attach_raw_tracepoint(program, name), program);
+	return finish_attach(env, argv[0], bpf_program__attach_raw_tracepoint(program, name), program);
 }
 
 /* attachTracepoint(object, program, category: string, name: string) */
@@ -57,7 +59,7 @@ static napi_value attach_tracepoint(napi_env env, napi_callback_info info)
 	if (!program || !read_string(env, argv[2], "category", category, sizeof(category)) ||
 	    !read_string(env, argv[3], "name", name, sizeof(name)))
 		return NULL;
-	return finish_attach(env, bpf_program__attach_tracepoint(program, category, name), program);
+	return finish_attach(env, argv[0], bpf_program__attach_tracepoint(program, category, name), program);
 }
 
 /* attachPerfEvent(object, program, type, config: bigint, byFrequency: boolean, sample: bigint, pid, cpu) */
@@ -93,7 +95,7 @@ static napi_value attach_perf_event(napi_env env, napi_callback_info info)
 	if (!link)
 		close(fd);
 	errno = error;
-	return finish_attach(env, link, program);
+	return finish_attach(env, argv[0], link, program);
 }
 
 /* attachUprobe(object, program, binary: string, symbol: string | undefined, offset: bigint, pid, retprobe) */
@@ -119,7 +121,8 @@ static napi_value attach_uprobe(napi_env env, napi_callback_info info)
 	if (!read_u64(env, argv[4], "offset", &offset) || !read_i32(env, argv[5], "pid", &pid) ||
 	    !read_bool(env, argv[6], "retprobe", &options.retprobe))
 		return NULL;
-	return finish_attach(env, bpf_program__attach_uprobe_opts(program, pid, binary, offset, &options), program);
+	return finish_attach(env, argv[0], bpf_program__attach_uprobe_opts(program, pid, binary, offset, &options),
+			     program);
 }
 
 /* attachCgroup(object, program, path: string) */
@@ -143,7 +146,7 @@ static napi_value attach_cgroup(napi_env env, napi_callback_info info)
 	error = errno;
 	close(fd);
 	errno = error;
-	return finish_attach(env, link, program);
+	return finish_attach(env, argv[0], link, program);
 }
 
 static bool read_interface(napi_env env, napi_value value, uint32_t *index)
@@ -168,7 +171,7 @@ static napi_value attach_xdp(napi_env env, napi_callback_info info)
 	program = read_loaded_program(env, argv[0], argv[1]);
 	if (!program || !read_interface(env, argv[2], &interface))
 		return NULL;
-	return finish_attach(env, bpf_program__attach_xdp(program, (int)interface), program);
+	return finish_attach(env, argv[0], bpf_program__attach_xdp(program, (int)interface), program);
 }
 
 /* attachTc(object, program, interface: string, egress: boolean, priority, handle) */
@@ -202,7 +205,7 @@ static napi_value attach_iter(napi_env env, napi_callback_info info)
 	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)))
 		return NULL;
 	program = read_loaded_program(env, argv[0], argv[1]);
-	return program ? finish_attach(env, bpf_program__attach_iter(program, NULL), program) : NULL;
+	return program ? finish_attach(env, argv[0], bpf_program__attach_iter(program, NULL), program) : NULL;
 }
 
 /* attachMapIter(object, program, map's object, map) */
@@ -221,7 +224,7 @@ static napi_value attach_map_iter(napi_env env, napi_callback_info info)
 	if (!map)
 		return NULL;
 	link_info.map.map_fd = (__u32)bpf_map__fd(map);
-	return finish_attach(env, bpf_program__attach_iter(program, &options), program);
+	return finish_attach(env, argv[0], bpf_program__attach_iter(program, &options), program);
 }
 
 void register_attach(napi_env env, napi_value exports)

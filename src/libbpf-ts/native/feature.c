@@ -17,9 +17,12 @@ static const struct bpf_insn return_zero[] = {
 	{ .code = BPF_JMP | BPF_EXIT },
 };
 
-/* Loads a program for a try; log may be NULL. Returns a descriptor or a negative errno. */
-static int try_load(enum bpf_prog_type type, const char *tracepoint, const struct bpf_insn *instructions,
-		    size_t count, char *log, size_t log_size)
+/*
+ * Loads a program for a try; a tracing one for a target, which is a tracepoint or what is iterated over. log may be NULL.
+ * Returns a descriptor or a negative errno.
+ */
+static int try_load(enum bpf_prog_type type, enum bpf_attach_type tracing, const char *target,
+		    const struct bpf_insn *instructions, size_t count, char *log, size_t log_size)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .log_buf = log, .log_size = (uint32_t)log_size,
 		    .log_level = log ? 1 : 0);
@@ -27,11 +30,11 @@ static int try_load(enum bpf_prog_type type, const char *tracepoint, const struc
 
 	switch (type) {
 	case BPF_PROG_TYPE_TRACING:
-		id = libbpf_find_vmlinux_btf_id(tracepoint, BPF_TRACE_RAW_TP);
+		id = libbpf_find_vmlinux_btf_id(target, tracing);
 		if (id < 0)
 			return id;
 		options.attach_btf_id = (uint32_t)id;
-		options.expected_attach_type = BPF_TRACE_RAW_TP;
+		options.expected_attach_type = tracing;
 		break;
 	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
 		options.expected_attach_type = BPF_CGROUP_INET4_CONNECT;
@@ -63,7 +66,7 @@ static napi_value probe_program_type(napi_env env, napi_callback_info info)
 	/* libbpf 1.1 tries tracing with a function entry, which some kernels refuse while tracepoints work. */
 	if (type != BPF_PROG_TYPE_TRACING)
 		return finish_probe(env, libbpf_probe_bpf_prog_type(type, NULL), libbpf_bpf_prog_type_str(type));
-	fd = try_load(type, COMMON_TRACEPOINT, return_zero, ARRAY_SIZE(return_zero), NULL, 0);
+	fd = try_load(type, BPF_TRACE_RAW_TP, COMMON_TRACEPOINT, return_zero, ARRAY_SIZE(return_zero), NULL, 0);
 	if (fd == -EPERM)
 		return throw_errno(env, fd, "probe", "tracing");
 	if (fd >= 0)
@@ -101,7 +104,7 @@ static napi_value probe_helper(napi_env env, napi_callback_info info)
 	    !read_u32(env, argv[1], "helper", &helper))
 		return NULL;
 	call_it[0].imm = (int32_t)helper;
-	fd = try_load(type, COMMON_TRACEPOINT, call_it, ARRAY_SIZE(call_it), log, sizeof(log));
+	fd = try_load(type, BPF_TRACE_RAW_TP, COMMON_TRACEPOINT, call_it, ARRAY_SIZE(call_it), log, sizeof(log));
 	if (fd >= 0) {
 		close(fd);
 		return boolean(env, true);
@@ -203,9 +206,31 @@ static napi_value probe_tracepoint(napi_env env, napi_callback_info info)
 	    !read_string(env, argv[0], "tracepoint", tracepoint, sizeof(tracepoint)) ||
 	    !read_bool(env, argv[1], "typed", &typed))
 		return NULL;
-	fd = try_load(typed ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_RAW_TRACEPOINT, tracepoint, return_zero,
-		      ARRAY_SIZE(return_zero), NULL, 0);
+	fd = try_load(typed ? BPF_PROG_TYPE_TRACING : BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_TRACE_RAW_TP, tracepoint,
+		      return_zero, ARRAY_SIZE(return_zero), NULL, 0);
 	return number(env, -try_attach(fd, typed ? NULL : tracepoint));
+}
+
+/* probeIterator(target: string): 0, or the errno it is refused with */
+static napi_value probe_iterator(napi_env env, napi_callback_info info)
+{
+	char target[NAME_MAX_LENGTH];
+	int program_fd, link_fd;
+	napi_value argv[1];
+
+	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)) ||
+	    !read_string(env, argv[0], "target", target, sizeof(target)))
+		return NULL;
+	program_fd = try_load(BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, target, return_zero, ARRAY_SIZE(return_zero),
+			      NULL, 0);
+	if (program_fd < 0)
+		return number(env, -program_fd);
+	link_fd = bpf_link_create(program_fd, 0, BPF_TRACE_ITER, NULL);
+	close(program_fd);
+	if (link_fd >= 0)
+		close(link_fd);
+	/* Those over a map's elements miss their map, and are there. */
+	return number(env, link_fd >= 0 || link_fd == -EBADF ? 0 : -link_fd);
 }
 
 void register_feature(napi_env env, napi_value exports)
@@ -214,6 +239,7 @@ void register_feature(napi_env env, napi_value exports)
 	export_function(env, exports, "probeMapType", probe_map_type);
 	export_function(env, exports, "probeHelper", probe_helper);
 	export_function(env, exports, "probeTracepoint", probe_tracepoint);
+	export_function(env, exports, "probeIterator", probe_iterator);
 	export_function(env, exports, "programTypes", program_types);
 	export_function(env, exports, "mapTypes", map_types);
 	export_function(env, exports, "helpers", helpers);

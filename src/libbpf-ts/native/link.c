@@ -9,6 +9,7 @@
 struct link {
 	struct handle handle;
 	struct bpf_link *bpf;
+	struct opened *opened; /* of bpf: libbpf's links of USDT probes point into their object */
 	struct tc_filter *filter; /* instead of bpf: tc has filters, not links */
 };
 
@@ -16,13 +17,16 @@ static void release_link(struct handle *handle)
 {
 	struct link *link = (struct link *)handle;
 
-	if (link->bpf)
+	if (link->bpf) {
 		bpf_link__destroy(link->bpf);
+		drop_opened(link->opened);
+	}
 	if (link->filter) {
 		tc_detach(link->filter);
 		tc_free(link->filter);
 	}
 	link->bpf = NULL;
+	link->opened = NULL;
 	link->filter = NULL;
 }
 
@@ -36,9 +40,8 @@ static int detach_filter(struct handle *handle)
 
 const struct handle_class link_class = { .name = "link", .detach = detach_filter, .release = release_link };
 
-static napi_value wrap(napi_env env, struct bpf_link *bpf, struct tc_filter *filter)
+static napi_value wrap(napi_env env, struct link fields)
 {
-	struct link fields = { .bpf = bpf, .filter = filter };
 	struct link *link = malloc(sizeof(*link));
 
 	if (!link) {
@@ -49,14 +52,14 @@ static napi_value wrap(napi_env env, struct bpf_link *bpf, struct tc_filter *fil
 	return wrap_handle(env, &link->handle, &link_class);
 }
 
-napi_value wrap_link(napi_env env, struct bpf_link *link)
+napi_value wrap_link(napi_env env, struct object *object, struct bpf_link *link)
 {
-	return wrap(env, link, NULL);
+	return wrap(env, (struct link){ .bpf = link, .opened = hold_opened(object->opened) });
 }
 
 napi_value wrap_tc_link(napi_env env, struct tc_filter *filter)
 {
-	return wrap(env, NULL, filter);
+	return wrap(env, (struct link){ .filter = filter });
 }
 
 static struct link *read_link(napi_env env, napi_value value)

@@ -6,14 +6,44 @@
 
 #include "addon.h"
 
+/* All of it is of one environment, and so of one thread. */
+struct opened {
+	struct bpf_object *bpf;
+	size_t holders;
+};
+
+static struct opened *open_once(struct bpf_object *bpf)
+{
+	struct opened *opened = malloc(sizeof(*opened));
+
+	if (opened)
+		*opened = (struct opened){ .bpf = bpf, .holders = 1 };
+	return opened;
+}
+
+struct opened *hold_opened(struct opened *opened)
+{
+	opened->holders++;
+	return opened;
+}
+
+void drop_opened(struct opened *opened)
+{
+	if (--opened->holders)
+		return;
+	bpf_object__close(opened->bpf);
+	free(opened);
+}
+
 static void release_object(struct handle *handle)
 {
 	struct object *object = (struct object *)handle;
 
-	bpf_object__close(object->bpf);
+	drop_opened(object->opened);
 	free(object->programs);
 	free(object->maps);
 	object->bpf = NULL;
+	object->opened = NULL;
 	object->programs = NULL;
 	object->maps = NULL;
 	object->program_count = 0;
@@ -102,6 +132,12 @@ static napi_value object_open(napi_env env, napi_callback_info info)
 	if (!object->bpf) {
 		free(object);
 		return throw_errno(env, error, "open", from_memory ? options.object_name : path);
+	}
+	object->opened = open_once(object->bpf);
+	if (!object->opened) {
+		bpf_object__close(object->bpf);
+		free(object);
+		return throw_errno(env, ENOMEM, "open", NULL);
 	}
 	if (!index_parts(object)) {
 		release_object(&object->handle);

@@ -17,6 +17,9 @@
 #include "addon.h"
 #include "uv_poll.h"
 
+/* More than anyone has, and few enough that their sizes add up without overflow. */
+#define MOST_RINGS 1024
+
 struct ring {
 	int fd;
 	size_t size; /* a power of two */
@@ -237,8 +240,8 @@ static napi_value ring_open(napi_env env, napi_callback_info info)
 	if (!begin_call(env, info, argv, ARRAY_SIZE(argv)) || !read_array(env, argv[0], "objects", &count) ||
 	    !read_array(env, argv[1], "maps", &map_count) || !read_function(env, argv[2], "callback"))
 		return NULL;
-	if (count == 0 || count != map_count)
-		return throw_range(env, "maps", "an array of at least one map");
+	if (count == 0 || count > MOST_RINGS || count != map_count)
+		return throw_range(env, "maps", "an array of 1 to 1024 maps");
 
 	watch = calloc(1, sizeof(*watch) + count * sizeof(watch->rings[0]));
 	owner = calloc(1, sizeof(*owner));

@@ -8,6 +8,7 @@ import {
   probeAttach,
   probeFeatures,
   probeHelper,
+  probeIter,
   probeMapType,
   probeProgramType,
 } from '../lib/index.js'
@@ -25,6 +26,7 @@ test('unknown names are answered with the known ones', t => {
   t.throws(() => probeHelper('xdp', 'nope'), { instanceOf: RangeError, message: /helper "nope"/ })
   t.throws(() => probeHelper('xdp', 5 as never), { instanceOf: TypeError, message: /helper/ })
   t.throws(() => probeAttach('sched_switch', 'kprobe' as never), { instanceOf: TypeError, message: /kind/ })
+  t.throws(() => probeIter(5 as never), { instanceOf: TypeError, message: /^target/ })
   t.throws(() => probeAttach(5 as never), { instanceOf: TypeError, message: /^tracepoint/ })
 })
 
@@ -61,4 +63,15 @@ kernelTest('tracepoints are tried by attaching', t => {
       reason: 'the kernel has no tracepoint no_such_tracepoint',
     })
   }
+})
+
+kernelTest('iterators are tried by loading, and where they need no map by attaching', t => {
+  t.deepEqual(probeIter('task'), { attachable: true })
+  t.deepEqual(probeIter('bpf_map_elem'), { attachable: true })
+  t.deepEqual(probeIter('bpf_sk_storage_map'), { attachable: true })
+  t.deepEqual(probeIter('no_such_thing'), {
+    attachable: false,
+    code: 'ENOENT',
+    reason: 'the kernel has no iterator over no_such_thing',
+  })
 })

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setImmediate } from 'node:timers/promises'
 import { BpfObject, listLinks, listMaps, listPrograms, RingBuffer } from '../lib/index.js'
@@ -12,7 +13,7 @@ import {
   openCounter,
   waitUntil,
 } from './helpers/kernel.js'
-import { compileObject } from './helpers/objects.js'
+import { compileObject, compileProgram } from './helpers/objects.js'
 
 const useOnce = (close: (object: BpfObject, ring: RingBuffer) => void) => {
   const object = BpfObject.open(compileObject('records')).load()
@@ -79,6 +80,9 @@ kernelTest('what nobody holds is freed by the collector', async t => {
     const use = () => {
       const object = BpfObject.open(process.argv[2]).load()
       new RingBuffer(object.map('ring'))
+      const left = new RingBuffer(object.map('small_ring'))[Symbol.asyncIterator]()
+      left.next()
+      left.return()
       object.program('write_records').attach()
       object.variable('written').bytes
     }
@@ -121,6 +125,57 @@ kernelTest('what is held by a link or by its callback is not freed', async t => 
     stdout: '20 false\n',
   })
 })
+
+kernelTest(
+  'a link of a USDT probe may outlive the handle of its object, and be collected in any order',
+  async t => {
+    const code = `
+    import { execFileSync } from 'node:child_process'
+    import { readdirSync } from 'node:fs'
+    const { native } = await import(new URL('native.js', process.argv[3]))
+    const count = () => readdirSync('/proc/self/fd').length
+    const turn = () => new Promise(resolve => setImmediate(resolve))
+    process.chdir(process.argv[2])
+    {
+      using object = BpfObject.open('usdt.bpf.o').load()
+      object.program('on_probe').attach()
+      execFileSync('./probed')
+      console.log(object.variable('runs').get())
+    }
+    const before = count()
+
+    let object = native.objectOpen('usdt.bpf.o')
+    native.objectLoad(object)
+    const link = native.attach(object, 0)
+    const weak = new WeakRef(object)
+    object = undefined
+    for (await turn(); weak.deref() !== undefined; await turn()) globalThis.gc()
+    for (let turns = 0; turns < 3; turns++) await turn()
+    native.closeHandle(link)
+    console.log(count() <= before)
+
+    const use = () => {
+      const object = BpfObject.open('usdt.bpf.o').load()
+      for (let links = 0; links < 3; links++) object.program('on_probe').attach()
+    }
+    for (let cycle = 0; cycle < 10; cycle++) use()
+    for (let tries = 0; tries < 50 && count() > before; tries++) {
+      globalThis.gc()
+      await turn()
+    }
+    console.log(count() <= before)`
+    const folder = dirname(compileObject('usdt'))
+    compileProgram('probed')
+    // What is freed is overwritten, so that who uses it again does not find it as it was.
+    const environment = { MALLOC_PERTURB_: '165' }
+    t.like(await runChild(code, [folder, libraryUrl], ['--expose-gc'], environment), {
+      code: 0,
+      signal: null,
+      stdout: '1n\ntrue\ntrue\n',
+      stderr: '',
+    })
+  },
+)
 
 kernelTest('memory of a map stays after close and collection', async t => {
   const code = `

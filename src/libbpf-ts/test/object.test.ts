@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import test from 'ava'
-import { BpfError, BpfObject } from '../lib/index.js'
-import { callGetuid, kernelTest, openCounter } from './helpers/kernel.js'
+import { BpfError, BpfObject, Btf } from '../lib/index.js'
+import { callGetuid, getuidCall, kernelTest, openCounter } from './helpers/kernel.js'
 import { compileObject } from './helpers/objects.js'
 
 const counter = compileObject('counter')
@@ -186,11 +187,32 @@ kernelTest('a tracepoint that is not there is named in the log', t => {
   t.regex(error.log ?? '', /no_such_tracepoint/)
 })
 
+/** Where the running kernel has a field of its threads, in bytes. */
+const offsetInThread = (field: string): number => {
+  const btf = Btf.parse(new Uint8Array(readFileSync('/sys/kernel/btf/vmlinux')))
+  const thread = btf.findByName('struct', 'task_struct')
+  const member = thread?.kind === 'struct' ? thread.members.find(({ name }) => name === field) : undefined
+  return (member?.bitOffset ?? Number.NaN) / 8
+}
+
 kernelTest('custom BTF is what programs are relocated to', t => {
-  using fine = BpfObject.open(counter, { btfPath: '/sys/kernel/btf/vmlinux' })
-  fine.program('count_nothing').autoload = false
-  fine.load()
-  t.true(fine.loaded)
+  // Its tgid is where this kernel has a thread's priority, which the program therefore reads.
+  const moved = compileObject('moved', `-DTGID_OFFSET=${offsetInThread('prio')}`)
+  const priority = 120 + getPriority()
+  for (const [btfPath, expected] of [
+    ['/sys/kernel/btf/vmlinux', 0n],
+    [moved, 5n],
+  ] as const) {
+    using object = BpfObject.open(counter, { btfPath })
+    object.program('count_nothing').autoload = false
+    object.variable('wanted_tgid').set(priority)
+    object.variable('wanted_call').set(getuidCall)
+    object.load()
+    const link = object.program('count_raw').attach()
+    callGetuid(5)
+    link.close()
+    t.is(object.variable('calls').get(), expected)
+  }
 
   using other = BpfObject.open(counter, { btfPath: '/proc/self/nonexistent' })
   other.program('count_nothing').autoload = false

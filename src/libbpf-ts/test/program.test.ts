@@ -130,6 +130,12 @@ kernelTest('a cgroup takes a program by its path', t => {
   try {
     using link = program.attachCgroup(path)
     t.is(link.info().type, 'cgroup')
+    // Who was moved there sends a packet.
+    const send = `const socket = require('node:dgram').createSocket('udp4')
+      socket.send('packet', 9, '127.0.0.1', () => socket.close())`
+    const enter = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
+    execFileSync('sh', ['-c', enter, 'sh', path, process.execPath, '-e', send])
+    t.is(runsOf(object, 4), 1n)
     link.detach()
     link.detach()
   } finally {
@@ -137,12 +143,27 @@ kernelTest('a cgroup takes a program by its path', t => {
   }
 })
 
+/** Sends packets out of one end of a pair of interfaces until something is so. */
+const sendUntil = async (name: string, isSo: () => boolean) => {
+  execFileSync('ip', ['link', 'set', name, 'up'])
+  execFileSync('ip', ['addr', 'add', '192.0.2.1/32', 'peer', '192.0.2.2', 'dev', name])
+  execFileSync('ip', ['neigh', 'add', '192.0.2.2', 'lladdr', '02:00:00:00:00:02', 'dev', name])
+  const socket = createSocket('udp4')
+  // The link takes a moment to be up.
+  await waitUntil(() => {
+    socket.send('packet', 9, '192.0.2.2')
+    return isSo()
+  })
+  socket.close()
+}
+
 kernelTest('a network interface takes XDP programs', async t => {
-  await withInterface(name => {
+  await withInterface(async name => {
     using object = load()
     using link = object.program('on_xdp').attachXdp(name)
     t.is(link.info().type, 'xdp')
     t.regex(execFileSync('ip', ['link', 'show', name]).toString(), /xdp/)
+    await sendUntil(`${name}p`, () => runsOf(object, 5) >= 1n)
     link.close()
     t.notRegex(execFileSync('ip', ['link', 'show', name]).toString(), /xdp/)
     t.throws(() => object.program('on_xdp').attachXdp('nope'), { instanceOf: BpfError, code: 'ENODEV' })
@@ -165,16 +186,8 @@ kernelTest('tc filters come and go, with the qdisc that was made for them', asyn
     const ingress = program.attachTc({ interface: name, direction: 'ingress', priority: 7, handle: 3 })
     t.regex(qdiscsOf(name), /clsact/)
     t.regex(filtersOf(name, 'ingress'), /pref 7 .*handle 0x3/)
-    execFileSync('ip', ['addr', 'add', '192.0.2.1/32', 'peer', '192.0.2.2', 'dev', name])
     execFileSync('ip', ['link', 'set', `${name}p`, 'up'])
-    execFileSync('ip', ['neigh', 'add', '192.0.2.2', 'lladdr', '02:00:00:00:00:02', 'dev', name])
-    const socket = createSocket('udp4')
-    // The link takes a moment to be up.
-    await waitUntil(() => {
-      socket.send('packet', 9, '192.0.2.2')
-      return runsOf(object, 6) >= 1n
-    })
-    socket.close()
+    await sendUntil(name, () => runsOf(object, 6) >= 1n)
     egress.close()
     t.regex(qdiscsOf(name), /clsact/)
     t.is(filtersOf(name, 'egress'), '')

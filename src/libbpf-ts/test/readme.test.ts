@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { kernelTest } from './helpers/kernel.js'
+import { multiarch } from './helpers/objects.js'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -31,7 +32,7 @@ kernelTest('the examples of the README compile and run', async t => {
   const [program = ''] = blocksOf('c')
   writeFileSync(join(folder, 'counter.bpf.c'), program)
   const [, command = ''] = /^ {4}(clang .*)$/m.exec(readme) ?? []
-  const includes = `-I/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`
+  const includes = `-I/usr/include/${multiarch}`
   const [clang = '', ...flags] = command.split(' ')
   await run(clang, [...flags, includes], { cwd: folder })
 

@@ -168,6 +168,21 @@ kernelTest('a loop that is left can be followed by another', async t => {
   t.deepEqual(seen, rangeOf(1, 10))
 })
 
+kernelTest('a loop that is left twice does not end the one that follows', async t => {
+  using object = load()
+  using ring = new RingBuffer(object.map('ring'))
+  using _link = object.program('write_records').attach()
+  const left = ring[Symbol.asyncIterator]()
+  await left.return?.()
+  const next = ring[Symbol.asyncIterator]().next()
+  await left.return?.()
+  callGetuid()
+  const { done, value } = await next
+  t.false(done)
+  t.deepEqual(value && numbersOf(value), [1])
+  t.deepEqual(await left.next(), { done: true, value: undefined })
+})
+
 kernelTest('a waiting reader is told when the ring is closed', async t => {
   using object = load()
   const ring = new RingBuffer(object.map('ring'))

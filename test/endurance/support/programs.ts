@@ -9,5 +9,5 @@ export const COUNT_STATE = { program: `${BUILT}/count-state`, object: `${BUILT}/
 /** Compiles them. */
 export const buildPrograms = async (): Promise<void> => {
   await compile(`${SOURCES}/count-state.c`, COUNT_STATE.program, '-lbpf')
-  await compileProbes(`${SOURCES}/count-state.bpf.c`, COUNT_STATE.object)
+  await compileProbes(COUNT_STATE.object, `${SOURCES}/count-state.bpf.c`)
 }

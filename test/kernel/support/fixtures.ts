@@ -39,13 +39,13 @@ export const compile = async (source: string, output: string, ...flags: string[]
   await mkdir(dirname(output), { recursive: true })
   // Renamed into place: a half-written program must not look newer than its source.
   const unfinished = `${output}.${process.pid}`
-  const warnings = ['-Wall', '-Wextra', '-Werror']
+  const warnings = ['-Wall', '-Wextra', ...(process.env.FAIL_ON_WARNINGS ? ['-Werror'] : [])]
   await run('cc', ['-O2', '-std=gnu17', ...warnings, '-pthread', '-o', unfinished, source, ...flags])
   await rename(unfinished, output)
 }
 
-/** Compiles and links BPF programs, as taut's own are. */
-export const compileProbes = async (source: string, output: string): Promise<void> => {
+/** Compiles and links BPF programs, as taut's own are, with its headers. */
+export const compileProbes = async (output: string, ...sources: string[]): Promise<void> => {
   const wrapper = rootPath('node_modules/.bin/bpf-linker-wrapper')
-  await run(process.execPath, [wrapper, '--out', output, source])
+  await run(process.execPath, [wrapper, '--out', output, '--include', rootPath('bpf'), ...sources])
 }

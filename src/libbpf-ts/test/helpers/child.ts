@@ -17,13 +17,14 @@ export const runChild = async (
   code: string,
   args: readonly string[] = [],
   nodeOptions: readonly string[] = [],
+  environment: NodeJS.ProcessEnv = {},
 ): Promise<ChildResult> => {
   const names = 'BpfError, BpfObject, RingBuffer, listLinks, listMaps, listPrograms'
   const source = `import { ${names} } from ${JSON.stringify(libraryUrl)}\n${code}`
   const child = spawn(
     process.execPath,
     [...nodeOptions, '--input-type=module', '--eval', source, '--', 'child', ...args],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } },
   )
   const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.on('error', reject)

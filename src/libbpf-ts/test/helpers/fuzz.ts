@@ -1,6 +1,7 @@
-// Run as a process of its own: calls the addon with arguments that it does not expect, over and over.
-// Arguments: seed, calls, and the paths of objects to open. Fails when anything but an Error is thrown; a crash shows
-// by itself.
+// Run as a process of its own: calls the addon with arguments that it does not expect, over and over, and has what it lets go of
+// collected meanwhile. Arguments: seed, calls, and the paths of objects to open. Fails when anything but an Error is thrown; a
+// crash shows by itself.
+import { setImmediate } from 'node:timers/promises'
 import { native } from '../../lib/native.js'
 
 const [seed = 0, calls = 0] = process.argv.slice(2, 4).map(Number)
@@ -76,6 +77,11 @@ const simple: readonly unknown[] = [
 ]
 
 const handles: unknown[] = []
+const links: unknown[] = []
+const rings: unknown[] = []
+const KEPT = 60
+/** Calls between two collections, with a turn of the event loop for what they free and for rings that were started. */
+const CALLS_A_TURN = 50
 
 const makeBytes = () => new Uint8Array(pick([0, 1, 3, 4, 5, 8, 12, 16, 17, 32, 64, 4096, 100_000]))
 
@@ -121,7 +127,46 @@ const open = () => {
   return handle
 }
 
-let object: unknown = open()
+/** What functions of that name take first. */
+const pickFirst = (name: string): unknown => {
+  if (/^(?:link[DIPU]|iterRead)/.test(name)) {
+    return pick(links)
+  }
+
+  return name.startsWith('ring') && name !== 'ringOpen' ? pick(rings) : object
+}
+
+const keep = (name: string, handle: unknown) => {
+  handles.push(handle)
+  if (name.startsWith('attach')) {
+    links.push(handle)
+  } else if (name === 'ringOpen') {
+    rings.push(handle)
+  }
+}
+
+let object = open()
+
+const withElement = (make: (sizes: { keySize: number; valueStride: number }) => unknown[]): unknown[] => {
+  const map = Math.floor(random() * 4)
+  return [object, map, ...make(native.mapDescribe(object, map))]
+}
+
+/** Arguments that fit, for functions which chance gives too few of. */
+const whatFits: Readonly<Record<string, () => unknown[]>> = {
+  attachRawTracepoint: () => [object, Math.floor(random() * 12), 'sched_switch'],
+  mapDelete: () => withElement(({ keySize }) => [new Uint8Array(keySize)]),
+  mapGet: () =>
+    withElement(({ keySize, valueStride }) => [new Uint8Array(keySize), new Uint8Array(valueStride)]),
+  mapSet: () =>
+    withElement(({ keySize, valueStride }) => [new Uint8Array(keySize), new Uint8Array(valueStride), 0]),
+  mapSetMaxEntries: () => [native.objectOpen(pick(paths), undefined, undefined), 0, 1],
+  ringDrain: () => [pick(rings), 0, makeBytes(), new Uint32Array(pick([0, 1, 2, 100]))],
+  ringOpen: () => [[object, object], [Math.floor(random() * 4), 0], () => {}],
+  ringRef: () => [pick(rings), random() < 0.5],
+  ringUnread: () => [pick(rings), 0],
+}
+
 const wrong: string[] = []
 const worked = new Set<string>()
 for (let call = 0; call < calls; call++) {
@@ -130,8 +175,15 @@ for (let call = 0; call < calls; call++) {
   }
 
   // Keeps some closed ones, and lets the collector have the others.
-  if (handles.length > 60) {
-    handles.splice(0, 30)
+  for (const kept of [handles, links, rings]) {
+    if (kept.length > KEPT) {
+      kept.splice(0, KEPT / 2)
+    }
+  }
+
+  if (call % CALLS_A_TURN === 0) {
+    globalThis.gc?.()
+    await setImmediate()
   }
 
   const [name, use] = pick(functions)
@@ -142,19 +194,20 @@ for (let call = 0; call < calls; call++) {
   const args = Array.from({ length: Math.floor(random() * 9) }, makeArgument)
   // Often the first arguments are right, or nothing would get past their checks.
   if (random() < 0.8) {
-    args[0] = random() < 0.7 ? object : pick(handles)
+    args[0] = random() < 0.7 ? pickFirst(name) : pick(handles)
     args[1] = random() < 0.9 ? Math.floor(random() * 12) : args[1]
   }
 
-  if (name === 'ringOpen' && random() < 0.5) {
-    args.splice(0, 3, [object, object], [Math.floor(random() * 4), 0], () => {})
-  }
-
   try {
+    if (random() < 0.5) {
+      const right = whatFits[name]?.() ?? []
+      args.splice(0, right.length, ...right)
+    }
+
     const result = use(...args)
     worked.add(name)
     if (isHandle(result)) {
-      handles.push(result)
+      keep(name, result)
     }
   } catch (error) {
     if (!(error instanceof Error) || error.message === '') {
@@ -163,6 +216,7 @@ for (let call = 0; call < calls; call++) {
   }
 }
 
-console.log(`${calls} calls of ${functions.length} functions, ${worked.size} of them worked at times`)
+console.log(`${calls} calls of ${functions.length} functions`)
+console.log(`worked: ${[...worked].sort().join(' ')}`)
 console.log(wrong.slice(0, 10).join('\n'))
 process.exit(wrong.length === 0 ? 0 : 1)

@@ -1,0 +1,86 @@
+import { join } from 'node:path'
+import { compileProbes, rootPath } from './support/fixtures.js'
+import { createFolder } from './support/folder.js'
+import { type Context, kernelTest } from './support/kernel-test.js'
+import { type Ending, startProcess } from './support/processes.js'
+import { startService } from './support/services.js'
+import { TAUT } from './support/taut.js'
+
+/** Objects of taut, and what is compiled in their place. */
+const TRAFFIC = [
+  rootPath('dist/bpf/traffic.bpf.o'),
+  rootPath('src/libbpf-ts/test/bpf/refused.bpf.c'),
+] as const
+const OVERHEADS = [
+  rootPath('dist/bpf/overheads.bpf.o'),
+  rootPath('test/kernel/fixtures/refused-overheads.bpf.c'),
+  rootPath('bpf/overheads_packets.bpf.c'),
+] as const
+const HIDE = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+
+/** Runs taut where one of its objects has a program that the verifier refuses. */
+const runRefused = async (
+  t: Context,
+  [object, ...sources]: readonly [string, ...string[]],
+  args: string[],
+): Promise<Ending> => {
+  const refused = join(await createFolder(t), 'refused.bpf.o')
+  await compileProbes(refused, ...sources)
+  const hidden = ['--mount', 'sh', '-c', HIDE, 'sh', refused, object, process.execPath, TAUT, ...args]
+  const { ended } = await startProcess(t, 'unshare', hidden)
+  return ended
+}
+
+kernelTest(
+  'a program that the verifier refuses: exit 3, and the end of what it says',
+  async t => {
+    // With one service there is none to choose, and so no traffic to count.
+    for (let service = 0; service < 2; service++) await startService(t)
+    const { code, stdout, stderr } = await runRefused(t, TRAFFIC, ['measure', '--for', '100ms'])
+    t.is(code, 3, stderr)
+    t.is(stdout, '')
+    t.regex(stderr, /^taut: this kernel refuses the probes: load refused.*, program unchecked: .*EACCES/)
+    t.regex(stderr, /^ {2}R0 invalid mem access 'map_value_or_null'$/m)
+    t.notRegex(stderr, /sudo/)
+  },
+  'unshare',
+)
+
+kernelTest(
+  'doctor loads the probes themselves, and tells of one that the verifier refuses',
+  async t => {
+    const { code, stdout, stderr } = await runRefused(t, TRAFFIC, ['doctor'])
+    // Services can be measured all the same, when they are named.
+    t.is(code, 0, stderr)
+    t.regex(stdout, /^yes {2}load tcp /m)
+    t.regex(stdout, /^NO {3}load traffic /m)
+    t.true(stdout.replaceAll(/\s+/g, ' ').includes("R0 invalid mem access 'map_value_or_null'"), stdout)
+  },
+  'unshare',
+)
+
+kernelTest(
+  'where the kernel refuses the probes of overheads, the rest is measured, and why is told',
+  async t => {
+    const service = await startService(t)
+    const args = ['measure', '--port', String(service.port), '--for', '100ms', '--json']
+    const { code, stdout, stderr } = await runRefused(t, OVERHEADS, args)
+    t.is(code, 0, stderr)
+    t.regex(stderr, /^taut: there will be no overheads of the socket API: the kernel refuses .*EACCES/)
+    t.regex(JSON.parse(stdout).overheads.reason, /^the kernel refuses their probes: .*EACCES/)
+  },
+  'unshare',
+)
+
+kernelTest(
+  'a budget without the permission to time probes: exit 4',
+  async t => {
+    const service = await startService(t)
+    const args = [TAUT, 'measure', '--port', service.port, '--budget', '1%', '--for', '100ms']
+    const drop = ['--bounding-set=-sys_admin', '--inh-caps=-sys_admin', process.execPath]
+    const { code, stderr } = await (await startProcess(t, 'setpriv', [...drop, ...args])).ended
+    t.is(code, 4, stderr)
+    t.regex(stderr, /^taut: timing the probes, for a budget, takes CAP_SYS_ADMIN \(try: sudo taut …\)\n$/)
+  },
+  'setpriv',
+)
