@@ -341,6 +341,7 @@ static __always_inline __u32 count_request(struct metrics *m, struct turn *turn,
 	struct tail_row *row = &m->tail[bucket];
 
 	ADD(row->requests, 1);
+	ADD(row->total_ns, total);
 	for (int stage = 0; stage < N_STAGES; stage++) {
 		/* Read each time: the verifier must not learn the bits, or it follows every combination. */
 		if (*(volatile __u32 *)&stages->mask >> stage & 1) {
@@ -380,7 +381,7 @@ static __always_inline void count_total(struct metrics *m, const struct whole *w
 	}
 	ADD(row->requests, 1);
 	ADD(row->shallow, 1);
-	ADD(row->shallow_ns, whole->total_ns);
+	ADD(row->total_ns, whole->total_ns);
 	if (whole->total_ns > m->max_ns)
 		m->max_ns = whole->total_ns;
 	if (whole->pipelined)

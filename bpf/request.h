@@ -46,7 +46,7 @@ enum stage {
 struct tail_row {
 	__u64 requests;
 	__u64 shallow;		/* of these, not followed in depth */
-	__u64 shallow_ns;	/* the sum of their totals */
+	__u64 total_ns;		/* the sum of the totals of all of them, to which nothing of the stages adds */
 	__u64 stage_ns[N_STAGES];
 };
 

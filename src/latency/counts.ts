@@ -41,9 +41,10 @@ export type Counts = {
   stages: Float64Array[]
   /** Complete requests by bucket of their total: the histogram of the total. */
   tailRequests: Float64Array
-  /** Of these, the requests that were not followed in depth, and the sum of their totals in nanoseconds. */
+  /** Of these, the requests that were not followed in depth. */
   shallowRequests: Float64Array
-  shallowNs: BigUint64Array
+  /** The sum of the totals of all of them in nanoseconds, which the kernel adds up beside the stages. */
+  totalNs: BigUint64Array
   /** The sum of each stage in nanoseconds by bucket of the total: `bucket * STAGE_COUNT + stage`. */
   tailStageNs: BigUint64Array
 }
@@ -64,13 +65,13 @@ export const emptyCounts = (): Counts => ({
   stages: STAGES.map(() => new Float64Array(BUCKETS)),
   tailRequests: new Float64Array(BUCKETS),
   shallowRequests: new Float64Array(BUCKETS),
-  shallowNs: new BigUint64Array(BUCKETS),
+  totalNs: new BigUint64Array(BUCKETS),
   tailStageNs: new BigUint64Array(BUCKETS * STAGE_COUNT),
 })
 
 const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'undivided', 'sameCpu'] as const
 const HISTOGRAMS = ['tailRequests', 'shallowRequests', 'locality', 'idleExits'] as const
-const SUMS = ['tailStageNs', 'shallowNs', 'idleExitNs'] as const
+const SUMS = ['tailStageNs', 'totalNs', 'idleExitNs'] as const
 const LOSSES = ['ringbuf_full', 'map_full', 'clock', 'recursion'] as const
 
 /**

@@ -42,7 +42,7 @@ const writeMetrics = (view: DataView, counts: Counts): void => {
     const row = METRICS_OFFSETS.tail + bucket * TAIL_ROW_SIZE
     write(row + TAIL_ROW_OFFSETS.requests, requests)
     write(row + TAIL_ROW_OFFSETS.shallow, counts.shallowRequests[bucket] ?? 0)
-    write(row + TAIL_ROW_OFFSETS.shallow_ns, counts.shallowNs[bucket] ?? 0n)
+    write(row + TAIL_ROW_OFFSETS.total_ns, counts.totalNs[bucket] ?? 0n)
     for (let stage = 0; stage < STAGE_COUNT; stage++) {
       const sum = counts.tailStageNs[bucket * STAGE_COUNT + stage] ?? 0n
       write(row + TAIL_ROW_OFFSETS.stage_ns + 8 * stage, sum)
