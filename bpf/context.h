@@ -64,6 +64,7 @@ struct stages {
 
 struct cpu_state {
 	__u64 irq_ns;		/* a NIC interrupted, and no NET_RX softirq has begun since */
+	__u32 irq;		/* ... by this interrupt */
 	__u64 softirq_irq_ns;	/* the interrupt that led to the softirq, 0 if none did */
 	__u64 softirq_ns;	/* entry of the last softirq, 0 if that was not NET_RX */
 	struct packet_path packet;	/* the last that protocols took up here */

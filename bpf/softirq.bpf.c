@@ -15,11 +15,19 @@ __u32 keeps_backlog = 0;
 
 const volatile __u64 nic_irqs[MAX_IRQS / 64] = {};
 
+/*
+ * Several cards or queues can interrupt before the softirq that they lead to: the first has waited for it longest. One that
+ * comes again has led to none, for until its packets are fetched its card keeps it back: somebody else has fetched them.
+ */
 TRACEPOINT(irq_handler_entry)
 int BPF_PROG(irq_handler_entry, int irq)
 {
-	if (is_card_irq(irq))
-		this_cpu()->irq_ns = bpf_ktime_get_ns();
+	struct cpu_state *cpu = this_cpu();
+
+	if (!is_card_irq(irq) || (cpu->irq_ns && cpu->irq != (__u32)irq))
+		return 0;
+	cpu->irq = irq;
+	cpu->irq_ns = bpf_ktime_get_ns();
 	return 0;
 }
 

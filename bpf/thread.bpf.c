@@ -35,10 +35,13 @@ int BPF_PROG(cpu_idle, unsigned int state)
 {
 	struct cpu_state *cpu = this_cpu();
 
-	if (state == PWR_EVENT_EXIT)
+	if (state == PWR_EVENT_EXIT) {
 		cpu->awake_ns = bpf_ktime_get_ns();
-	else
+	} else {
 		cpu->idle_state = state;
+		/* No softirq is due: what interrupted has led to none. */
+		cpu->irq_ns = 0;
+	}
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 import type { BpfObject, Link, Program } from 'libbpf-ts'
 import { OVERHEAD_SUMS, type OverheadSample } from '../latency/overheads.js'
+import { listNicIrqs } from '../system/nic-irqs.js'
 import type { Target } from '../system/target.js'
 import { toBits } from './bits.js'
 import {
@@ -124,7 +125,7 @@ export class OverheadProbes implements Disposable {
       object
         .variable('multiplex_syscalls')
         .set(listWaitSyscalls(process.arch)?.multiplex ?? toBits([], MAX_SYSCALLS))
-      const hasCards = setNicIrqs(object)
+      const hasCards = setNicIrqs(object, listNicIrqs())
       const programs = OVERHEAD_PROBES.filter(
         ({ program, point }) =>
           (program !== 'irq_handler_entry' || hasCards) && findObstacle(point, types.kind) === null,

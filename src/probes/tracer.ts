@@ -5,6 +5,7 @@ import type { Counts } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
 import { type Role, STAGES } from '../latency/stages.js'
+import { listReceiveIrqs } from '../system/nic-irqs.js'
 import type { Target } from '../system/target.js'
 import { OnDemand } from './demand.js'
 import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
@@ -87,7 +88,7 @@ export class Tracer implements Disposable {
       object.variable('is_udp').set(protocol === 'udp')
       object.variable('wait_syscalls').set(syscalls.wait)
       object.variable('receive_syscalls').set(syscalls.receive)
-      const hasCards = setNicIrqs(object)
+      const hasCards = setNicIrqs(object, listReceiveIrqs())
       object.variables.get('service_pids')?.set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)
       if (protocol === 'tcp') object.map('peers').setMaxEntries(1)
