@@ -112,8 +112,8 @@ int BPF_PROG(sched_waking, struct task_struct *p)
 TRACEPOINT(sched_process_fork)
 int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	if (this_cpu()->tid)
-		KEEP_OF_THREAD(threads, child, no_state);
+	if (this_cpu()->tid && !KEEP_OF_THREAD(threads, child, no_state))
+		COUNT(lost_map_full);
 	return 0;
 }
 
@@ -132,7 +132,8 @@ int know_threads(struct bpf_iter__task *ctx)
 		return 0;
 	for (int i = 0; i < MAX_PIDS && service_pids[i]; i++) {
 		if (task->tgid == service_pids[i]) {
-			KEEP_OF_THREAD(threads, task, no_state);
+			if (!KEEP_OF_THREAD(threads, task, no_state))
+				COUNT(lost_map_full);
 			break;
 		}
 	}
