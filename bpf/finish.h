@@ -89,12 +89,17 @@ static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 	cpu->tid = READ(task, pid);
 }
 
-/* When did the call that reads begin? Not all go by where reading is seen to begin: splice, MSG_TRUNC, zero copy. */
+/*
+ * When did the call that reads begin? 0 if that is not known: not all go by where reading is seen to begin (splice,
+ * MSG_TRUNC, zero copy). Of a request that nobody saw arrive everything is from now on.
+ */
 static __always_inline __u64 find_entry(const struct thread_run *run, __u64 ready, __u64 now)
 {
 	if (follows_syscalls || run->call_ns > ready)
 		return run->call_ns;
-	return is_waiting_call(run) ? run->wait_on_ns : now;
+	if (ready == now)
+		return now;
+	return is_waiting_call(run) ? run->wait_on_ns : 0;
 }
 
 static __always_inline void read_first(struct turn *turn, const struct thread_run *run, __u64 now)
@@ -318,10 +323,14 @@ static __always_inline __u64 end_reading(struct turn *turn, struct stages *stage
 		END_STAGE(STAGE_IDLE_EXIT, turn->awake_ns);
 	if (turn->run_ns)
 		END_STAGE(STAGE_RUNQUEUE, turn->run_ns);
-	/* A thread that was already inside recv when the payload came has no dispatch. */
-	if (turn->recv_entry_ns > cursor)
-		END_STAGE(STAGE_DISPATCH, turn->recv_entry_ns);
-	END_STAGE(STAGE_RECV, turn->first_ns);
+	/*
+	 * A thread that was already inside recv when the payload came has no dispatch. Where the call's begin is not known
+	 * there is no recv: its time is in dispatch.
+	 */
+	if (!turn->recv_entry_ns || turn->recv_entry_ns > cursor)
+		END_STAGE(STAGE_DISPATCH, turn->recv_entry_ns ?: turn->first_ns);
+	if (turn->recv_entry_ns)
+		END_STAGE(STAGE_RECV, turn->first_ns);
 	if (turn->last_ns != turn->first_ns)
 		END_STAGE(STAGE_BODY, turn->last_ns);
 	return cursor;
