@@ -51,6 +51,7 @@ struct packet_path {
 	__u64 softirq_ns;	/* entry of the softirq in which the driver had it */
 	__u64 handed_ns;	/* the driver handed it over to GRO or to another CPU */
 	__u64 receive_ns;	/* protocols take it up */
+	__u32 cpu;		/* ... on this CPU; valid with receive_ns */
 };
 
 /*

@@ -5,10 +5,13 @@
 
 #include "context.h"
 
+/* Where nobody saw the packet. */
+#define NO_CPU (~0U)
+
 struct arrival {
 	struct packet_path path;
 	__u64 ready_ns;
-	__u32 cpu;
+	__u32 cpu;		/* of the softirq */
 	__u32 generation;	/* of depth; 0: the request is not followed in depth */
 };
 
@@ -66,7 +69,7 @@ static __always_inline void arrive_unseen(struct arrival *arrival, __u32 generat
 	arrival->path = (struct packet_path){};
 	arrival->generation = generation;
 	arrival->ready_ns = now;
-	arrival->cpu = bpf_get_smp_processor_id();
+	arrival->cpu = NO_CPU;
 }
 
 /*

@@ -156,6 +156,7 @@ int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 		cpu->packet.handed_ns = 0;
 	}
 	cpu->packet.receive_ns = bpf_ktime_get_ns();
+	cpu->packet.cpu = bpf_get_smp_processor_id();
 	if (is_udp)
 		bpf_probe_read_kernel(&cpu->packet_address, sizeof(cpu->packet_address), ctx);
 	if (keeps_backlog)

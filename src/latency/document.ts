@@ -114,6 +114,8 @@ export type MeasureDocument = {
   tail: TailDocument[]
   overheads: Overheads
   locality: LocalityDocument[]
+  /** Of those followed in depth: not in `locality`, as the softirq's CPU is not known, or one of the two is above 63. */
+  unplaced: number
   idle_exits: IdleExitDocument[]
   cost: Cost
   exemplars: ExemplarDocument[]
@@ -166,6 +168,8 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     tail: tail.map(row => tailDocument({ ...row, stages: sortStages(row.stages, order) })),
     overheads: describeOverheads(counts, overheads),
     locality: listLocality(counts),
+    // What the kernel has added to one and not yet to the other may make it less than nothing.
+    unplaced: Math.max(0, deep - sumCells(counts.locality)),
     idle_exits: listIdleExits(counts),
     cost: {
       bpf_ns_per_request: roundKnown(cost.bpf_ns_per_request),
@@ -189,6 +193,8 @@ const listLocality = ({ locality }: Counts): LocalityDocument[] =>
       ? []
       : [{ softirq_cpu: Math.floor(cell / MATRIX_CPUS), recv_cpu: cell % MATRIX_CPUS, requests }],
   )
+
+const sumCells = (cells: Float64Array): number => cells.reduce((sum, requests) => sum + requests, 0)
 
 const listIdleExits = ({ idleExits, idleExitNs }: Counts): IdleExitDocument[] =>
   [...idleExits.entries()].flatMap(([state, requests]) =>

@@ -44,6 +44,8 @@ const CALL_PROBES: Readonly<Record<Role, readonly string[]>> = {
 }
 
 const HIGHEST_HASH = 2 ** 32 - 1
+/** NO_CPU in bpf/finish.h. */
+const NO_CPU = 2 ** 32 - 1
 
 /** What the probes took for a while, in nanoseconds: the BPF programs, of how long; and the complete requests meanwhile. */
 export type BpfCost = { bpfNs: number; requests: number; ns: number }
@@ -314,7 +316,11 @@ const readExemplar = (record: Uint8Array): Exemplar => {
   )
   return {
     totalNs: exemplar.total_ns,
-    cpu: { softirq: exemplar.softirq_cpu, recv: exemplar.recv_cpu, send: exemplar.send_cpu },
+    cpu: {
+      ...(exemplar.softirq_cpu !== NO_CPU && { softirq: exemplar.softirq_cpu }),
+      recv: exemplar.recv_cpu,
+      send: exemplar.send_cpu,
+    },
     ...(exemplar.idle_state >= 0 && { idleState: exemplar.idle_state }),
     stages: Object.fromEntries(present),
   }

@@ -71,6 +71,7 @@ test('the document has the fields that others script against', t => {
       sample: null,
     },
     locality: [],
+    unplaced: 2,
     idle_exits: [],
     cost: {
       bpf_ns_per_request: 412.346,
