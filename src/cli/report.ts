@@ -164,9 +164,12 @@ const formatCost = ({ cost }: MeasureDocument, width: number): string[] => {
   return wrap(`taut itself: ${parts.filter(part => part !== null).join(', ')}.`, width)
 }
 
-/** What a budget has led to. */
+/** What a budget has led to; or why not all requests were followed without one. */
 const formatDepth = ({ requests, depth, cost }: MeasureDocument, width: number, style: Style): string[] => {
-  if (cost.budget_percent === null) return []
+  if (cost.budget_percent === null) {
+    const partial = `Of ${formatCount(requests - depth.requests)} of the requests only the total is known: they were in progress when measuring began or ended.`
+    return depth.requests === requests ? [] : wrap(partial, width)
+  }
   const budget = `${formatPercent(cost.budget_percent)} of the CPUs`
   const taken =
     cost.machine_percent === null ? '' : `, of which taut took ${formatPercent(cost.machine_percent)}`

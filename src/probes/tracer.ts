@@ -1,6 +1,14 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
-import { BpfError, type BpfObject, enableRunStats, type Program, possibleCpus, RingBuffer } from 'libbpf-ts'
+import {
+  BpfError,
+  type BpfObject,
+  enableRunStats,
+  type Link,
+  type Program,
+  possibleCpus,
+  RingBuffer,
+} from 'libbpf-ts'
 import type { Counts } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
@@ -51,7 +59,8 @@ const NO_CPU = 2 ** 32 - 1
 export type BpfCost = { bpfNs: number; requests: number; ns: number }
 
 /**
- * The probes, loaded for one target and attached. Every complete request from here on is in the counts.
+ * The probes, loaded for one target and attached. Every complete request from here on is in the counts; of those that were
+ * in progress when it began or ended, only the total.
  *
  * Closing detaches them; if the process dies the kernel does, because nothing is pinned.
  */
@@ -64,6 +73,7 @@ export class Tracer implements Disposable {
   #stopClients: (() => void) | null = null
   /** Counts the requests of clients whose reply was read, and that nothing else has ended. */
   #finishOpen: (() => void) | null = null
+  #reading: Link | null = null
   /** What only requests that are followed in depth need, and while it is attached, what detaches it. */
   #callProbes: Program[] = []
   #detachCalls: (() => void) | null = null
@@ -95,6 +105,8 @@ export class Tracer implements Disposable {
       object.map('metrics').setMaxEntries(cpus)
       if (protocol === 'tcp') object.map('peers').setMaxEntries(1)
       const programs = choosePrograms(object, types.kind, target, hasCards ? [] : ['irq_handler_entry'])
+      // Until all are attached.
+      object.variable('depth_limit').set(0)
       object.variable('follows_syscalls').set(programs.some(({ name }) => name === 'sys_enter'))
       loadOnly(object, programs)
       const tracer = new Tracer(object, programs, cpus)
@@ -195,8 +207,13 @@ export class Tracer implements Disposable {
 
   /** Detaches the probes and gives the final counts, which nothing changes any more. */
   stop(): Counts {
-    // What begins a request goes first, so that the others see the ends of those that have begun.
+    // One probe goes after the other: what has begun by now is not split by those that are left.
+    this.#object.variable('depth_limit').set(0)
+    this.#increase('depth_generation')
+    // What begins a request goes first, so that the others see the ends of those that have begun: reading does, where nobody
+    // has seen the payload arrive.
     this.#stopClients?.()
+    this.#reading?.close()
     for (const link of [...this.#object.links].reverse()) link.close()
     this.#finishOpen?.()
     return this.read()
@@ -245,10 +262,11 @@ export class Tracer implements Disposable {
       if (counts !== undefined) {
         this.#onDemand.push({ switch: new OnDemand(() => this.#attachProgram(program)), counts })
       } else {
-        program.attach()
+        const link = program.attach()
+        if (program.name === 'payload_was_copied') this.#reading = link
       }
     }
-    this.#detachCalls = this.#attachCalls()
+    this.setDepth(1)
   }
 
   #attachCalls(): () => void {
