@@ -15,6 +15,7 @@ import { countMissedRuns, loadOnly, setNicIrqs, setTarget } from './specialise.j
 import { findObstacle, type Probe, type Support } from './support.js'
 import { listSyscallNames } from './syscall-names.js'
 import { listWaitSyscalls } from './syscalls.js'
+import { sumRunTime } from './timing.js'
 
 /** As many system calls as the probes tell apart, MAX_SYSCALLS in bpf/overheads.h; the last slot is for all others. */
 const MAX_SYSCALLS = OVERHEADS_OFFSETS.voluntary / SYSCALL_USE_SIZE
@@ -179,6 +180,11 @@ export class OverheadProbes implements Disposable {
   /** Gives how many runs of the probes the kernel has left out, because they came on top of one another. */
   countMissedRuns(): number {
     return countMissedRuns(this.#programs)
+  }
+
+  /** Gives for how long the probes have run while they were timed, in nanoseconds. */
+  sumRunTime(): number {
+    return sumRunTime(this.#programs)
   }
 
   /** Detaches and frees everything; harmless when done again. */

@@ -1,14 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
-import {
-  BpfError,
-  type BpfObject,
-  enableRunStats,
-  type Link,
-  type Program,
-  possibleCpus,
-  RingBuffer,
-} from 'libbpf-ts'
+import { type BpfObject, type Link, type Program, possibleCpus, RingBuffer } from 'libbpf-ts'
 import type { Counts } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
@@ -23,6 +15,7 @@ import { countMissedRuns, fill, loadOnly, setNicIrqs, setTarget } from './specia
 import { choosePrograms } from './support.js'
 import { listWaitSyscalls } from './syscalls.js'
 import { enterThreads } from './threads.js'
+import { allowTiming, sumRunTime } from './timing.js'
 import { UnsupportedError } from './unsupported.js'
 
 /** As many as the probes keep a slot for, MAX_CPUS in bpf/context.h. */
@@ -313,17 +306,7 @@ export class Tracer implements Disposable {
   }
 
   #sumRunTime(): number {
-    return this.#programs.reduce((sum, program) => sum + Number(program.info().runTimeNs), 0)
-  }
-}
-
-/** Null without CAP_SYS_ADMIN, which timing takes, while tracing does without. */
-const allowTiming = (): Disposable | null => {
-  try {
-    return enableRunStats()
-  } catch (error) {
-    if (error instanceof BpfError && error.code === 'EPERM') return null
-    throw error
+    return sumRunTime(this.#programs)
   }
 }
 
