@@ -64,6 +64,7 @@ struct metrics {
 	__u64 held_back;	/* sent after the call that wrote it */
 	__u64 pieces;		/* of requests, that were read after the first */
 	__u64 backlogged;	/* arrived while a thread held the socket */
+	__u64 begun_late;	/* of these, whose packet nobody had kept: they begin where the thread let go */
 	__u64 steered;		/* packets, whosoever, of devices with RPS */
 	__u64 outside;		/* packets, whosoever, outside of softirqs */
 	__u64 same_cpu;		/* softirq, recv and send on one CPU */

@@ -66,7 +66,10 @@ static __always_inline bool read_header(struct sk_buff *skb, struct tcp_header *
 static __always_inline bool take_backlogged(struct sk_buff *skb, struct packet_path *path)
 {
 	COUNT(backlogged);
-	return keeps_backlog && take_received(skb, path);
+	if (keeps_backlog && take_received(skb, path))
+		return true;
+	COUNT(begun_late);
+	return false;
 }
 
 /* The kernel's own hash of the connection's two ends, mixed: a client's that differ by their port alone differ by it there. */

@@ -27,6 +27,8 @@ export type Counts = {
   unsplit: number
   /** Complete requests that io_uring's threads in the kernel read and sent: their `app_cpu` is `app_wait` as well. */
   undivided: number
+  /** Requests that waited for the service to let go of their socket, nobody knows how long: they begin behind that. */
+  begunLate: number
   /** Complete requests whose packet and service ran on the same CPU. */
   sameCpu: number
   /** Complete requests by the CPU of their softirq and the CPU that read them: `from * MATRIX_CPUS + to`. */
@@ -56,6 +58,7 @@ export const emptyCounts = (): Counts => ({
   pipelined: 0,
   unsplit: 0,
   undivided: 0,
+  begunLate: 0,
   sameCpu: 0,
   locality: new Float64Array(MATRIX_CPUS ** 2),
   idleExits: new Float64Array(IDLE_STATES),
@@ -69,7 +72,7 @@ export const emptyCounts = (): Counts => ({
   tailStageNs: new BigUint64Array(BUCKETS * STAGE_COUNT),
 })
 
-const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'undivided', 'sameCpu'] as const
+const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'undivided', 'begunLate', 'sameCpu'] as const
 const HISTOGRAMS = ['tailRequests', 'shallowRequests', 'locality', 'idleExits'] as const
 const SUMS = ['tailStageNs', 'totalNs', 'idleExitNs'] as const
 const LOSSES = ['ringbuf_full', 'map_full', 'clock', 'recursion'] as const

@@ -107,6 +107,8 @@ export type MeasureDocument = {
   unsplit: number
   /** Of the requests: io_uring's threads in the kernel read and sent them, so that `app_cpu` is `app_wait` as well. */
   undivided: number
+  /** Requests that waited for the service to let go of their socket, nobody knows how long: they begin behind that. */
+  begun_late: number
   lost: Lost
   depth: DepthDocument
   total: TotalDocument
@@ -155,6 +157,7 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     pipelined: counts.pipelined,
     unsplit: counts.unsplit,
     undivided: counts.undivided,
+    begun_late: counts.begunLate,
     lost: { ...counts.lost },
     depth: { requests: deep, share: requests === 0 ? null : round(deep / requests) },
     total: totalDocument(total),

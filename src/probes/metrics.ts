@@ -81,6 +81,7 @@ export class Metrics {
     counts.pipelined += at('pipelined')
     counts.unsplit += at('unsplit')
     counts.undivided += at('undivided')
+    counts.begunLate += at('begun_late')
     counts.sameCpu += at('same_cpu')
     counts.lost.ringbuf_full += at('lost_ringbuf_full')
     counts.lost.map_full += at('lost_map_full')

@@ -230,8 +230,12 @@ export class Tracer implements Disposable {
         this.#forgetPackets()
       }
     }
-    // Only TCP has backlogs.
-    if (protocol === 'tcp') this.#onDemand.push({ switch: new OnDemand(keepBacklog), counts: ['backlogged'] })
+    // Only TCP has backlogs. However few requests come by them, what they waited for is a part of their total.
+    if (protocol === 'tcp')
+      this.#onDemand.push({
+        switch: new OnDemand(keepBacklog, Number.MAX_SAFE_INTEGER),
+        counts: ['backlogged'],
+      })
     for (const program of this.#programs) {
       if (program.name === 'finish_open') {
         this.#stopClients = () => this.#object.variable('has_ended').set(1)

@@ -30,6 +30,7 @@ const writeMetrics = (view: DataView, counts: Counts): void => {
   write(METRICS_OFFSETS.pipelined, pipelined)
   write(METRICS_OFFSETS.unsplit, counts.unsplit)
   write(METRICS_OFFSETS.undivided, counts.undivided)
+  write(METRICS_OFFSETS.begun_late, counts.begunLate)
   write(METRICS_OFFSETS.same_cpu, counts.sameCpu)
   write(METRICS_OFFSETS.lost_ringbuf_full, lost.ringbuf_full)
   write(METRICS_OFFSETS.lost_map_full, lost.map_full)
@@ -75,6 +76,7 @@ test('every counter is added up, with more than 32 bits', t => {
     pipelined: large + 3,
     unsplit: large + 7,
     undivided: large + 10,
+    begunLate: large + 11,
     sameCpu: large + 4,
     lost: { ringbuf_full: large + 7, map_full: large + 8, clock: large + 9, recursion: 0 },
     maxNs: BigInt(large),
@@ -85,6 +87,7 @@ test('every counter is added up, with more than 32 bits', t => {
   t.is(counts.pipelined, 2 * one.pipelined)
   t.is(counts.unsplit, 2 * one.unsplit)
   t.is(counts.undivided, 2 * one.undivided)
+  t.is(counts.begunLate, 2 * one.begunLate)
   t.is(counts.sameCpu, 2 * one.sameCpu)
   t.deepEqual(counts.lost, {
     ringbuf_full: 2 * one.lost.ringbuf_full,
