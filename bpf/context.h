@@ -51,6 +51,7 @@ struct packet_path {
 	__u64 softirq_ns;	/* entry of the softirq in which the driver had it */
 	__u64 handed_ns;	/* the driver handed it over to GRO or to another CPU */
 	__u64 receive_ns;	/* protocols take it up */
+	__u32 cpu;		/* ... on this CPU; valid with receive_ns */
 };
 
 /*
@@ -64,6 +65,7 @@ struct stages {
 
 struct cpu_state {
 	__u64 irq_ns;		/* a NIC interrupted, and no NET_RX softirq has begun since */
+	__u32 irq;		/* ... by this interrupt */
 	__u64 softirq_irq_ns;	/* the interrupt that led to the softirq, 0 if none did */
 	__u64 softirq_ns;	/* entry of the last softirq, 0 if that was not NET_RX */
 	struct packet_path packet;	/* the last that protocols took up here */

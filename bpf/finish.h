@@ -5,10 +5,13 @@
 
 #include "context.h"
 
+/* Where nobody saw the packet. */
+#define NO_CPU (~0U)
+
 struct arrival {
 	struct packet_path path;
 	__u64 ready_ns;
-	__u32 cpu;
+	__u32 cpu;		/* of the softirq */
 	__u32 generation;	/* of depth; 0: the request is not followed in depth */
 };
 
@@ -66,7 +69,7 @@ static __always_inline void arrive_unseen(struct arrival *arrival, __u32 generat
 	arrival->path = (struct packet_path){};
 	arrival->generation = generation;
 	arrival->ready_ns = now;
-	arrival->cpu = bpf_get_smp_processor_id();
+	arrival->cpu = NO_CPU;
 }
 
 /*
@@ -89,12 +92,17 @@ static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 	cpu->tid = READ(task, pid);
 }
 
-/* When did the call that reads begin? Not all go by where reading is seen to begin: splice, MSG_TRUNC, zero copy. */
+/*
+ * When did the call that reads begin? 0 if that is not known: not all go by where reading is seen to begin (splice,
+ * MSG_TRUNC, zero copy). Of a request that nobody saw arrive everything is from now on.
+ */
 static __always_inline __u64 find_entry(const struct thread_run *run, __u64 ready, __u64 now)
 {
 	if (follows_syscalls || run->call_ns > ready)
 		return run->call_ns;
-	return is_waiting_call(run) ? run->wait_on_ns : now;
+	if (ready == now)
+		return now;
+	return is_waiting_call(run) ? run->wait_on_ns : 0;
 }
 
 static __always_inline void read_first(struct turn *turn, const struct thread_run *run, __u64 now)
@@ -318,10 +326,14 @@ static __always_inline __u64 end_reading(struct turn *turn, struct stages *stage
 		END_STAGE(STAGE_IDLE_EXIT, turn->awake_ns);
 	if (turn->run_ns)
 		END_STAGE(STAGE_RUNQUEUE, turn->run_ns);
-	/* A thread that was already inside recv when the payload came has no dispatch. */
-	if (turn->recv_entry_ns > cursor)
-		END_STAGE(STAGE_DISPATCH, turn->recv_entry_ns);
-	END_STAGE(STAGE_RECV, turn->first_ns);
+	/*
+	 * A thread that was already inside recv when the payload came has no dispatch. Where the call's begin is not known
+	 * there is no recv: its time is in dispatch.
+	 */
+	if (!turn->recv_entry_ns || turn->recv_entry_ns > cursor)
+		END_STAGE(STAGE_DISPATCH, turn->recv_entry_ns ?: turn->first_ns);
+	if (turn->recv_entry_ns)
+		END_STAGE(STAGE_RECV, turn->first_ns);
 	if (turn->last_ns != turn->first_ns)
 		END_STAGE(STAGE_BODY, turn->last_ns);
 	return cursor;
@@ -341,6 +353,7 @@ static __always_inline __u32 count_request(struct metrics *m, struct turn *turn,
 	struct tail_row *row = &m->tail[bucket];
 
 	ADD(row->requests, 1);
+	ADD(row->total_ns, total);
 	for (int stage = 0; stage < N_STAGES; stage++) {
 		/* Read each time: the verifier must not learn the bits, or it follows every combination. */
 		if (*(volatile __u32 *)&stages->mask >> stage & 1) {
@@ -380,7 +393,7 @@ static __always_inline void count_total(struct metrics *m, const struct whole *w
 	}
 	ADD(row->requests, 1);
 	ADD(row->shallow, 1);
-	ADD(row->shallow_ns, whole->total_ns);
+	ADD(row->total_ns, whole->total_ns);
 	if (whole->total_ns > m->max_ns)
 		m->max_ns = whole->total_ns;
 	if (whole->pipelined)

@@ -131,9 +131,11 @@ struct tcp_sock {
 };
 
 struct rps_map;
+struct rps_dev_flow_table;
 
 struct netdev_rx_queue {
 	struct rps_map *rps_map;
+	struct rps_dev_flow_table *rps_flow_table;
 };
 
 struct device {
@@ -142,6 +144,7 @@ struct device {
 
 struct net_device {
 	struct netdev_rx_queue *_rx;
+	unsigned int real_num_rx_queues;
 	struct device dev;
 };
 
@@ -153,6 +156,7 @@ struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned int len;
+	__u16 queue_mapping;
 	__u16 transport_header;
 	__u16 network_header;
 	unsigned char *head;

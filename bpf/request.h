@@ -46,7 +46,7 @@ enum stage {
 struct tail_row {
 	__u64 requests;
 	__u64 shallow;		/* of these, not followed in depth */
-	__u64 shallow_ns;	/* the sum of their totals */
+	__u64 total_ns;		/* the sum of the totals of all of them, to which nothing of the stages adds */
 	__u64 stage_ns[N_STAGES];
 };
 
@@ -64,6 +64,7 @@ struct metrics {
 	__u64 held_back;	/* sent after the call that wrote it */
 	__u64 pieces;		/* of requests, that were read after the first */
 	__u64 backlogged;	/* arrived while a thread held the socket */
+	__u64 begun_late;	/* of these, whose packet nobody had kept: they begin where the thread let go */
 	__u64 steered;		/* packets, whosoever, of devices with RPS */
 	__u64 outside;		/* packets, whosoever, outside of softirqs */
 	__u64 same_cpu;		/* softirq, recv and send on one CPU */

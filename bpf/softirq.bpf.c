@@ -15,11 +15,19 @@ __u32 keeps_backlog = 0;
 
 const volatile __u64 nic_irqs[MAX_IRQS / 64] = {};
 
+/*
+ * Several cards or queues can interrupt before the softirq that they lead to: the first has waited for it longest. One that
+ * comes again has led to none, for until its packets are fetched its card keeps it back: somebody else has fetched them.
+ */
 TRACEPOINT(irq_handler_entry)
 int BPF_PROG(irq_handler_entry, int irq)
 {
-	if (is_card_irq(irq))
-		this_cpu()->irq_ns = bpf_ktime_get_ns();
+	struct cpu_state *cpu = this_cpu();
+
+	if (!is_card_irq(irq) || (cpu->irq_ns && cpu->irq != (__u32)irq))
+		return 0;
+	cpu->irq = irq;
+	cpu->irq_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -50,10 +58,42 @@ int BPF_PROG(softirq_exit, unsigned int vec)
 	return 0;
 }
 
-/* Does RPS choose the CPU for the device's packets? Its first queue speaks for all. */
-static __always_inline bool is_steered(struct net_device *dev)
+static __always_inline bool is_set(const void *pointer, __u32 size)
 {
-	return bpf_core_field_exists(dev->_rx->rps_map) && READ(READ(dev, _rx), rps_map);
+	__u64 value = 0;
+
+	bpf_probe_read_kernel(&value, size, pointer);
+	return value;
+}
+
+/* The verifier lets no field be read behind a distance that it does not know. */
+static __always_inline bool is_queue_steered(struct net_device *dev, __u32 number)
+{
+	struct netdev_rx_queue *queue;
+
+	if (number >= READ(dev, real_num_rx_queues))
+		return false;
+	queue = (void *)READ(dev, _rx) + number * bpf_core_type_size(struct netdev_rx_queue);
+	return (bpf_core_field_exists(queue->rps_map) && is_set(&queue->rps_map, bpf_core_field_size(queue->rps_map))) ||
+	       (bpf_core_field_exists(queue->rps_flow_table) &&
+		is_set(&queue->rps_flow_table, bpf_core_field_size(queue->rps_flow_table)));
+}
+
+/* Does RPS, or RFS alone, choose the CPU for the packets of the queue by which this one came (get_rps_cpu in net/core/dev.c)? */
+static __always_inline bool is_steered(struct sk_buff *skb, struct net_device *dev)
+{
+	struct netdev_rx_queue *queue = READ(dev, _rx);
+	/* One more than the queue's; 0 is none, whose packets are taken for the first one's. */
+	__u32 number = READ(skb, queue_mapping);
+	bool steered = false;
+
+	if (number > 1)
+		return is_queue_steered(dev, number - 1);
+	if (bpf_core_field_exists(queue->rps_map))
+		steered = READ(queue, rps_map);
+	if (!steered && bpf_core_field_exists(queue->rps_flow_table))
+		steered = READ(queue, rps_flow_table);
+	return steered;
 }
 
 static __always_inline int hand_over(struct sk_buff *skb)
@@ -95,7 +135,7 @@ int BPF_PROG(netif_receive, struct sk_buff *skb)
 TRACEPOINT(netif_rx_entry)
 int BPF_PROG(netif_rx, struct sk_buff *skb)
 {
-	return is_steered(READ(skb, dev)) ? hand_over(skb) : 0;
+	return is_steered(skb, READ(skb, dev)) ? hand_over(skb) : 0;
 }
 
 TRACEPOINT(netif_receive_skb)
@@ -103,7 +143,7 @@ int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct net_device *dev = READ(skb, dev);
-	bool steered = is_steered(dev), hardware = is_hardware(dev);
+	bool steered = is_steered(skb, dev), hardware = is_hardware(dev);
 
 	if (steered)
 		COUNT(steered);
@@ -116,6 +156,7 @@ int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 		cpu->packet.handed_ns = 0;
 	}
 	cpu->packet.receive_ns = bpf_ktime_get_ns();
+	cpu->packet.cpu = bpf_get_smp_processor_id();
 	if (is_udp)
 		bpf_probe_read_kernel(&cpu->packet_address, sizeof(cpu->packet_address), ctx);
 	if (keeps_backlog)

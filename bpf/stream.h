@@ -66,7 +66,10 @@ static __always_inline bool read_header(struct sk_buff *skb, struct tcp_header *
 static __always_inline bool take_backlogged(struct sk_buff *skb, struct packet_path *path)
 {
 	COUNT(backlogged);
-	return keeps_backlog && take_received(skb, path);
+	if (keeps_backlog && take_received(skb, path))
+		return true;
+	COUNT(begun_late);
+	return false;
 }
 
 /* The kernel's own hash of the connection's two ends, mixed: a client's that differ by their port alone differ by it there. */
@@ -78,15 +81,19 @@ static __always_inline __u32 hash_of(struct sock *sk)
 static __always_inline void arrive(struct arrival *arrival, struct sock *sk, struct sk_buff *skb)
 {
 	arrival->generation = generation_of(hash_of(sk));
-	if (!is_locked(sk))
+	arrival->cpu = bpf_get_smp_processor_id();
+	if (!is_locked(sk)) {
 		arrival->path = this_cpu()->packet;
-	else if (!take_backlogged(skb, &arrival->path))
+	} else if (take_backlogged(skb, &arrival->path)) {
+		arrival->cpu = arrival->path.cpu;
+	} else {
 		arrival->path = (struct packet_path){};
+		arrival->cpu = NO_CPU;
+	}
 	arrival->ready_ns = arrival->generation ? 0 : begin_of(arrival);
 	/* Looking at the clock is dear: of a request that is not followed in depth the begin is enough. */
 	if (!arrival->ready_ns)
 		arrival->ready_ns = bpf_ktime_get_ns();
-	arrival->cpu = bpf_get_smp_processor_id();
 }
 
 /* A socket tells that payload is ready also at the end of the peer's stream, which is none. */

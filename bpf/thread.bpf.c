@@ -35,10 +35,13 @@ int BPF_PROG(cpu_idle, unsigned int state)
 {
 	struct cpu_state *cpu = this_cpu();
 
-	if (state == PWR_EVENT_EXIT)
+	if (state == PWR_EVENT_EXIT) {
 		cpu->awake_ns = bpf_ktime_get_ns();
-	else
+	} else {
 		cpu->idle_state = state;
+		/* No softirq is due: what interrupted has led to none. */
+		cpu->irq_ns = 0;
+	}
 	return 0;
 }
 
@@ -109,8 +112,8 @@ int BPF_PROG(sched_waking, struct task_struct *p)
 TRACEPOINT(sched_process_fork)
 int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	if (this_cpu()->tid)
-		KEEP_OF_THREAD(threads, child, no_state);
+	if (this_cpu()->tid && !KEEP_OF_THREAD(threads, child, no_state))
+		COUNT(lost_map_full);
 	return 0;
 }
 
@@ -129,7 +132,8 @@ int know_threads(struct bpf_iter__task *ctx)
 		return 0;
 	for (int i = 0; i < MAX_PIDS && service_pids[i]; i++) {
 		if (task->tgid == service_pids[i]) {
-			KEEP_OF_THREAD(threads, task, no_state);
+			if (!KEEP_OF_THREAD(threads, task, no_state))
+				COUNT(lost_map_full);
 			break;
 		}
 	}

@@ -149,11 +149,15 @@ const formatLosses = (document: MeasureDocument, width: number, style: Style): s
   const open = `In flight ${formatCount(document.in_flight)}, unanswered ${formatCount(document.unanswered)}, pipelined ${formatCount(document.pipelined)}.`
   const unsplit = `For ${formatCount(document.unsplit)} of the requests app_cpu reaches to the departure of the reply: their send call was not seen.`
   const undivided = `For ${formatCount(document.undivided)} of the requests app_cpu is the whole time from recv to send, asleep or not: io_uring's threads in the kernel made both calls.`
+  const late = `${formatCount(document.begun_late)} of the requests waited until the service let go of their socket, which is not in their times: it was not known yet that there are such.`
+  const unplaced = `For ${formatCount(document.unplaced)} of the requests it is not known on which CPU their softirq ran, or that or the service's was above 63: they are in no cell of the locality.`
   return [
     ...formatLost(document.lost, width, style),
     ...wrap(open, width),
     ...(document.unsplit === 0 ? [] : wrap(unsplit, width)),
     ...(document.undivided === 0 ? [] : wrap(undivided, width)),
+    ...(document.begun_late === 0 ? [] : wrap(late, width)),
+    ...(document.unplaced === 0 ? [] : wrap(unplaced, width)),
   ]
 }
 
@@ -176,9 +180,12 @@ const formatCost = ({ cost }: MeasureDocument, width: number): string[] => {
   return wrap(`taut itself: ${parts.filter(part => part !== null).join(', ')}.`, width)
 }
 
-/** What a budget has led to. */
+/** What a budget has led to; or why not all requests were followed without one. */
 const formatDepth = ({ requests, depth, cost }: MeasureDocument, width: number, style: Style): string[] => {
-  if (cost.budget_percent === null) return []
+  if (cost.budget_percent === null) {
+    const partial = `Of ${formatCount(requests - depth.requests)} of the requests only the total is known: they were in progress when measuring began or ended.`
+    return depth.requests === requests ? [] : wrap(partial, width)
+  }
   const budget = `${formatPercent(cost.budget_percent)} of the CPUs`
   const taken =
     cost.machine_percent === null ? '' : `, of which taut took ${formatPercent(cost.machine_percent)}`

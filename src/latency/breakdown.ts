@@ -36,18 +36,18 @@ export type Breakdown = {
 /**
  * Computes where the time of the requests went: exact means, quantiles by nearest rank within 1/64.
  *
- * The total's mean is over all requests; if all were followed in depth, it is the sum of all stages but `ack`, so the
- * stages' means weighted by their requests add up to it. Without requests the numbers of the total are null, and the stages are empty.
+ * The total's mean is over all requests, by a sum of its own; if all were followed in depth, the means of all stages but
+ * `ack`, weighted by their requests, add up to it. Without requests the numbers of the total are null, and the stages are empty.
  */
 export const breakdown = (counts: Counts): Breakdown => {
   const requests = countRequests(counts)
-  const { stages: sums, deep, shallowNs } = sumAll(counts)
+  const { stages: sums, deep, totalNs } = sumAll(counts)
   const maxNs = Number(counts.maxNs)
   return {
     requests,
     deep,
     total: {
-      mean: requests === 0 ? null : divide(sumTotals(sums) + shallowNs, requests),
+      mean: requests === 0 ? null : divide(totalNs, requests),
       p50: findQuantile(counts.tailRequests, 50, maxNs),
       p90: findQuantile(counts.tailRequests, 90, maxNs),
       p99: findQuantile(counts.tailRequests, 99, maxNs),
@@ -58,9 +58,6 @@ export const breakdown = (counts: Counts): Breakdown => {
     tail: buildTail(counts),
   }
 }
-
-const sumTotals = (sums: bigint[]): bigint =>
-  STAGES.reduce((sum, name, index) => (isInTotal(name) ? sum + (sums[index] ?? 0n) : sum), 0n)
 
 const describeStage = (
   name: StageName,

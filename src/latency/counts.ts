@@ -27,6 +27,8 @@ export type Counts = {
   unsplit: number
   /** Complete requests that io_uring's threads in the kernel read and sent: their `app_cpu` is `app_wait` as well. */
   undivided: number
+  /** Requests that waited for the service to let go of their socket, nobody knows how long: they begin behind that. */
+  begunLate: number
   /** Complete requests whose packet and service ran on the same CPU. */
   sameCpu: number
   /** Complete requests by the CPU of their softirq and the CPU that read them: `from * MATRIX_CPUS + to`. */
@@ -41,9 +43,10 @@ export type Counts = {
   stages: Float64Array[]
   /** Complete requests by bucket of their total: the histogram of the total. */
   tailRequests: Float64Array
-  /** Of these, the requests that were not followed in depth, and the sum of their totals in nanoseconds. */
+  /** Of these, the requests that were not followed in depth. */
   shallowRequests: Float64Array
-  shallowNs: BigUint64Array
+  /** The sum of the totals of all of them in nanoseconds, which the kernel adds up beside the stages. */
+  totalNs: BigUint64Array
   /** The sum of each stage in nanoseconds by bucket of the total: `bucket * STAGE_COUNT + stage`. */
   tailStageNs: BigUint64Array
 }
@@ -55,6 +58,7 @@ export const emptyCounts = (): Counts => ({
   pipelined: 0,
   unsplit: 0,
   undivided: 0,
+  begunLate: 0,
   sameCpu: 0,
   locality: new Float64Array(MATRIX_CPUS ** 2),
   idleExits: new Float64Array(IDLE_STATES),
@@ -64,13 +68,13 @@ export const emptyCounts = (): Counts => ({
   stages: STAGES.map(() => new Float64Array(BUCKETS)),
   tailRequests: new Float64Array(BUCKETS),
   shallowRequests: new Float64Array(BUCKETS),
-  shallowNs: new BigUint64Array(BUCKETS),
+  totalNs: new BigUint64Array(BUCKETS),
   tailStageNs: new BigUint64Array(BUCKETS * STAGE_COUNT),
 })
 
-const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'undivided', 'sameCpu'] as const
+const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'undivided', 'begunLate', 'sameCpu'] as const
 const HISTOGRAMS = ['tailRequests', 'shallowRequests', 'locality', 'idleExits'] as const
-const SUMS = ['tailStageNs', 'shallowNs', 'idleExitNs'] as const
+const SUMS = ['tailStageNs', 'totalNs', 'idleExitNs'] as const
 const LOSSES = ['ringbuf_full', 'map_full', 'clock', 'recursion'] as const
 
 /**

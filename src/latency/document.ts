@@ -112,6 +112,8 @@ export type MeasureDocument = {
   unsplit: number
   /** Of the requests: io_uring's threads in the kernel read and sent them, so that `app_cpu` is `app_wait` as well. */
   undivided: number
+  /** Requests that waited for the service to let go of their socket, nobody knows how long: they begin behind that. */
+  begun_late: number
   lost: Lost
   depth: DepthDocument
   total: TotalDocument
@@ -119,6 +121,8 @@ export type MeasureDocument = {
   tail: TailDocument[]
   overheads: Overheads
   locality: LocalityDocument[]
+  /** Of those followed in depth: not in `locality`, as the softirq's CPU is not known, or one of the two is above 63. */
+  unplaced: number
   idle_exits: IdleExitDocument[]
   service: ServiceUsage
   cost: Cost
@@ -163,6 +167,7 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     pipelined: counts.pipelined,
     unsplit: counts.unsplit,
     undivided: counts.undivided,
+    begun_late: counts.begunLate,
     lost: { ...counts.lost },
     depth: { requests: deep, share: requests === 0 ? null : round(deep / requests) },
     total: totalDocument(total),
@@ -176,6 +181,8 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     tail: tail.map(row => tailDocument({ ...row, stages: sortStages(row.stages, order) })),
     overheads: describeOverheads(counts, overheads),
     locality: listLocality(counts),
+    // What the kernel has added to one and not yet to the other may make it less than nothing.
+    unplaced: Math.max(0, deep - sumCells(counts.locality)),
     idle_exits: listIdleExits(counts),
     service: { cpu_percent: roundKnown(service.cpu_percent), rss_bytes: service.rss_bytes },
     cost: {
@@ -200,6 +207,8 @@ const listLocality = ({ locality }: Counts): LocalityDocument[] =>
       ? []
       : [{ softirq_cpu: Math.floor(cell / MATRIX_CPUS), recv_cpu: cell % MATRIX_CPUS, requests }],
   )
+
+const sumCells = (cells: Float64Array): number => cells.reduce((sum, requests) => sum + requests, 0)
 
 const listIdleExits = ({ idleExits, idleExitNs }: Counts): IdleExitDocument[] =>
   [...idleExits.entries()].flatMap(([state, requests]) =>

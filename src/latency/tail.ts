@@ -10,7 +10,7 @@ export type TailRow = {
   fromPercentile: number
   /** How many requests the row is about. */
   requests: number
-  /** Their total in nanoseconds: exactly the sum of the stages' sums, and of the totals that have no stages. */
+  /** Their total in nanoseconds, by a sum of its own. */
   sumNs: bigint
   /** Their mean total in nanoseconds; null when there are no requests. */
   meanNs: number | null
@@ -25,7 +25,7 @@ export type TailRow = {
  * of the total above the boundary count whole. Of the boundary bucket as many requests are taken as are missing, each
  * at the bucket's mean of each stage, rounded down to a nanosecond of the sum: the requests of one bucket differ by at
  * most 1/32 in their total. Stage means are over all requests of the row that were followed in depth, whether or not they
- * had the stage: if all were, they add up to the row's mean. `ack` is not in it, for it is outside the total.
+ * had the stage: if all were, they add up to the row's mean, but for that rounding. `ack` is not in it, for it is outside the total.
  */
 export const buildTail = (counts: Counts): TailRow[] => {
   const requests = countRequests(counts)
@@ -40,7 +40,7 @@ export const buildTail = (counts: Counts): TailRow[] => {
       const sumNs = slowest.stages[index] ?? 0n
       return { name, sumNs, meanNs: divide(sumNs, slowest.deep) }
     })
-    const sumNs = stages.reduce((sum, stage) => sum + stage.sumNs, slowest.shallowNs)
+    const sumNs = slowest.totalNs
     return {
       fromPercentile,
       requests: wanted,
@@ -53,9 +53,9 @@ export const buildTail = (counts: Counts): TailRow[] => {
 
 /**
  * Sums in nanoseconds over requests: each stage, in the order of STAGES, of those that were followed in depth, and how
- * many these are; and the totals of the others.
+ * many these are; and the totals of all.
  */
-export type Sums = { stages: bigint[]; deep: number; shallowNs: bigint }
+export type Sums = { stages: bigint[]; deep: number; totalNs: bigint }
 
 /** The sums over all requests. */
 export const sumAll = (counts: Counts): Sums => sumSlowest(counts, countRequests(counts))
@@ -71,7 +71,7 @@ export const divide = (sumNs: bigint, count: number): number => {
 }
 
 const sumSlowest = (counts: Counts, wanted: number): Sums => {
-  const sums: Sums = { stages: STAGES.map(() => 0n), deep: 0, shallowNs: 0n }
+  const sums: Sums = { stages: STAGES.map(() => 0n), deep: 0, totalNs: 0n }
   let missing = wanted
   for (let bucket = counts.tailRequests.length - 1; bucket >= 0 && missing > 0; bucket--) {
     const inBucket = counts.tailRequests[bucket] ?? 0
@@ -85,7 +85,7 @@ const sumSlowest = (counts: Counts, wanted: number): Sums => {
       taken === inBucket ? ofBucket : (ofBucket * BigInt(taken)) / BigInt(inBucket)
     const deep = inBucket - (counts.shallowRequests[bucket] ?? 0)
     sums.deep += taken === inBucket ? deep : (deep * taken) / inBucket
-    sums.shallowNs += takePart(counts.shallowNs[bucket] ?? 0n)
+    sums.totalNs += takePart(counts.totalNs[bucket] ?? 0n)
     for (const [stage, sum] of sums.stages.entries()) {
       sums.stages[stage] = sum + takePart(counts.tailStageNs[bucket * STAGE_COUNT + stage] ?? 0n)
     }

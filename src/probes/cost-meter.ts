@@ -15,6 +15,8 @@ export class CostMeter {
   readonly #sampled = { bpfNs: 0, requests: 0 }
   #latest: BpfCost | null = null
   #spentBpfNs = 0
+  /** What was added since the last call of `spend`. */
+  #addedNs = 0
   readonly #begin: Moment = readMoment(0)
   #last: Moment = this.#begin
 
@@ -24,6 +26,11 @@ export class CostMeter {
     this.#latest = cost
     this.#sampled.bpfNs += cost.bpfNs
     this.#sampled.requests += cost.requests
+  }
+
+  /** Takes what other probes than the sampled ones have taken, in nanoseconds. */
+  add(bpfNs: number): void {
+    this.#addedNs += bpfNs
   }
 
   /** Whether a request was in a sample yet. */
@@ -38,8 +45,8 @@ export class CostMeter {
 
   /**
    * Takes how many requests were complete by now; gives what measuring took since the last call, as a share of all CPUs'
-   * time: of the probes, what the latest sample says that so many requests take, or so much time if it had none. Null
-   * without a sample.
+   * time: of the probes, what the latest sample says that so many requests take, or so much time if it had none, and what
+   * was added. Null without a sample.
    */
   spend(requests: number): number | null {
     const since = this.#last
@@ -47,7 +54,9 @@ export class CostMeter {
     if (this.#latest === null) return null
     const { bpfNs, requests: sampled, ns } = this.#latest
     const elapsedNs = (this.#last.ms - since.ms) * 1e6
-    const spentNs = sampled > 0 ? (bpfNs / sampled) * (requests - since.requests) : (bpfNs / ns) * elapsedNs
+    const sampledNs = sampled > 0 ? (bpfNs / sampled) * (requests - since.requests) : (bpfNs / ns) * elapsedNs
+    const spentNs = sampledNs + this.#addedNs
+    this.#addedNs = 0
     this.#spentBpfNs += spentNs
     return toShare(spentNs, since, this.#last)
   }

@@ -7,7 +7,7 @@ const WORD = 8
 const TAIL = METRICS_OFFSETS.tail / WORD
 const ROW = TAIL_ROW_SIZE / WORD
 const SHALLOW = TAIL_ROW_OFFSETS.shallow / WORD
-const SHALLOW_NS = TAIL_ROW_OFFSETS.shallow_ns / WORD
+const TOTAL_NS = TAIL_ROW_OFFSETS.total_ns / WORD
 const STAGE_SUMS = TAIL_ROW_OFFSETS.stage_ns / WORD
 
 /** A metric that is one number. */
@@ -81,6 +81,7 @@ export class Metrics {
     counts.pipelined += at('pipelined')
     counts.unsplit += at('unsplit')
     counts.undivided += at('undivided')
+    counts.begunLate += at('begun_late')
     counts.sameCpu += at('same_cpu')
     counts.lost.ringbuf_full += at('lost_ringbuf_full')
     counts.lost.map_full += at('lost_map_full')
@@ -111,7 +112,7 @@ export class Metrics {
     if (requests === 0) return
     counts.tailRequests[bucket] = (counts.tailRequests[bucket] ?? 0) + requests
     counts.shallowRequests[bucket] = (counts.shallowRequests[bucket] ?? 0) + this.#count(row + SHALLOW)
-    counts.shallowNs[bucket] = (counts.shallowNs[bucket] ?? 0n) + (this.#words[row + SHALLOW_NS] ?? 0n)
+    counts.totalNs[bucket] = (counts.totalNs[bucket] ?? 0n) + (this.#words[row + TOTAL_NS] ?? 0n)
     for (let stage = 0; stage < STAGE_COUNT; stage++) {
       const cell = bucket * STAGE_COUNT + stage
       counts.tailStageNs[cell] =

@@ -4,6 +4,7 @@ import type { OverheadSample } from '../latency/overheads.js'
 import type { Target } from '../system/target.js'
 import type { KernelTypes } from './kernel-types.js'
 import { describeWords, OverheadProbes } from './overheads.js'
+import { allowTiming } from './timing.js'
 
 /** Enough requests to tell what one of them takes; a service that answers fewer is looked at for longer. */
 const WINDOW_REQUESTS = 500
@@ -22,23 +23,27 @@ export class OverheadSampler implements Disposable {
   }
 
   /**
-   * Looks at 500 requests, or for half a second, or until the signal; takes what counts complete requests. Throws
+   * Looks at 500 requests, or for half a second, or until the signal; takes what counts complete requests. Gives what the
+   * probes took for that in nanoseconds if they are to be timed, which makes all that they see last longer, or else 0. Throws
    * libbpf-ts's BpfError.
    */
-  async sample(countRequests: () => number, signal?: AbortSignal): Promise<void> {
+  async sample(countRequests: () => number, isTimed: boolean, signal?: AbortSignal): Promise<number> {
+    using _ = isTimed ? allowTiming() : null
+    const before = this.#probes.sumRunTime()
     this.#probes.attach()
     // Counting takes a while, in which requests go on: so it comes after the window's begin as it does after its end.
     this.#probes.openWindow()
     const begin = { requests: countRequests(), ms: performance.now() }
     for (let steps = 0; steps < WINDOW_STEPS; steps++) {
       await setTimeout(STEP_MS)
-      if (this.#probes.closed) return
+      if (this.#probes.closed) return 0
       if (signal?.aborted || countRequests() - begin.requests >= WINDOW_REQUESTS) break
     }
     this.#probes.closeWindow()
     this.#requests += countRequests() - begin.requests
     this.#seconds += (performance.now() - begin.ms) / 1000
     this.#probes.detach()
+    return isTimed ? this.#probes.sumRunTime() - before : 0
   }
 
   /** Gives what all windows so far have counted, null before the first. */

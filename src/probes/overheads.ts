@@ -1,5 +1,6 @@
 import type { BpfObject, Link, Program } from 'libbpf-ts'
 import { OVERHEAD_SUMS, type OverheadSample } from '../latency/overheads.js'
+import { listNicIrqs } from '../system/nic-irqs.js'
 import type { Target } from '../system/target.js'
 import { toBits } from './bits.js'
 import {
@@ -14,6 +15,7 @@ import { countMissedRuns, loadOnly, setNicIrqs, setTarget } from './specialise.j
 import { findObstacle, type Probe, type Support } from './support.js'
 import { listSyscallNames } from './syscall-names.js'
 import { listWaitSyscalls } from './syscalls.js'
+import { sumRunTime } from './timing.js'
 
 /** As many system calls as the probes tell apart, MAX_SYSCALLS in bpf/overheads.h; the last slot is for all others. */
 const MAX_SYSCALLS = OVERHEADS_OFFSETS.voluntary / SYSCALL_USE_SIZE
@@ -124,7 +126,7 @@ export class OverheadProbes implements Disposable {
       object
         .variable('multiplex_syscalls')
         .set(listWaitSyscalls(process.arch)?.multiplex ?? toBits([], MAX_SYSCALLS))
-      const hasCards = setNicIrqs(object)
+      const hasCards = setNicIrqs(object, listNicIrqs())
       const programs = OVERHEAD_PROBES.filter(
         ({ program, point }) =>
           (program !== 'irq_handler_entry' || hasCards) && findObstacle(point, types.kind) === null,
@@ -178,6 +180,11 @@ export class OverheadProbes implements Disposable {
   /** Gives how many runs of the probes the kernel has left out, because they came on top of one another. */
   countMissedRuns(): number {
     return countMissedRuns(this.#programs)
+  }
+
+  /** Gives for how long the probes have run while they were timed, in nanoseconds. */
+  sumRunTime(): number {
+    return sumRunTime(this.#programs)
   }
 
   /** Detaches and frees everything; harmless when done again. */

@@ -100,8 +100,10 @@ export class Session implements Disposable {
     const cost = this.#cost.spend(this.#tracer.countRequests())
     this.#lastCost = cost
     if (this.#budget !== null && cost !== null) this.#tracer.setDepth(this.#budget.next(cost))
-    if (isDue && this.#mayLookCloser(cost))
-      await this.#overheads?.sample(() => this.#tracer.countRequests(), signal)
+    if (isDue && this.#overheads !== null && this.#mayLookCloser(cost)) {
+      const countRequests = (): number => this.#tracer.countRequests()
+      this.#cost.add(await this.#overheads.sample(countRequests, this.#budget !== null, signal))
+    }
     this.#tracer.adapt()
     this.#keepExemplars()
     const totals = this.#tracer.readTotals()

@@ -1,5 +1,4 @@
 import type { BpfObject, Program } from 'libbpf-ts'
-import { listNicIrqs } from '../system/nic-irqs.js'
 import { MAX_PORTS, type Target } from '../system/target.js'
 import { toBits } from './bits.js'
 
@@ -12,9 +11,9 @@ export const setTarget = (object: BpfObject, { ports, netns }: Target): void => 
   object.variable('netns').set(netns)
 }
 
-/** Tells them the interrupts of network cards, and gives whether there are any. */
-export const setNicIrqs = (object: BpfObject): boolean => {
-  const irqs = listNicIrqs().filter(irq => irq < MAX_IRQS)
+/** Tells them interrupts of network cards, and gives whether there are any. */
+export const setNicIrqs = (object: BpfObject, numbers: readonly number[]): boolean => {
+  const irqs = numbers.filter(irq => irq < MAX_IRQS)
   object.variable('nic_irqs').set(toBits(irqs, MAX_IRQS))
   return irqs.length > 0
 }

@@ -1,10 +1,11 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
-import { BpfError, type BpfObject, enableRunStats, type Program, possibleCpus, RingBuffer } from 'libbpf-ts'
+import { type BpfObject, type Link, type Program, possibleCpus, RingBuffer } from 'libbpf-ts'
 import type { Counts } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
 import { type Role, STAGES } from '../latency/stages.js'
+import { listReceiveIrqs } from '../system/nic-irqs.js'
 import type { Target } from '../system/target.js'
 import { OnDemand } from './demand.js'
 import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
@@ -14,6 +15,7 @@ import { countMissedRuns, fill, loadOnly, setNicIrqs, setTarget } from './specia
 import { choosePrograms } from './support.js'
 import { listWaitSyscalls } from './syscalls.js'
 import { enterThreads } from './threads.js'
+import { allowTiming, sumRunTime } from './timing.js'
 import { UnsupportedError } from './unsupported.js'
 
 /** As many as the probes keep a slot for, MAX_CPUS in bpf/context.h. */
@@ -43,12 +45,15 @@ const CALL_PROBES: Readonly<Record<Role, readonly string[]>> = {
 }
 
 const HIGHEST_HASH = 2 ** 32 - 1
+/** NO_CPU in bpf/finish.h. */
+const NO_CPU = 2 ** 32 - 1
 
 /** What the probes took for a while, in nanoseconds: the BPF programs, of how long; and the complete requests meanwhile. */
 export type BpfCost = { bpfNs: number; requests: number; ns: number }
 
 /**
- * The probes, loaded for one target and attached. Every complete request from here on is in the counts.
+ * The probes, loaded for one target and attached. Every complete request from here on is in the counts; of those that were
+ * in progress when it began or ended, only the total.
  *
  * Closing detaches them; if the process dies the kernel does, because nothing is pinned.
  */
@@ -61,6 +66,7 @@ export class Tracer implements Disposable {
   #stopClients: (() => void) | null = null
   /** Counts the requests of clients whose reply was read, and that nothing else has ended. */
   #finishOpen: (() => void) | null = null
+  #reading: Link | null = null
   /** What only requests that are followed in depth need, and while it is attached, what detaches it. */
   #callProbes: Program[] = []
   #detachCalls: (() => void) | null = null
@@ -100,11 +106,13 @@ export class Tracer implements Disposable {
       object.variable('is_udp').set(protocol === 'udp')
       object.variable('wait_syscalls').set(syscalls.wait)
       object.variable('receive_syscalls').set(syscalls.receive)
-      const hasCards = setNicIrqs(object)
+      const hasCards = setNicIrqs(object, listReceiveIrqs())
       object.variables.get('service_pids')?.set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)
       if (protocol === 'tcp') object.map('peers').setMaxEntries(1)
       const programs = choosePrograms(object, types.kind, target, hasCards ? [] : ['irq_handler_entry'])
+      // Until all are attached.
+      object.variable('depth_limit').set(0)
       object.variable('follows_syscalls').set(programs.some(({ name }) => name === 'sys_enter'))
       loadOnly(object, programs)
       return new Tracer(object, programs, cpus)
@@ -207,8 +215,13 @@ export class Tracer implements Disposable {
 
   /** Detaches the probes and gives the final counts, which nothing changes any more. */
   stop(): Counts {
-    // What begins a request goes first, so that the others see the ends of those that have begun.
+    // One probe goes after the other: what has begun by now is not split by those that are left.
+    this.#object.variable('depth_limit').set(0)
+    this.#increase('depth_generation')
+    // What begins a request goes first, so that the others see the ends of those that have begun: reading does, where nobody
+    // has seen the payload arrive.
     this.#stopClients?.()
+    this.#reading?.close()
     for (const link of [...this.#object.links].reverse()) link.close()
     this.#finishOpen?.()
     return this.read()
@@ -232,8 +245,12 @@ export class Tracer implements Disposable {
         this.#forgetPackets()
       }
     }
-    // Only TCP has backlogs.
-    if (protocol === 'tcp') this.#onDemand.push({ switch: new OnDemand(keepBacklog), counts: ['backlogged'] })
+    // Only TCP has backlogs. However few requests come by them, what they waited for is a part of their total.
+    if (protocol === 'tcp')
+      this.#onDemand.push({
+        switch: new OnDemand(keepBacklog, Number.MAX_SAFE_INTEGER),
+        counts: ['backlogged'],
+      })
     for (const program of this.#programs) {
       if (program.name === 'finish_open') {
         this.#stopClients = () => this.#object.variable('has_ended').set(1)
@@ -257,10 +274,11 @@ export class Tracer implements Disposable {
       if (counts !== undefined) {
         this.#onDemand.push({ switch: new OnDemand(() => this.#attachProgram(program)), counts })
       } else {
-        program.attach()
+        const link = program.attach()
+        if (program.name === 'payload_was_copied') this.#reading = link
       }
     }
-    this.#detachCalls = this.#attachCalls()
+    this.setDepth(1)
   }
 
   #attachCalls(): () => void {
@@ -307,17 +325,7 @@ export class Tracer implements Disposable {
   }
 
   #sumRunTime(): number {
-    return this.#programs.reduce((sum, program) => sum + Number(program.info().runTimeNs), 0)
-  }
-}
-
-/** Null without CAP_SYS_ADMIN, which timing takes, while tracing does without. */
-const allowTiming = (): Disposable | null => {
-  try {
-    return enableRunStats()
-  } catch (error) {
-    if (error instanceof BpfError && error.code === 'EPERM') return null
-    throw error
+    return sumRunTime(this.#programs)
   }
 }
 
@@ -328,7 +336,11 @@ const readExemplar = (record: Uint8Array): Exemplar => {
   )
   return {
     totalNs: exemplar.total_ns,
-    cpu: { softirq: exemplar.softirq_cpu, recv: exemplar.recv_cpu, send: exemplar.send_cpu },
+    cpu: {
+      ...(exemplar.softirq_cpu !== NO_CPU && { softirq: exemplar.softirq_cpu }),
+      recv: exemplar.recv_cpu,
+      send: exemplar.send_cpu,
+    },
     ...(exemplar.idle_state >= 0 && { idleState: exemplar.idle_state }),
     stages: Object.fromEntries(present),
   }

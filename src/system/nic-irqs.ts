@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path'
 import { listDevicesUpwards, listEntries, listNumbered, readNatural, resolveLink } from './files.js'
 import { type Interrupt, readInterrupts } from './interrupts.js'
+import { parseQueueName, type QueueName } from './queue-names.js'
 
 /**
  * Gives the numbers of the interrupts by which this namespace's network devices tell of packets. What can't be read
@@ -10,6 +11,34 @@ export const listNicIrqs = (sys = '/sys', proc = '/proc'): number[] => {
   const interrupts = readInterrupts(proc)
   const irqs = listEntries(join(sys, 'class/net')).flatMap(nic => findNicIrqs(nic, interrupts, sys))
   return order(irqs)
+}
+
+/**
+ * Gives those of them that lead to a softirq that receives: not those that their names tell from the ones that do, nor those
+ * of a device whose packets threads receive (threaded NAPI).
+ *
+ * See Documentation/ABI/testing/sysfs-class-net (threaded).
+ */
+export const listReceiveIrqs = (sys = '/sys', proc = '/proc'): number[] => {
+  const interrupts = readInterrupts(proc)
+  const irqs = listEntries(join(sys, 'class/net')).flatMap(nic => {
+    // 1, and since 6.19 2 as well; absent before 5.12.
+    const isThreaded = (readNatural(join(sys, 'class/net', nic, 'threaded')) ?? 0) > 0
+    return isThreaded ? [] : findReceiveIrqs(nic, interrupts, sys)
+  })
+  return order(irqs)
+}
+
+const findReceiveIrqs = (nic: string, interrupts: readonly Interrupt[], sys: string): number[] => {
+  const irqs = findNicIrqs(nic, interrupts, sys).map(irq => {
+    const name = interrupts.find(interrupt => interrupt.irq === irq)?.name ?? ''
+    return { irq, uses: splitNames(name).map(word => parseQueueName(word, nic)) }
+  })
+  const receives = ({ queue, direction }: QueueName): boolean =>
+    direction === null ? queue !== null : direction !== 'tx'
+  const receiving = irqs.filter(({ uses }) => uses.some(receives))
+  // Where no name tells, each may.
+  return (receiving.length > 0 ? receiving : irqs).map(({ irq }) => irq)
 }
 
 /**

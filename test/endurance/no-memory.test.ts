@@ -1,9 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import test from 'ava'
 import { assertExact } from '../kernel/support/assertions.js'
-import { type Context, kernelTest } from '../kernel/support/kernel-test.js'
+import { kernelTest } from '../kernel/support/kernel-test.js'
 import { runLoad } from '../kernel/support/load.js'
 import { createNetns, setNamespaceSysctl } from '../kernel/support/netns.js'
-import { startProcess } from '../kernel/support/processes.js'
 import { readStat, startMemcached } from '../kernel/support/services.js'
 import { startMeasuring } from '../kernel/support/taut.js'
 import { buildPrograms } from './support/programs.js'
@@ -20,45 +20,47 @@ const EVENTS_A_REQUEST = 2
 
 test.before('builds the programs', buildPrograms)
 
-kernelTest(
-  'what sockets have no memory to keep is counted as lost, each event, and all else is exact',
-  async t => {
-    const netns = await createNetns(t)
-    if (!(await isNamespaced(t, netns))) {
-      t.log(`not tested: ${SETTING} is the whole machine's before Linux 6.8`)
-      t.pass()
-      return
-    }
-    const service = await startMemcached(t, [], { netns })
-    const { port } = service
-    const getsBefore = await readStat(service, 'cmd_get')
-    const measurement = await startMeasuring(t, '--netns', netns, '--port', port)
-    const countState = await createStateCounter(t, measurement.pid)
+const TITLE = 'what sockets have no memory to keep is counted as lost, each event, and all else is exact'
 
-    const steady = runLoad(t, { port, ...STEADY }, netns)
-    await waitForState(countState, STEADY.connections)
-    await setNamespaceSysctl(netns, SETTING, NONE)
-    await runLoad(t, { port, ...LOST }, netns)
-    await setNamespaceSysctl(netns, SETTING, ENOUGH)
-    await runLoad(t, { port, ...FOUND }, netns)
-    await steady
-    await waitForState(countState, 0)
+/** A new network namespace has the setting for itself only since Linux 6.8; before, it does not show it. */
+const isNamespaced = (): boolean =>
+  spawnSync('unshare', ['--net', 'sysctl', '-n', SETTING], { stdio: 'ignore' }).status === 0
 
-    const { lost, ...document } = await measurement.stop()
-    t.deepEqual(lost, {
-      ringbuf_full: 0,
-      map_full: EVENTS_A_REQUEST * LOST.requests,
-      clock: 0,
-      recursion: 0,
-    })
-    assertExact(t, { ...document, lost: { ...lost, map_full: 0 } }, STEADY.requests + FOUND.requests)
-    const sent = STEADY.requests + LOST.requests + FOUND.requests
-    t.is((await readStat(service, 'cmd_get')) - getsBefore, sent)
-  },
-  'memcached',
-  'ip',
-  'sysctl',
-)
+const testNoMemory = (): void =>
+  kernelTest(
+    TITLE,
+    async t => {
+      const netns = await createNetns(t)
+      const service = await startMemcached(t, [], { netns })
+      const { port } = service
+      const getsBefore = await readStat(service, 'cmd_get')
+      const measurement = await startMeasuring(t, '--netns', netns, '--port', port)
+      const countState = await createStateCounter(t, measurement.pid)
 
-const isNamespaced = async (t: Context, netns: string): Promise<boolean> =>
-  (await (await startProcess(t, 'sysctl', ['-n', SETTING], { netns })).ended).code === 0
+      const steady = runLoad(t, { port, ...STEADY }, netns)
+      await waitForState(countState, STEADY.connections)
+      await setNamespaceSysctl(netns, SETTING, NONE)
+      await runLoad(t, { port, ...LOST }, netns)
+      await setNamespaceSysctl(netns, SETTING, ENOUGH)
+      await runLoad(t, { port, ...FOUND }, netns)
+      await steady
+      await waitForState(countState, 0)
+
+      const { lost, ...document } = await measurement.stop()
+      t.deepEqual(lost, {
+        ringbuf_full: 0,
+        map_full: EVENTS_A_REQUEST * LOST.requests,
+        clock: 0,
+        recursion: 0,
+      })
+      assertExact(t, { ...document, lost: { ...lost, map_full: 0 } }, STEADY.requests + FOUND.requests)
+      const sent = STEADY.requests + LOST.requests + FOUND.requests
+      t.is((await readStat(service, 'cmd_get')) - getsBefore, sent)
+    },
+    'memcached',
+    'ip',
+    'sysctl',
+  )
+
+if (process.getuid?.() !== 0 || isNamespaced()) testNoMemory()
+else test.skip(`${TITLE} (needs Linux 6.8, where ${SETTING} is a network namespace's own)`, t => t.pass())

@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { promisify } from 'node:util'
 import { assertExact } from './support/assertions.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
-import { countDataPackets, createNetns, createNetnsPair } from './support/netns.js'
+import { countDataPackets, createNetns, createNetnsPair, writeSettings } from './support/netns.js'
 import { startProcess } from './support/processes.js'
 import { readStat, startMemcached } from './support/services.js'
+import { readSoftnet } from './support/softnet.js'
 import { startMeasuring } from './support/taut.js'
 import { waitFor } from './support/wait.js'
 
@@ -42,17 +40,9 @@ const onLoopback = (netns: string, host: string): Route => ({ server: netns, cli
 
 /** Has every interface steer packets to the first two CPUs, by connection; the setting goes with the namespaces. */
 const steerPackets = async (route: Route): Promise<Route> => {
-  const write = 'for queue in /sys/class/net/*/queues/rx-*; do echo 3 >"$queue/rps_cpus" || exit; done'
-  for (const netns of new Set([route.server, route.client])) {
-    await promisify(execFile)('ip', ['netns', 'exec', netns, 'sh', '-c', write])
-  }
+  const write = 'for queue in /sys/class/net/*/queues/rx-*; do echo 3 >"$queue/rps_cpus"; done'
+  for (const netns of new Set([route.server, route.client])) await writeSettings(netns, write)
   return { ...route, steered: true }
-}
-
-/** Gives how often one CPU has asked another one to take in packets that were steered there. */
-const countSteered = async (): Promise<number> => {
-  const lines = (await readFile('/proc/net/softnet_stat', 'utf8')).trim().split('\n')
-  return lines.reduce((sum, line) => sum + Number.parseInt(line.split(' ')[9] ?? '', 16), 0)
 }
 
 const LOADS = [
@@ -81,9 +71,9 @@ const countOn = async (
   const packetsBefore = await Promise.all([service, onlooker].map(({ pid }) => countDataPackets(pid)))
 
   const measurement = await startMeasuring(t, '--netns', server, '--port', service.port)
-  const steeredBefore = await countSteered()
+  const { steered: steeredBefore } = await readSoftnet()
   const load = await runLoad(t, { host, port: service.port, connections, requests }, client)
-  if (steered) t.true((await countSteered()) > steeredBefore, 'packets went to another CPU')
+  if (steered) t.true((await readSoftnet()).steered > steeredBefore, 'packets went to another CPU')
   const document = await measurement.stop()
 
   t.is(load.requests, requests)

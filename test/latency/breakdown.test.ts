@@ -2,7 +2,6 @@ import test from 'ava'
 import fc from 'fast-check'
 import { breakdown } from '../../src/latency/breakdown.js'
 import { emptyCounts } from '../../src/latency/counts.js'
-import { bucketIndex } from '../../src/latency/histogram.js'
 import { STAGES, type StageName } from '../../src/latency/stages.js'
 import { buildTail, divide, sumAll } from '../../src/latency/tail.js'
 import {
@@ -115,7 +114,9 @@ test("a tail row's stages add up to its mean, and are near those of the sorted s
     fc.property(someRequests, requests => {
       const slowestFirst = requests.toSorted((a, b) => Number(totalOf(b) - totalOf(a)))
       for (const row of buildTail(recordRequests(requests))) {
-        t.is(row.sumNs, sum(row.stages.map(stage => stage.sumNs)))
+        // Of the boundary bucket each sum is rounded down.
+        const rounded = Number(row.sumNs - sum(row.stages.map(stage => stage.sumNs)))
+        t.true(rounded >= 0 && rounded < STAGES.length, `${rounded}`)
         t.is(row.meanNs, divide(row.sumNs, row.requests))
         const expected = Number(sum(slowestFirst.slice(0, row.requests).map(request => totalOf(request))))
         // Requests of one bucket differ by 1/32; rounding takes less than a nanosecond a stage.
@@ -183,16 +184,11 @@ test('requests that were not followed in depth count by their totals alone', t =
   fc.assert(
     fc.property(arbitraryRequests, arbitraryRequests, (deep, shallow) => {
       const counts = recordRequests([...deep, ...shallow])
-      // As the kernel keeps them: their stages are nowhere, and their totals in sums of their own.
+      // As the kernel keeps them: their stages are nowhere, and their totals in the sums of all.
       const whole = recordRequests(deep)
       counts.stages = whole.stages
       counts.tailStageNs = whole.tailStageNs
-      const alone = recordRequests(shallow)
-      counts.shallowRequests = alone.tailRequests
-      for (const request of shallow) {
-        const bucket = bucketIndex(totalOf(request))
-        counts.shallowNs[bucket] = (counts.shallowNs[bucket] ?? 0n) + totalOf(request)
-      }
+      counts.shallowRequests = recordRequests(shallow).tailRequests
       const all = [...deep, ...shallow]
       const result = breakdown(counts)
       t.is(result.requests, all.length)

@@ -46,6 +46,7 @@ test('the document has the fields that others script against', t => {
     pipelined: 0,
     unsplit: 0,
     undivided: 0,
+    begun_late: 0,
     lost: { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 },
     depth: { requests: 2, share: 1 },
     total: { mean_us: 3.001, p50_us: 1.999, p90_us: 3.999, p99_us: 3.999, p999_us: 3.999, max_us: 4.001 },
@@ -75,6 +76,7 @@ test('the document has the fields that others script against', t => {
       reason: 'the kernel refuses their probes',
     },
     locality: [],
+    unplaced: 2,
     idle_exits: [],
     service: { cpu_percent: 84.2, rss_bytes: 12_300_000 },
     cost: {

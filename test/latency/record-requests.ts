@@ -43,6 +43,7 @@ export const recordRequests = (requests: TestRequest[]): Counts => {
     const bucket = bucketIndex(total)
     counts.begun++
     counts.tailRequests[bucket] = (counts.tailRequests[bucket] ?? 0) + 1
+    counts.totalNs[bucket] = (counts.totalNs[bucket] ?? 0n) + total
     for (const [stage, name] of STAGES.entries()) {
       const ns = request[name]
       const histogram = counts.stages[stage]

@@ -2,14 +2,14 @@ import test from 'ava'
 import { OnDemand } from '../../src/probes/demand.js'
 
 /** A switch that tells whether it is on. */
-const createSwitch = () => {
+const createSwitch = (requestsANeed?: number) => {
   const state = { on: false }
   const onDemand = new OnDemand(() => {
     state.on = true
     return () => {
       state.on = false
     }
-  })
+  }, requestsANeed)
   return { state, onDemand }
 }
 
@@ -45,4 +45,14 @@ test('nothing happens while there are no requests', t => {
   const { state, onDemand } = createSwitch()
   onDemand.adapt({ requests: 0, needed: 0 })
   t.true(state.on)
+})
+
+test('what a single request may need stays on for one, and comes back for one', t => {
+  const [first, second] = [createSwitch(Number.MAX_SAFE_INTEGER), createSwitch(Number.MAX_SAFE_INTEGER)]
+  first.onDemand.adapt({ requests: 1_000_000, needed: 1 })
+  t.true(first.state.on)
+  second.onDemand.adapt({ requests: 1000, needed: 0 })
+  t.false(second.state.on)
+  second.onDemand.adapt({ requests: 1_000_000, needed: 1 })
+  t.true(second.state.on)
 })

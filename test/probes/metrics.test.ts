@@ -30,6 +30,7 @@ const writeMetrics = (view: DataView, counts: Counts): void => {
   write(METRICS_OFFSETS.pipelined, pipelined)
   write(METRICS_OFFSETS.unsplit, counts.unsplit)
   write(METRICS_OFFSETS.undivided, counts.undivided)
+  write(METRICS_OFFSETS.begun_late, counts.begunLate)
   write(METRICS_OFFSETS.same_cpu, counts.sameCpu)
   write(METRICS_OFFSETS.lost_ringbuf_full, lost.ringbuf_full)
   write(METRICS_OFFSETS.lost_map_full, lost.map_full)
@@ -42,7 +43,7 @@ const writeMetrics = (view: DataView, counts: Counts): void => {
     const row = METRICS_OFFSETS.tail + bucket * TAIL_ROW_SIZE
     write(row + TAIL_ROW_OFFSETS.requests, requests)
     write(row + TAIL_ROW_OFFSETS.shallow, counts.shallowRequests[bucket] ?? 0)
-    write(row + TAIL_ROW_OFFSETS.shallow_ns, counts.shallowNs[bucket] ?? 0n)
+    write(row + TAIL_ROW_OFFSETS.total_ns, counts.totalNs[bucket] ?? 0n)
     for (let stage = 0; stage < STAGE_COUNT; stage++) {
       const sum = counts.tailStageNs[bucket * STAGE_COUNT + stage] ?? 0n
       write(row + TAIL_ROW_OFFSETS.stage_ns + 8 * stage, sum)
@@ -75,6 +76,7 @@ test('every counter is added up, with more than 32 bits', t => {
     pipelined: large + 3,
     unsplit: large + 7,
     undivided: large + 10,
+    begunLate: large + 11,
     sameCpu: large + 4,
     lost: { ringbuf_full: large + 7, map_full: large + 8, clock: large + 9, recursion: 0 },
     maxNs: BigInt(large),
@@ -85,6 +87,7 @@ test('every counter is added up, with more than 32 bits', t => {
   t.is(counts.pipelined, 2 * one.pipelined)
   t.is(counts.unsplit, 2 * one.unsplit)
   t.is(counts.undivided, 2 * one.undivided)
+  t.is(counts.begunLate, 2 * one.begunLate)
   t.is(counts.sameCpu, 2 * one.sameCpu)
   t.deepEqual(counts.lost, {
     ringbuf_full: 2 * one.lost.ringbuf_full,

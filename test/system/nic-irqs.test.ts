@@ -1,5 +1,5 @@
-import test from 'ava'
-import { listNicIrqs } from '../../src/system/nic-irqs.js'
+import test, { type ExecutionContext } from 'ava'
+import { listNicIrqs, listReceiveIrqs } from '../../src/system/nic-irqs.js'
 import { createMachine } from './fixtures/machine.js'
 
 test('a card on PCI has its message-signalled interrupts, also behind virtio', t => {
@@ -43,4 +43,40 @@ test('what has no device behind it has no interrupts, and nothing there is none'
   const [sys, proc] = createMachine(t, { 'sys/class/net/lo/mtu': '65536\n' })
   t.deepEqual(listNicIrqs(sys, proc), [])
   t.deepEqual(listNicIrqs('/nowhere', '/nowhere'), [])
+})
+
+const interruptsOf = (...names: string[]): string =>
+  [
+    '            CPU0',
+    ...names.map((name, index) => ` ${50 + index}:       1     GICv2 189 Level     ${name}`),
+    '',
+  ].join('\n')
+
+const createCard = (t: ExecutionContext, names: string[], files: Record<string, string> = {}) =>
+  createMachine(
+    t,
+    { 'proc/interrupts': interruptsOf(...names), ...files },
+    { 'sys/class/net/eth0/device': 'sys/devices/platform/virtio2' },
+  )
+
+test('of the interrupts whose names tell, those that receive lead to a softirq that does', t => {
+  for (const names of [
+    ['eth0-rx-0', 'eth0-tx-0', 'eth0'],
+    ['virtio2-input.0', 'virtio2-output.0', 'virtio2-config'],
+    ['eth0-TxRx-0', 'eth0'],
+  ]) {
+    t.deepEqual(listReceiveIrqs(...createCard(t, names)), [50], names.join(' '))
+  }
+  t.deepEqual(listReceiveIrqs(...createCard(t, ['eth0-0', 'eth0-1', 'eth0'])), [50, 51])
+})
+
+test('where no name tells, each may', t => {
+  t.deepEqual(listReceiveIrqs(...createCard(t, ['eth0', 'eth0'])), [50, 51])
+})
+
+test('a card whose packets threads receive has none that does', t => {
+  const threaded = (value: string) => createCard(t, ['eth0'], { 'sys/class/net/eth0/threaded': value })
+  t.deepEqual(listReceiveIrqs(...threaded('1\n')), [])
+  t.deepEqual(listReceiveIrqs(...threaded('0\n')), [50])
+  t.deepEqual(listNicIrqs(...threaded('1\n')), [50])
 })

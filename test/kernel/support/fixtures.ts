@@ -10,12 +10,13 @@ const ROOT = new URL('../../../../', import.meta.url)
 /** Gives the path of a file below the project's root. */
 export const rootPath = (path: string): string => fileURLToPath(new URL(path, ROOT))
 
-/** The load client; the service whose time is known; the same in datagrams, and by io_uring; what counts a BPF map's entries; the wrapper that hides BPF from a program. */
+/** The load client; the service whose time is known; the same in datagrams, and by io_uring; what counts a BPF map's entries; what runs a BPF program; the wrapper that hides BPF from a program. */
 export const KVLOAD = rootPath('dist/bench/load/kvload')
 export const SERVICE = rootPath('dist/test/kernel/fixtures/service')
 export const DATAGRAMS = rootPath('dist/test/kernel/fixtures/datagrams')
 export const IO_URING = rootPath('dist/test/kernel/fixtures/io-uring')
 export const COUNT_ENTRIES = rootPath('dist/test/kernel/fixtures/count-entries')
+export const RUN_PROGRAM = rootPath('dist/test/kernel/fixtures/run-program')
 export const NO_BPF = rootPath('dist/test/kernel/fixtures/no-bpf')
 
 /** Compiles the C programs that the tests need, where they are older than their source. */
@@ -26,6 +27,7 @@ export const buildFixtures = async (): Promise<void> => {
   await compile(rootPath('test/kernel/fixtures/io-uring.c'), IO_URING)
   await compile(rootPath('test/kernel/fixtures/no-bpf.c'), NO_BPF)
   await compile(rootPath('test/kernel/fixtures/count-entries.c'), COUNT_ENTRIES, '-lbpf')
+  await compile(rootPath('test/kernel/fixtures/run-program.c'), RUN_PROGRAM, '-lbpf')
 }
 
 /** What programs in C may include, beside their own source. */

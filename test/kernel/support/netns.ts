@@ -20,11 +20,16 @@ export const createNetns = async (t: Context): Promise<string> => {
 /** Two namespaces with a virtual wire between them; the addresses are the server's. */
 export type NetnsPair = { server: string; client: string; ipv4: string; ipv6: string }
 
-/** Makes two namespaces and a veth pair between them, up on both sides. The addresses are those for documentation. */
-export const createNetnsPair = async (t: Context): Promise<NetnsPair> => {
+/**
+ * Makes two namespaces and a veth pair between them, up on both sides, with so many queues in each direction. The addresses
+ * are those for documentation.
+ */
+export const createNetnsPair = async (t: Context, queues = 1): Promise<NetnsPair> => {
   const server = await createNetns(t)
   const client = await createNetns(t)
-  await run('ip', ['-n', server, 'link', 'add', 'wire', 'type', 'veth', 'peer', 'wire', 'netns', client])
+  const size = ['numrxqueues', String(queues), 'numtxqueues', String(queues)]
+  const peer = ['peer', 'name', 'wire', ...size, 'netns', client]
+  await run('ip', ['-n', server, 'link', 'add', 'wire', ...size, 'type', 'veth', ...peer])
   const hosts = [[server, '192.0.2.1', '2001:db8::1'] as const, [client, '192.0.2.2', '2001:db8::2'] as const]
   for (const [name, ipv4, ipv6] of hosts) {
     await run('ip', ['-n', name, 'addr', 'add', `${ipv4}/24`, 'dev', 'wire'])
@@ -43,6 +48,11 @@ export const createNetnsPair = async (t: Context): Promise<NetnsPair> => {
 /** Sets a kernel parameter of a namespace that the test made, with which it goes. */
 export const setNamespaceSysctl = async (netns: string, name: string, value: string): Promise<void> => {
   await run('ip', ['netns', 'exec', netns, 'sysctl', '-qw', `${name}=${value}`])
+}
+
+/** Has a shell of a network namespace that the test made write settings, which go with it. */
+export const writeSettings = async (netns: string, script: string): Promise<void> => {
+  await run('ip', ['netns', 'exec', netns, 'sh', '-e', '-c', script])
 }
 
 /**
