@@ -14,6 +14,7 @@ import { EXIT, Failure } from './failure.js'
 import { addLive } from './live.js'
 import { addMeasure } from './measure.js'
 import { addProfiles } from './profiles.js'
+import { endWithReader } from './reader.js'
 import { addRevert } from './revert.js'
 import { addStatus } from './status.js'
 import { addTune } from './tune.js'
@@ -83,11 +84,7 @@ const explain = (error: unknown): { exitCode: number; message: string } => {
   return { exitCode: EXIT.failed, message: error instanceof Error ? error.message : String(error) }
 }
 
-// Whoever reads us has seen enough, as head does: nothing is left to do, and nothing to complain about.
-process.stdout.on('error', error => {
-  if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done)
-  throw error
-})
+endWithReader()
 
 const isDebug = process.argv.includes('--debug')
 try {
