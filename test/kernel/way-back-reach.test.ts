@@ -33,20 +33,20 @@ wayBackTest(
     const { t, netns } = world
     const ip = (command: string) => run('ip', ['-n', netns, ...command.split(' ')])
     const rename = async (from: string, to: string): Promise<void> => {
-      await ip(`link set ${from} down`)
-      await ip(`link set ${from} name ${to}`)
-      await ip(`link set ${to} up`)
+      await ip(`link set dev ${from} down`)
+      await ip(`link set dev ${from} name ${to}`)
+      await ip(`link set dev ${to} up`)
     }
     t.is((await world.taut(...RPS)).code, 0)
     const set = await world.sh(`cat ${RPS_FILE}`)
-    await rename('wide', 'broad')
+    await rename('wide', 'ample')
     await rename('far', 'wide')
     await world.sh(`echo ${set.trim()} >${RPS_FILE}`)
     t.is((await world.taut('revert')).code, 0)
     t.is(await world.sh(`cat ${RPS_FILE}`), set)
     await world.sh(`echo 0 >${RPS_FILE}`)
     await rename('wide', 'far')
-    await rename('broad', 'wide')
+    await rename('ample', 'wide')
     t.is(await world.settings(), before)
   },
 )
