@@ -40,7 +40,8 @@ const runEthtool = async (args: string[]): Promise<string> =>
 
 const explain = (error: unknown): string => {
   const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''
-  return stderr === '' ? String(error) : stderr.replaceAll('\n', ', ')
+  if (stderr !== '') return stderr.replaceAll('\n', ', ')
+  return error instanceof Error ? error.message : String(error)
 }
 
 const isMissing = (error: unknown): boolean =>
