@@ -2,8 +2,8 @@
  * Loaded into taut before it begins (`node --import`): at its n-th step, n in TAUT_TEST_AT, it ends as by SIGKILL, with its guard
  * too (`kill-all`) or without (`kill`), or the step fails (an errno's name, in TAUT_TEST_WAY); or only its guard is killed
  * (`kill-guard`), or it is stopped until it is told to go on (`stop`). Steps are every open for writing,
- * write, fsync, rename and removal, and every start of a program; when it is to be killed also the moment when that has just been
- * started. With TAUT_TEST_STEPS=knobs only what writes a setting counts. TAUT_TEST_MARK is a file that is there once it was struck;
+ * write, fsync, rename and removal, and every start of a program that does not only read; when it is to be killed also the moment
+ * when that has just been started. With TAUT_TEST_STEPS=knobs only what writes a setting counts. TAUT_TEST_MARK is a file that is there once it was struck;
  * with TAUT_TEST_AFTERWARDS=unreadable the journal can't be read from then on.
  */
 import childProcess from 'node:child_process'
@@ -40,12 +40,11 @@ const strike = (isOfKnob: boolean): void => {
 
 const isSetting = (path: string): boolean => /^\/(?:sys|proc\/(?:sys|irq))\//.test(path)
 
-/** By what it is called with: taskset and ethtool also read, and the shell holds a device open. */
-const writesSetting = (program: unknown, args: unknown): boolean => {
-  const [first = ''] = Array.isArray(args) ? args.map(String) : []
-  if (program === 'taskset') return first === '-pc'
-  return program === 'sh' || (program === 'ethtool' && /^-[A-Z]$/.test(first))
-}
+/** What taut starts to write a setting; the shell holds a device open. */
+const WRITERS = ['taskset', 'ethtool', 'sh']
+
+const isReader = (program: unknown, args: unknown): boolean =>
+  program === 'ethtool' && Array.isArray(args) && /^-[a-z]$/.test(String(args[0]))
 
 const breakCall = (
   name: 'writeSync' | 'fsyncSync' | 'renameSync' | 'rmSync' | 'ftruncateSync' | 'openSync',
@@ -66,7 +65,8 @@ const breakStart = (name: 'spawn' | 'execFile' | 'execFileSync'): void => {
   const breakIt =
     (start: (...args: unknown[]) => unknown) =>
     (...args: unknown[]): unknown => {
-      const isOfKnob = writesSetting(args[0], args[1])
+      if (isReader(args[0], args[1])) return start(...args)
+      const isOfKnob = WRITERS.includes(String(args[0]))
       strike(isOfKnob)
       const started = start(...args)
       if (way === 'kill' || way === 'kill-all') strike(isOfKnob)
