@@ -120,7 +120,7 @@ const applyWishes = async (
         ? `${JSON.stringify(changes)}\n`
         : `\n${formatChanges(changes, describeTerminal(process.stdout))}\n`,
     )
-    if (!json) process.stdout.write(`To go back: taut revert ${id}\n`)
+    if (!json && id !== undefined) process.stdout.write(`To go back: taut revert ${id}\n`)
   } catch (error) {
     if (interrupt.signal.aborted && error instanceof ApplyError && error.left.length === 0) {
       process.stderr.write('taut: interrupted; everything is as it was\n')

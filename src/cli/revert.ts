@@ -65,8 +65,8 @@ const chooseEntries = (
   return entry => entry.id === chosen || !entry.kept
 }
 
-const describe = ({ entry, now, left, isForeign }: Undone): ChangeDocument => {
-  if (left === null) return changeDocument(entry, { now, note: null, state: 'undone' })
+const describe = ({ entry, now, left, over, isForeign }: Undone): ChangeDocument => {
+  if (left === null) return changeDocument(entry, { now, note: over, state: 'undone' })
   if (!isForeign) return changeDocument(entry, { now, note: left })
   return changeDocument(entry, {
     now,

@@ -7,8 +7,14 @@ import { describePlace, type Place, readPlace, writePlace } from './places/place
 import { readSettled } from './places/settled.js'
 import { findStanding } from './standing.js'
 
-/** What became of a change that was to be taken back; `left` says why it stays. */
-export type Undone = { entry: Entry; now: string | null; left: string | null; isForeign: boolean }
+/** What became of a change that was to be taken back; `left` says why it stays, `over` why there was nothing to do. */
+export type Undone = {
+  entry: Entry
+  now: string | null
+  left: string | null
+  over: string | null
+  isForeign: boolean
+}
 
 /**
  * Takes changes of the journal back, the newest first, and gives what became of each, in that order. What someone else
@@ -62,6 +68,7 @@ const undoOne = async (entry: Entry, later: readonly Entry[], force: boolean): P
     entry,
     now,
     left,
+    over: null,
     isForeign,
   })
   try {
@@ -72,7 +79,8 @@ const undoOne = async (entry: Entry, later: readonly Entry[], force: boolean): P
         `change ${cover.id} set it again (try: taut revert ${cover.id})`,
       )
     const standing = await findStanding(entry)
-    if (standing.is === 'over') return { entry, now: standing.now, left: null, isForeign: false }
+    if (standing.is === 'over')
+      return { entry, now: standing.now, left: null, over: standing.because, isForeign: false }
     if (standing.is === 'out-of-reach') return stay(null, standing.because)
     if (standing.is === 'changed-by-other' && !force)
       return stay(standing.now, 'someone else has changed it since (try: taut revert --force)', true)
@@ -96,7 +104,7 @@ const putBack = async (entry: Entry, place: Place, force: boolean): Promise<Undo
   const left = isBack
     ? null
     : `the kernel took ${from} and ${now === null ? "can't be asked" : `kept ${now}`}`
-  return { entry, now, left, isForeign: false }
+  return { entry, now, left, over: null, isForeign: false }
 }
 
 const isSamePlace = (a: Entry, b: Entry): boolean =>
