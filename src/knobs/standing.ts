@@ -40,7 +40,8 @@ const look = async (entry: Entry): Promise<Standing> => {
     return {
       is: 'out-of-reach',
       now: null,
-      because: `it is in another network namespace (try: ${describeWay(entry.netns)} taut revert)`,
+      because:
+        'it is in another network namespace (try: ip netns exec … taut revert, or nsenter --target PID --net --mount taut revert)',
     }
   const place = findPlace(entry)
   if (place === null) return outOfReach('/sys is of another network namespace')
@@ -55,11 +56,6 @@ const findPlace = ({ place, ifindex }: Entry): Place | null => {
   const name = findNicByIndex(ifindex)
   return name === null ? null : moveToNic(place, name)
 }
-
-const FIRST_PID = 1
-
-const describeWay = (netns: number): string =>
-  readNetns(FIRST_PID) === netns ? 'nsenter --target 1 --mount --net' : 'ip netns exec …'
 
 const compare = (entry: Entry, place: Place, now: string): Standing => {
   const { from, to, state } = entry

@@ -21,7 +21,7 @@ wayBackTest('what only the first network namespace shows is not forgotten in ano
   t.is((await runTaut(t, ['apply', '--set', `net.busy_poll=${to}`, '--yes'], { env })).code, 0)
   const elsewhere = await world.taut('revert', '--all', '--json')
   t.is(elsewhere.code, 1)
-  t.regex(JSON.parse(elsewhere.stdout)[0].note, /another network namespace .*--target 1/)
+  t.regex(JSON.parse(elsewhere.stdout)[0].note, /another network namespace/)
   t.is(await readFile(BUSY_POLL, 'latin1'), `${to}\n`)
   t.is((await runTaut(t, ['revert', '--all'], { env })).code, 0)
   t.is(await readFile(BUSY_POLL, 'latin1'), before)
