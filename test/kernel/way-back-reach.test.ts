@@ -91,7 +91,7 @@ kernelTest(
     const [to = '', other = ''] = ['never', 'madvise', 'always'].filter(word => word !== before)
     t.teardown(() => writeFile(THP, before))
     const env = { TAUT_STATE: join(await createFolder(t), 'state') }
-    const terminal = await openTerminal(t, { columns: 100, rows: 30, env }, 'apply', '--set', `vm.thp=${to}`)
+    const terminal = await openTerminal(t, { columns: 200, rows: 30, env }, 'apply', '--set', `vm.thp=${to}`)
     await terminal.waitForScreen(/Do it\?/)
     await writeFile(THP, other)
     await terminal.press('y')
