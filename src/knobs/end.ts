@@ -28,9 +28,9 @@ export const findEnd = ({ boot, netns, place, ifindex }: Entry): string | null =
 
 const findEndOfPlace = (place: Place, ifindex: number | undefined): string | null => {
   if (ifindex !== undefined && findNicOf(place) !== null) {
+    if (!isOwnSys()) return null
     const name = findNicByIndex(ifindex)
-    if (name === null) return isOwnSys() ? 'its network device is gone' : null
-    return findEndOfPlace(moveToNic(place, name), undefined)
+    return name === null ? 'its network device is gone' : findEndOfPlace(moveToNic(place, name), undefined)
   }
   switch (place.kind) {
     case 'affinity':

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { createFolder } from './support/folder.js'
 import { kernelTest } from './support/kernel-test.js'
-import { runTaut } from './support/taut.js'
+import { startProcess } from './support/processes.js'
+import { runTaut, TAUT } from './support/taut.js'
 import { openTerminal } from './support/terminal.js'
 import { RPS, RPS_FILE, wayBackTest } from './support/way-back.js'
 
@@ -82,6 +83,23 @@ wayBackTest('what can’t be read now is not forgotten, and put back when it can
   t.is((await world.taut('revert')).code, 0)
   t.is(await world.settings(), before)
 })
+
+wayBackTest(
+  'devices of another namespace, which /sys shows, are not taken for one’s own',
+  async (world, before) => {
+    const { t, netns, env } = world
+    t.is((await world.taut(...RPS)).code, 0)
+    const set = await world.settings()
+    // Enters the network and leaves /sys as it is.
+    const command = [`--net=/run/netns/${netns}`, process.execPath, TAUT, 'revert', '--all', '--json']
+    const { code, stdout } = await (await startProcess(t, 'nsenter', command, { env })).ended
+    t.is(code, 1)
+    t.regex(JSON.parse(stdout)[0].note, /\/sys is of another network namespace/)
+    t.is(await world.settings(), set)
+    t.is((await world.taut('revert')).code, 0)
+    t.is(await world.settings(), before)
+  },
+)
 
 kernelTest(
   'someone else’s hand while taut asks whether to do it: nothing is changed',
