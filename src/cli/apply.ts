@@ -6,7 +6,7 @@ import { ApplyError, applyPlans, type Plan, planWish, type Wish } from '../knobs
 import { InvalidValue, Unavailable } from '../knobs/knob.js'
 import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
 import { describePlace } from '../knobs/places/place.js'
-import { undo } from '../knobs/undo.js'
+import { forgetEnded, undo } from '../knobs/undo.js'
 import type { Profile } from '../profiles/profile.js'
 import { explainUnmet } from '../profiles/when.js'
 import { wrap } from '../text/width.js'
@@ -120,7 +120,7 @@ const applyWishes = async (
         ? `${JSON.stringify(changes)}\n`
         : `\n${formatChanges(changes, describeTerminal(process.stdout))}\n`,
     )
-    if (!json) process.stdout.write(`To go back: taut revert ${id}\n`)
+    if (!json && id !== undefined) process.stdout.write(`To go back: taut revert ${id}\n`)
   } catch (error) {
     if (interrupt.signal.aborted && error instanceof ApplyError && error.left.length === 0) {
       process.stderr.write('taut: interrupted; everything is as it was\n')
@@ -178,8 +178,9 @@ const requireConsent = async ({ yes, json }: ApplyOptions): Promise<void> => {
   if (!/^y(es)?$/i.test(answer.trim())) throw new Failure('nothing was changed')
 }
 
-/** What a run that was killed left behind, guard and all, is put back before anything is set anew. */
+/** What a run that was killed left behind, guard and all, is put back before anything is set anew; what is over is forgotten. */
 export const recover = async ({ folder }: State): Promise<void> => {
+  forgetEnded(folder)
   if (readJournal(folder).every(({ kept }) => kept)) return
   const { undone } = await undo(folder, ({ kept }) => !kept)
   for (const { entry, left } of undone) {

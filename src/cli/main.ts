@@ -13,6 +13,7 @@ import { EXIT } from './failure.js'
 import { addLive } from './live.js'
 import { addMeasure } from './measure.js'
 import { addProfiles } from './profiles.js'
+import { endWithReader } from './reader.js'
 import { addRevert } from './revert.js'
 import { addStatus } from './status.js'
 import { addTune } from './tune.js'
@@ -64,11 +65,7 @@ const refuseArguments = (command: Command): void => {
   command.error(`error: ${command.name()} takes ${takes}, not '${extra}'`)
 }
 
-// Whoever reads us has seen enough, as head does: nothing is left to do, and nothing to complain about.
-process.stdout.on('error', error => {
-  if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done)
-  throw error
-})
+endWithReader()
 
 const isDebug = process.argv.includes('--debug')
 try {

@@ -4,7 +4,7 @@ import { readJournal } from '../journal/journal.js'
 import { type Undone, undo } from '../knobs/undo.js'
 import { type ChangeDocument, changeDocument, printChanges } from './change-report.js'
 import { EXIT, Failure } from './failure.js'
-import { openState, requireRoot } from './state.js'
+import { openStateToUndo, requireRoot } from './state.js'
 import { describeOther } from './status.js'
 
 type RevertOptions = { all?: boolean; force?: boolean; json?: boolean }
@@ -31,10 +31,10 @@ const revert = async (id: number | undefined, { all, force = false, json }: Reve
   requireRoot('put settings back')
   if (id !== undefined && all)
     throw new Failure('--all and the number of a change exclude each other', EXIT.usage)
-  using state = openState()
-  const entries = readJournal(state.folder)
-  const isChosen = chooseEntries(entries, id, all === true)
-  const { undone, unwritten } = await undo(state.folder, isChosen, { force })
+  using state = openStateToUndo()
+  const isChosen = chooseEntries(state === null ? [] : readJournal(state.folder), id, all === true)
+  const { undone, unwritten } =
+    state === null ? { undone: [], unwritten: null } : await undo(state.folder, isChosen, { force })
   const changes = undone.map(describe)
   printChanges(changes, json === true, 'There is nothing to put back: taut has set nothing.')
   const left = undone.filter(({ left }) => left !== null)
@@ -65,8 +65,8 @@ const chooseEntries = (
   return entry => entry.id === chosen || !entry.kept
 }
 
-const describe = ({ entry, now, left, isForeign }: Undone): ChangeDocument => {
-  if (left === null) return changeDocument(entry, { now, note: null, state: 'undone' })
+const describe = ({ entry, now, left, over, isForeign }: Undone): ChangeDocument => {
+  if (left === null) return changeDocument(entry, { now, note: over, state: 'undone' })
   if (!isForeign) return changeDocument(entry, { now, note: left })
   return changeDocument(entry, {
     now,

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { Entry } from '../journal/entry.js'
 import { readJournal } from '../journal/journal.js'
-import { findStateFolder, openStateFolder } from '../journal/state-folder.js'
-import { findStanding } from '../knobs/undo.js'
+import { openStateFolder } from '../journal/state-folder.js'
+import { findStanding } from '../knobs/standing.js'
 import { listTuners } from '../system/tuners.js'
 import { type ChangeDocument, changeDocument, printChanges } from './change-report.js'
 import { requireRoot } from './state.js'
@@ -25,7 +25,7 @@ const status = async ({ json }: { json?: boolean }): Promise<void> => {
 
 const readEntries = (): Entry[] => {
   try {
-    using folder = openStateFolder(findStateFolder())
+    using folder = openStateFolder()
     return readJournal(folder)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
@@ -41,7 +41,8 @@ const describeStanding = async (entry: Entry): Promise<ChangeDocument> => {
     return changeDocument(entry, { now, note })
   }
   if (standing.is === 'over') return changeDocument(entry, { now, note: standing.because, state: 'undone' })
-  if (standing.is === 'elsewhere') return changeDocument(entry, { now, note: standing.because })
+  if (standing.is === 'out-of-reach' || standing.is === 'lapsed')
+    return changeDocument(entry, { now, note: standing.because })
   return changeDocument(entry, { now, note: describeOther(standing.now), state: 'changed-by-other' })
 }
 

@@ -18,14 +18,18 @@ const FILE = 'journal.json'
 const DRAFT = 'journal.json.new'
 const MAX_BYTES = 4 << 20
 
+const MAX_ENTRIES = 10_000
+
+const entriesSchema = v.pipe(v.array(entrySchema), v.maxLength(MAX_ENTRIES))
+
 const documentSchema = v.strictObject({
   schema: v.literal(1),
   /** Of the entries' JSON text: a changed bit is found wherever it is. */
   sha256: v.pipe(v.string(), v.hexadecimal(), v.length(64)),
-  entries: v.pipe(v.array(entrySchema), v.maxLength(10_000)),
+  entries: entriesSchema,
 })
 
-/** The journal can't be believed: nothing of it is obeyed. */
+/** The journal can't be believed, and nothing of it is obeyed; or it can hold no more. */
 export class JournalError extends Error {
   override name = 'JournalError'
 }
@@ -56,12 +60,16 @@ export const readJournal = (folder: StateFolder): Entry[] => {
 
 /**
  * Puts the changes on disk in place of what was there, whole or not at all, and there to stay when it returns: file and
- * folder are written through (rename(2), fsync(2)). Throws as the file system does; then the old ones are there still.
+ * folder are written through (rename(2), fsync(2)). Throws as the file system does, and when they are more than could be
+ * read again; then the old ones are there still.
  */
 export const writeJournal = (folder: StateFolder, entries: readonly Entry[]): void => {
   // As the schema orders the fields, and as it would read them: what could not be read again is not written.
-  const checked = v.parse(v.array(entrySchema), entries)
+  if (entries.length > MAX_ENTRIES) throw new JournalError(explainFull(folder))
+  const checked = v.parse(entriesSchema, entries)
   const text = JSON.stringify({ schema: 1, sha256: hash(JSON.stringify(checked)), entries: checked })
+  const bytes = Buffer.from(`${text}\n`)
+  if (bytes.length > MAX_BYTES) throw new JournalError(explainFull(folder))
   const draft = `${folder.path}/${DRAFT}`
   // What a taut that was killed has left.
   rmSync(draft, { force: true })
@@ -69,7 +77,7 @@ export const writeJournal = (folder: StateFolder, entries: readonly Entry[]): vo
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     const fd = openSync(draft, flags, 0o600)
     try {
-      writeWhole(fd, Buffer.from(`${text}\n`))
+      writeWhole(fd, bytes)
       fsyncSync(fd)
     } finally {
       closeSync(fd)
@@ -81,6 +89,9 @@ export const writeJournal = (folder: StateFolder, entries: readonly Entry[]): vo
   }
   fsyncSync(folder.fd)
 }
+
+const explainFull = ({ name }: StateFolder): string =>
+  `${name}/${FILE} has no room for more changes (try: taut revert --all)`
 
 const writeWhole = (fd: number, bytes: Buffer): void => {
   for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)

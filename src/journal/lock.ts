@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import type { StateFolder } from './state-folder.js'
 
-/** The right to change settings. The kernel takes it back when the last process that has `fd` open is gone. */
-export type Lock = { fd: number; [Symbol.dispose]: () => void }
+/** The right to change settings. The kernel takes it back when the last process that has its files open is gone. */
+export type Lock = { fds: readonly number[]; [Symbol.dispose]: () => void }
 
 /** Another taut changes settings. */
 export class LockedError extends Error {
@@ -16,26 +16,74 @@ export class LockedError extends Error {
   }
 }
 
-const FILE = 'lock'
+/** The machine's own: tauts with folders of their own would change the same settings. */
+const OF_MACHINE = '/run/taut.lock'
+/** The folder's: where `/run` is another one, as in a container, the journal may still be the same. */
+const OF_FOLDER = 'lock'
+
+/** What opening says where the disk can't be written, or there is no such folder. */
+const UNWRITABLE = ['EROFS', 'ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'ENOENT']
 
 /**
- * Takes the lock, throws a LockedError when another process has it. flock(2) belongs to the open file and not to who
- * asked for it, so that flock(1), which inherits it, can lock it for us: Node has no such call.
+ * Takes the lock, throws a LockedError when another process has it. To undo (`isUndoing`), a folder that can only be read
+ * will do: then nobody else can change the journal either.
  */
-export const takeLock = (folder: StateFolder): Lock => {
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW
-  const fd = openSync(`${folder.path}/${FILE}`, flags, 0o600)
+export const takeLock = (folder: StateFolder, { isUndoing = false } = {}): Lock => {
+  const fds: number[] = []
+  const release = (): void => {
+    for (const fd of fds) closeSync(fd)
+  }
   try {
-    if (!tryLock(fd)) throw new LockedError(readOwner(fd))
-    ftruncateSync(fd)
-    writeSync(fd, `${process.pid}\n`, 0)
+    takeFile(OF_MACHINE, fds, true)
+    takeFile(`${folder.path}/${OF_FOLDER}`, fds, isUndoing)
   } catch (error) {
-    closeSync(fd)
+    release()
     throw error
   }
-  return { fd, [Symbol.dispose]: () => closeSync(fd) }
+  return { fds, [Symbol.dispose]: release }
 }
 
+/** Writes into the files of a lock that this process has it now. Throws as writing does. */
+export const noteOwner = (fds: readonly number[]): void => {
+  for (const fd of fds) {
+    ftruncateSync(fd)
+    writeSync(fd, `${process.pid}\n`, 0)
+  }
+}
+
+const takeFile = (path: string, fds: number[], isOptional: boolean): void => {
+  const fd = openFile(path, isOptional)
+  if (fd === null) return
+  fds.push(fd)
+  const stat = fstatSync(fd)
+  if (!stat.isFile() || stat.uid !== process.geteuid?.()) throw new Error(`${path} is no file of taut's`)
+  if (!tryLock(fd)) throw new LockedError(readOwner(fd))
+  try {
+    noteOwner([fd])
+  } catch (error) {
+    // It is locked without that, too.
+    if (!isOptional) throw error
+  }
+}
+
+const openFile = (path: string, isOptional: boolean): number | null => {
+  // What is on a disk that can only be read can be locked all the same.
+  for (const flags of [constants.O_RDWR | constants.O_CREAT, constants.O_RDONLY]) {
+    try {
+      return openSync(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600)
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+      if (code === 'ELOOP') throw new Error(`${path} is a link, which taut does not follow`)
+      if (!isOptional || !UNWRITABLE.includes(code)) throw error
+    }
+  }
+  return null
+}
+
+/**
+ * flock(2) belongs to the open file and not to who asked for it, so that flock(1), which inherits it, can lock it for us:
+ * Node has no such call.
+ */
 const tryLock = (fd: number): boolean => {
   try {
     execFileSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'pipe', fd] })

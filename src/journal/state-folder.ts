@@ -1,32 +1,36 @@
-import { closeSync, constants, fchmodSync, fstatSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 
 /** Where taut remembers what it changed, unless TAUT_STATE says otherwise. */
 const DEFAULT = '/var/lib/taut'
 
 /** Gives the path of the folder where taut keeps what has to outlive it. */
-export const findStateFolder = (): string => process.env.TAUT_STATE ?? DEFAULT
+export const findStateFolder = (): string => resolve(process.env.TAUT_STATE || DEFAULT)
 
 /** An open folder; `path` leads there whatever becomes of its name, and through no link. */
 export type StateFolder = { name: string; path: string; fd: number; [Symbol.dispose]: () => void }
 
 /**
- * Opens the folder, made if it is missing and `create` is set. Throws where it is a link or none, where another user
- * could write to it, or as the file system does (ENOENT where it is missing).
+ * Opens the folder, made if it is missing and `create` is set; one that is there is left as it is. Throws where it is a
+ * link or none, where another user could write to it, or as the file system does (ENOENT where it is missing).
  */
 export const openStateFolder = (name = findStateFolder(), { create = false } = {}): StateFolder => {
-  if (create) makeFolder(name)
-  const fd = openSync(name, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  // The guard has another working directory.
+  const path = resolve(name)
+  if (create) makeFolder(path)
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
   try {
     const { uid, mode } = fstatSync(fd)
-    if (uid !== process.geteuid?.()) throw new Error(`${name} belongs to another user`)
-    if (create && (mode & 0o777) !== 0o700) fchmodSync(fd, 0o700)
-    if (!create && (mode & 0o022) !== 0) throw new Error(`others may write to ${name}`)
+    if (uid !== process.geteuid?.()) throw new Error(`${path} belongs to another user`)
+    if ((mode & 0o022) !== 0)
+      throw new Error(
+        `others may write to ${path} (try a folder of its own, or, if it is taut's alone: chmod go-w ${path})`,
+      )
   } catch (error) {
     closeSync(fd)
     throw error
   }
-  return { name, path: `/proc/self/fd/${fd}`, fd, [Symbol.dispose]: () => closeSync(fd) }
+  return { name: path, path: `/proc/self/fd/${fd}`, fd, [Symbol.dispose]: () => closeSync(fd) }
 }
 
 /** A folder is only there for good once the one that it is in is on disk as well. */

@@ -1,12 +1,12 @@
 import type { Entry } from '../journal/entry.js'
-import { startGuard } from '../journal/guard.js'
+import { type Guard, startGuard } from '../journal/guard.js'
 import { readJournal, writeJournal } from '../journal/journal.js'
 import type { Lock } from '../journal/lock.js'
 import type { StateFolder } from '../journal/state-folder.js'
 import type { Assignment, Change, Effect, Knob, Selection } from './knob.js'
 import { describePlace, isSameValue, readPlace, writePlace } from './places/place.js'
 import { readSettled } from './places/settled.js'
-import { nextRun, planEntry, seeEffect } from './planned.js'
+import { nextRun, planEntry, seeEffect, writtenEntry } from './planned.js'
 import { type Undone, undo } from './undo.js'
 
 /** A knob, the value that it is to get, for what of the machine, and why. */
@@ -51,29 +51,53 @@ export const findChanges = async (assignments: readonly Assignment[]): Promise<C
 
 /**
  * Makes the changes of plans, in order, looks for their effect, and keeps them. Each is in the journal, on disk, before
- * it is made. If one can't be made, or the signal is aborted, all are taken back (ApplyError); if this process dies, a
- * guard does that. Needs the lock.
+ * it is made. If one can't be made, or a place no longer is as planned, or the signal is aborted, all are taken back
+ * (ApplyError); if this process dies or can't do that, a guard does. Needs the lock.
  */
 export const applyPlans = async (
   { folder, lock, signal }: { folder: StateFolder; lock: Lock; signal: AbortSignal },
   plans: readonly Plan[],
   profile: string | null,
 ): Promise<Applied[]> => {
-  const applying = new Applying(folder, readJournal(folder), profile)
+  const before = readJournal(folder)
   const guard = await startGuard(folder, lock)
+  const applying = new Applying(folder, guard, before, profile)
   try {
+    await requireUnchanged(plans)
     for (const plan of plans) await applying.apply(plan, signal)
-    return await applying.keep(signal)
-  } catch (error) {
-    const { undone } = await undo(folder, entry => entry.id === applying.id)
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new ApplyError(
-      reason,
-      undone.filter(({ left }) => left !== null),
-      { cause: error },
-    )
-  } finally {
+    const applied = await applying.keep(signal)
     await guard.dismiss()
+    return applied
+  } catch (error) {
+    const left = await takeBack(folder, applying.id, error)
+    // Only now: until all is back it is the guard's, too.
+    await guard.dismiss()
+    throw new ApplyError(explain(error), left, { cause: error })
+  }
+}
+
+const explain = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+const takeBack = async (folder: StateFolder, id: number, cause: unknown): Promise<Undone[]> => {
+  try {
+    const { undone } = await undo(folder, entry => entry.id === id)
+    return undone.filter(({ left }) => left !== null)
+  } catch (error) {
+    throw new Error(
+      `${explain(cause)}; what was changed is still to be put back (${explain(error)}): the guard tries that now (see taut status)`,
+      { cause },
+    )
+  }
+}
+
+/** Between planning and doing someone was asked, and others may have been at work. */
+const requireUnchanged = async (plans: readonly Plan[]): Promise<void> => {
+  for (const { place, from } of plans.flatMap(({ changes }) => changes)) {
+    const now = await readSettled(place, from)
+    if (now === null || !isSameValue(place, now, from))
+      throw new Error(
+        `${describePlace(place)} was ${from} when this was planned, and is ${now ?? 'gone'} now: someone else is at work (try again)`,
+      )
   }
 }
 
@@ -86,6 +110,7 @@ class Applying {
 
   constructor(
     readonly folder: StateFolder,
+    readonly guard: Guard,
     readonly before: readonly Entry[],
     readonly profile: string | null,
   ) {
@@ -99,9 +124,14 @@ class Applying {
     for (const change of await findChanges(more)) await this.#make(wish, change, signal)
   }
 
-  async #make(wish: Wish, { place, to, from }: Change, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
+  async #make(wish: Wish, { place, to, from: planned }: Change, signal: AbortSignal): Promise<void> {
     const { knob, why, selection } = wish
+    // Once more: what is put back is what was there right before, and a change of this run may have changed this as well.
+    const from = await readSettled(place, planned, to)
+    if (from === null) throw new Error(`cannot set ${knob.name} to ${to}: ${describePlace(place)} is gone`)
+    if (isSameValue(place, from, to)) return
+    signal.throwIfAborted()
+    this.guard.check()
     const { id, profile } = this
     const entry = planEntry({ place, to, from }, { id, knob: knob.name, why, profile })
     this.#save(entry)
@@ -119,8 +149,7 @@ class Applying {
       throw new Error(
         `cannot set ${knob.name} to ${to}: the kernel accepted it, and ${describePlace(place)} still is ${now ?? 'gone'}`,
       )
-    // The kernel rounds some; what it kept is what has to be found again.
-    const written: Entry = { ...entry, to: isSameValue(place, now, to) ? to : now, state: 'written' }
+    const written = writtenEntry(entry, now)
     this.#save(written)
     this.#made.push({ entry: written, look })
   }
@@ -134,6 +163,7 @@ class Applying {
       }),
     )
     signal.throwIfAborted()
+    this.guard.check()
     writeJournal(this.folder, [...this.before, ...applied.map(({ entry }) => entry)])
     return applied
   }

@@ -1,8 +1,13 @@
 import { readBootId } from '../journal/boot.js'
 import type { Entry } from '../journal/entry.js'
+import { readText } from '../system/files.js'
 import { readNetns } from '../system/services.js'
 import type { Change, Effect } from './knob.js'
-import { isOfNetns } from './places/place.js'
+import { findNicOf, readIfindex } from './places/nic-index.js'
+import { isOfNetns, isSameValue, type Place } from './places/place.js'
+
+/** Of the times in /proc (USER_HZ), a second, on all that Linux runs on but Alpha. */
+const TICKS_A_SECOND = 100
 
 /** Gives the number of the next run of taut that changes settings. */
 export const nextRun = (entries: readonly Entry[]): number => Math.max(0, ...entries.map(({ id }) => id)) + 1
@@ -16,14 +21,32 @@ export const planEntry = (
   knob,
   place,
   netns: isOfNetns(place) ? readNetns('self') : null,
+  ...findIfindex(place),
   from,
   to,
   why,
   profile,
   at: new Date().toISOString(),
   boot: readBootId(),
+  ticks: Math.floor(Number((readText('/proc/uptime') ?? '').split(' ')[0]) * TICKS_A_SECOND),
   kept: false,
   state: 'planned',
+})
+
+const findIfindex = (place: Place): Pick<Entry, 'ifindex'> => {
+  const nic = findNicOf(place)
+  const ifindex = nic === null ? null : readIfindex(nic)
+  return ifindex === null ? {} : { ifindex }
+}
+
+/**
+ * Gives the entry of a change that is made, with what its place holds then: the kernel rounds some. From now on a value that is
+ * neither that nor the one before is someone else's, where before any might have been taut's.
+ */
+export const writtenEntry = (entry: Entry, now: string): Entry => ({
+  ...entry,
+  to: isSameValue(entry.place, now, entry.to) ? entry.to : now,
+  state: 'written',
 })
 
 /** Gives the effect that a knob's `watch` sees; where it has none, reading back was all there is to see. */

@@ -47,12 +47,14 @@ const arbitraryEntry: fc.Arbitrary<Entry> = arbitraryPlace.chain(place => {
     knob: fc.constantFrom('irq.affinity', 'nic.offload.gro'),
     place: fc.constant(place),
     netns: fc.option(fc.nat()),
+    ifindex: fc.nat(),
     from: value,
     to: value,
     why: fc.stringMatching(/^[ -~]{0,80}$/),
     profile: fc.option(fc.constantFrom('low-latency', 'steering')),
     at: fc.constant('2026-01-01T00:00:00.000Z'),
     boot: fc.uuid(),
+    ticks: fc.nat(),
     kept: fc.boolean(),
     state: fc.constantFrom('planned', 'written', 'verified', 'no-effect'),
   })
@@ -120,12 +122,14 @@ test('a forged journal, its checksum right, is refused where a field is not what
         'knob',
         'place',
         'netns',
+        'ifindex',
         'from',
         'to',
         'why',
         'profile',
         'at',
         'boot',
+        'ticks',
         'kept',
         'state',
       ),
@@ -199,6 +203,20 @@ test('a journal of absurd size, or nested absurdly, is refused', t => {
     Array.from({ length: 10_001 }, () => ({})),
   )
   t.throws(() => readJournal(folder), { instanceOf: JournalError })
+})
+
+test('what could not be read again is not written, and the old journal stays', t => {
+  const folder = openFolder(t)
+  const full = { message: /no room for more changes \(try: taut revert --all\)/ }
+  writeJournal(folder, [ENTRY])
+  const many = Array.from({ length: 10_001 }, () => ENTRY)
+  t.throws(() => writeJournal(folder, many), full)
+  // Fewer, but of more than four megabytes.
+  const large = Array.from({ length: 2500 }, () => ({ ...ENTRY, why: 'a'.repeat(2000) }))
+  t.throws(() => writeJournal(folder, large), full)
+  t.deepEqual(readJournal(folder), [ENTRY])
+  writeJournal(folder, many.slice(1))
+  t.is(readJournal(folder).length, 10_000)
 })
 
 test('a link in the place of the journal, or of its draft, is not followed', t => {

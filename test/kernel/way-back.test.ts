@@ -1,95 +1,10 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { rootPath } from './support/fixtures.js'
-import { createFolder } from './support/folder.js'
-import { type Context, kernelTest } from './support/kernel-test.js'
-import { createNetnsPair } from './support/netns.js'
-import { type Ending, type Running, startProcess } from './support/processes.js'
-import { startMemcached } from './support/services.js'
-import { takeSettings } from './support/settings.js'
-import { runTaut, TAUT } from './support/taut.js'
+import { mountState, RPS, RPS_FILE, TEN, waitForGuard, wayBackTest } from './support/way-back.js'
 
 const run = promisify(execFile)
-const BREAKING = rootPath('dist/test/kernel/support/breaking.js')
-
-/** Ten knobs, and what each is to become on the wire of a namespace. */
-const TEN = [
-  'nic.offload.gro=on',
-  'net.threaded_napi=first',
-  'net.rps=all',
-  'net.xps=all',
-  'net.gro_flush_timeout=20000',
-  'net.napi_defer_hard_irqs=10',
-  'cpu.app_affinity=first',
-  'cpu.idle_latency=500',
-  'kernel.timer_migration=0',
-  'vm.thp=never',
-]
-
-/** A namespace with a service and a wire with two queues, and taut's own state for it. */
-type World = {
-  t: Context
-  netns: string
-  state: string
-  service: Running
-  apply: string[]
-  settings: () => Promise<string>
-  taut: (...args: string[]) => Promise<Ending>
-  broken: (way: string, at: number, ...args: string[]) => Promise<Ending>
-}
-
-const createWorld = async (t: Context): Promise<World> => {
-  const { server: netns } = await createNetnsPair(t)
-  // A wire of several queues: on one queue there is nothing to steer by.
-  const link = ['link', 'add', 'wide', 'numtxqueues', '2', 'numrxqueues', '2', 'type', 'veth']
-  await run('ip', ['-n', netns, ...link, 'peer', 'name', 'far', 'numtxqueues', '2', 'numrxqueues', '2'])
-  for (const name of ['wide', 'far']) await run('ip', ['-n', netns, 'link', 'set', name, 'up'])
-  const state = join(await createFolder(t), 'state')
-  const service = await startMemcached(t, ['-t', '2'], { netns })
-  const env = { TAUT_STATE: state }
-  return {
-    t,
-    netns,
-    state,
-    service,
-    apply: [
-      'apply',
-      ...TEN.flatMap(text => ['--set', text]),
-      '--nic',
-      'wide',
-      '--port',
-      String(service.port),
-      '--yes',
-    ],
-    settings: () => takeSettings(netns, [service.pid]),
-    taut: (...args) => runTaut(t, args, { netns, env }),
-    broken: async (way, at, ...args) => {
-      const broken = { ...env, TAUT_TEST_WAY: way, TAUT_TEST_AT: String(at) }
-      const options = { netns, env: broken }
-      return (await startProcess(t, process.execPath, ['--import', BREAKING, TAUT, ...args], options)).ended
-    },
-  }
-}
-
-/** Registers a test that begins with a world, and what its settings are. */
-const wayBackTest = (title: string, body: (world: World, before: string) => Promise<void>): void =>
-  kernelTest(
-    title,
-    async t => {
-      t.timeout(20 * 60_000)
-      const world = await createWorld(t)
-      await body(world, await world.settings())
-    },
-    'ip',
-    'ethtool',
-    'memcached',
-  )
-
-/** The guard has the lock until it has put everything back. */
-const waitForGuard = ({ state }: World): Promise<unknown> =>
-  run('flock', ['-w', '60', join(state, 'lock'), 'true'])
 
 wayBackTest('ten knobs are set, seen in the kernel, and put back', async (world, before) => {
   const { t } = world
@@ -126,21 +41,24 @@ wayBackTest(
   'killed at any step of an apply: its guard puts everything back, or taut revert where that is killed as well',
   async (world, before) => {
     const { t } = world
-    const readKept = async (): Promise<boolean> => {
+    const readEntries = async (): Promise<{ kept: boolean }[]> => {
       const text = await readFile(join(world.state, 'journal.json'), 'utf8').catch(() => '{"entries":[]}')
-      return JSON.parse(text).entries.some(({ kept }: { kept: boolean }) => kept)
+      return JSON.parse(text).entries
     }
     for (let at = 1; ; at++) {
-      const hasGuard = at % 2 === 0
-      const { code, signal } = await world.broken(hasGuard ? 'kill' : 'kill-all', at, ...world.apply)
+      const way = at % 2 === 0 ? 'kill' : 'kill-all'
+      const { code, signal } = await world.broken({ way, at }, ...world.apply)
       await waitForGuard(world)
-      if (hasGuard && !(await readKept())) t.is(await world.settings(), before, `by the guard, ${at}`)
-      const reverted = await world.taut('revert', '--all')
-      t.is(reverted.code, 0, reverted.stderr)
-      t.is(await world.settings(), before, `killed at ${at}`)
+      const entries = await readEntries()
+      if (way === 'kill' && !entries.some(({ kept }) => kept)) t.deepEqual(entries, [], `by the guard, ${at}`)
+      else {
+        const reverted = await world.taut('revert', '--all')
+        t.is(reverted.code, 0, reverted.stderr)
+      }
+      t.is(await world.settings(), before, `${way} at ${at}`)
       if (code === 0) {
         t.log(`${at - 1} steps`)
-        t.true(at > 150)
+        t.true(at > 200)
         return
       }
       t.is(signal, 'SIGKILL')
@@ -157,7 +75,7 @@ wayBackTest(
     for (let at = 1; ; at += 2) {
       const applied = await world.taut(apply ?? '', ...rest)
       t.is(applied.code, 0, applied.stderr)
-      const { code } = await world.broken('kill', at, 'revert')
+      const { code } = await world.broken({ way: 'kill', at }, 'revert')
       const reverted = await world.taut('revert', '--all')
       t.is(reverted.code, 0, reverted.stderr)
       t.is(await world.settings(), before, `killed at ${at}`)
@@ -174,9 +92,10 @@ wayBackTest(
   async (world, before) => {
     const { t } = world
     for (let at = 1; ; at += 3) {
-      const { code, stderr } = await world.broken('ENOSPC', at, ...world.apply)
+      const { code, stderr, isStruck } = await world.broken({ way: 'ENOSPC', at }, ...world.apply)
       if (code === 0) {
         t.is((await world.taut('revert', '--all')).code, 0)
+        if (isStruck) continue
         t.log(`${at - 1} steps`)
         t.true(at > 150)
         return
@@ -188,12 +107,24 @@ wayBackTest(
   },
 )
 
-/** Puts the state on a disk of its own. */
-const mountState = async ({ t, state }: World, options: string): Promise<void> => {
-  await mkdir(state, { mode: 0o700 })
-  await run('mount', ['-t', 'tmpfs', '-o', `mode=700,${options}`, 'tmpfs', state])
-  t.teardown(() => run('umount', [state]))
-}
+wayBackTest('a write that fails at each of ten knobs: everything is taken back', async (world, before) => {
+  const { t } = world
+  const failed = new Set<string>()
+  for (let at = 1; ; at++) {
+    const { code, stderr, isStruck } = await world.broken({ way: 'EIO', at, steps: 'knobs' }, ...world.apply)
+    if (!isStruck) {
+      t.is(code, 0, stderr)
+      t.is((await world.taut('revert', '--all')).code, 0)
+      t.log(`${at - 1} writes of settings`)
+      t.deepEqual(failed, new Set(TEN.map(text => text.split('=')[0])))
+      return
+    }
+    t.is(code, 1, stderr)
+    failed.add(/^taut: cannot set (\S+) to .*(?:EIO|cannot hold)/.exec(stderr)?.[1] ?? stderr)
+    t.regex(stderr.replaceAll(/\s+/g, ' '), /everything is as it was/)
+    t.is(await world.settings(), before, `failed at ${at}`)
+  }
+})
 
 for (const [title, options] of [
   ['a full disk', 'nr_inodes=1'],
@@ -213,46 +144,25 @@ wayBackTest(
   "someone else's hand: what another has changed is left, and said, until --force",
   async (world, before) => {
     const { t } = world
-    t.is((await world.taut('apply', '--set', 'net.rps=all', '--nic', 'wide', '--yes')).code, 0)
-    const file = '/sys/class/net/wide/queues/rx-0/rps_cpus'
-    await run('ip', ['netns', 'exec', world.netns, 'sh', '-c', `echo 2 >${file}`])
+    t.is((await world.taut(...RPS)).code, 0)
+    await world.sh(`echo 2 >${RPS_FILE}`)
     const status = JSON.parse((await world.taut('status', '--json')).stdout)
     t.is(status[0].state, 'changed-by-other')
     const refused = await world.taut('revert', '--json')
     t.is(refused.code, 1)
     t.is(
-      JSON.parse(refused.stdout).find(({ where }: { where: string }) => where === file).state,
+      JSON.parse(refused.stdout).find(({ where }: { where: string }) => where === RPS_FILE).state,
       'changed-by-other',
     )
-    t.regex((await run('ip', ['netns', 'exec', world.netns, 'cat', file])).stdout, /2$/m)
+    t.regex(await world.sh(`cat ${RPS_FILE}`), /2$/m)
     t.is((await world.taut('revert', '--force')).code, 0)
     t.is(await world.settings(), before)
   },
 )
 
-wayBackTest(
-  'two at once: the second is told whose turn it is, and changes nothing',
-  async (world, before) => {
-    const { t } = world
-    await mkdir(world.state, { mode: 0o700 })
-    const holder = await startProcess(t, 'flock', [join(world.state, 'lock'), 'cat'])
-    // It says nothing: the second one tells when it has the lock.
-    let ending = await world.taut('apply', '--set', 'net.rps=all', '--nic', 'wide', '--yes')
-    while (ending.code === 0) {
-      await world.taut('revert')
-      ending = await world.taut('apply', '--set', 'net.rps=all', '--nic', 'wide', '--yes')
-    }
-    t.is(ending.code, 1)
-    t.regex(ending.stderr, /^taut: another taut.* is changing settings/)
-    t.is(await world.settings(), before)
-    holder.child.stdin?.end()
-    await holder.ended
-  },
-)
-
 wayBackTest('a damaged, forged or linked journal is refused, and nothing of it obeyed', async world => {
   const { t } = world
-  t.is((await world.taut('apply', '--set', 'net.rps=all', '--nic', 'wide', '--yes')).code, 0)
+  t.is((await world.taut(...RPS)).code, 0)
   const set = await world.settings()
   const path = join(world.state, 'journal.json')
   const good = await readFile(path)

@@ -20,7 +20,31 @@ export const affinityPlace = v.strictObject({
   comm: v.pipe(v.string(), v.maxLength(64)),
 })
 
-type AffinityPlace = v.InferOutput<typeof affinityPlace>
+export type AffinityPlace = v.InferOutput<typeof affinityPlace>
+
+/** Names a thread for good, where its number alone is used again. */
+export const threadKey = ({ tid, startTime }: Pick<Thread, 'tid' | 'startTime'>): string =>
+  `${tid}@${startTime}`
+
+/** Gives the CPUs that a value has for a thread by its key. */
+export const parseAffinity = (value: string): ((key: string) => string) => {
+  const [first = '', ...others] = value.split(' ')
+  const own = new Map(others.map(other => other.split('=') as [string, string]))
+  return key => own.get(key) ?? first
+}
+
+/** Tells whether two values are the same for all threads that have not ended: of the others there is nothing to compare. */
+export const isSameAffinity = (place: AffinityPlace, a: string, b: string): boolean => {
+  const [cpusOfA, cpusOfB] = [parseAffinity(a), parseAffinity(b)]
+  const others = `${a} ${b}`.matchAll(/ (\d+)@(\d+)=/g)
+  const alive = Array.from(others, ([, tid, startTime]) => ({
+    tid: Number(tid),
+    startTime: Number(startTime),
+  }))
+    .filter(({ tid, startTime }) => readThread(place.pid, tid)?.startTime === startTime)
+    .map(threadKey)
+  return ['', ...alive].every(key => cpusOfA(key) === cpusOfB(key))
+}
 
 /** Gives the place of a process's CPUs, null when it is gone. */
 export const findAffinityPlace = (pid: number): AffinityPlace | null => {
@@ -33,23 +57,28 @@ export const readAffinity = (place: AffinityPlace): string | null => {
   const first = threads?.find(({ tid }) => tid === place.pid)
   if (threads === undefined || first === undefined) return null
   const others = threads.filter(({ cpus }) => cpus !== first.cpus)
-  return [first.cpus, ...others.map(({ tid, startTime, cpus }) => `${tid}@${startTime}=${cpus}`)].join(' ')
+  return [first.cpus, ...others.map(thread => `${threadKey(thread)}=${thread.cpus}`)].join(' ')
 }
 
 /** Threads that begin meanwhile may have their parent's CPUs of before: looks until there is no new one. */
 export const writeAffinity = async (place: AffinityPlace, value: string): Promise<void> => {
-  const [first = '', ...others] = value.split(' ')
-  const own = new Map(others.map(other => other.split('=') as [string, string]))
-  const seen = new Set<string>()
-  for (;;) {
+  const cpusOf = parseAffinity(value)
+  await setThreads(() => {
     const threads = listOwnThreads(place)
     if (threads === undefined) throw new Error('the process is gone')
-    const fresh = threads.filter(({ tid, startTime }) => !seen.has(`${tid}@${startTime}`))
+    return threads.map(thread => ({ thread, cpus: cpusOf(threadKey(thread)) }))
+  })
+}
+
+/** Gives threads the CPUs that `list` says, each once, until it names no new one. */
+export const setThreads = async (list: () => { thread: Thread; cpus: string }[]): Promise<void> => {
+  const seen = new Set<string>()
+  for (;;) {
+    const fresh = list().filter(({ thread }) => !seen.has(threadKey(thread)))
     if (fresh.length === 0) return
-    for (const { tid, startTime } of fresh) {
-      const key = `${tid}@${startTime}`
-      seen.add(key)
-      await setThread(tid, own.get(key) ?? first)
+    for (const { thread, cpus } of fresh) {
+      seen.add(threadKey(thread))
+      await setThread(thread.tid, cpus)
     }
   }
 }
@@ -64,5 +93,6 @@ const setThread = async (tid: number, cpus: string): Promise<void> => {
   }
 }
 
-const listOwnThreads = ({ pid, startTime }: AffinityPlace): Thread[] | undefined =>
+/** Gives the threads of the process, undefined when it is gone. */
+export const listOwnThreads = ({ pid, startTime }: AffinityPlace): Thread[] | undefined =>
   readThread(pid, pid)?.startTime === startTime ? listThreads(pid) : undefined

@@ -35,7 +35,7 @@ type FilePlace = v.InferOutput<typeof filePlace>
 /** What reading says where the kernel, the driver or the device lacks the setting. */
 const ABSENT = ['ENOENT', 'ENODEV', 'EINVAL', 'EOPNOTSUPP', 'ENXIO', 'ENOTDIR', 'EBUSY']
 
-/** Gives the text of the file without its end of line, of a choice the chosen word; null where there is none. */
+/** Gives the text of the file without its end of line, of a choice the chosen word; null where there is none now. */
 export const readFilePlace = ({ path, form }: FilePlace): string | null => {
   try {
     const text = readFileSync(path, 'latin1').trim()

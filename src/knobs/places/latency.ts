@@ -17,11 +17,13 @@ export const NOT_HELD = 'not held'
  */
 export const latencyPlace = v.strictObject({ kind: v.literal('latency') })
 
-type Holder = { pid: number; value: string }
+type Holder = { pid: number; value: number }
 
+/** Of several the strictest counts, as it does for the kernel. */
 export const readLatency = (): string | null => {
   if (readLatencyInForce() === null) return null
-  return findHolders()[0]?.value ?? NOT_HELD
+  const values = findHolders().map(({ value }) => value)
+  return values.length === 0 ? NOT_HELD : String(Math.min(...values))
 }
 
 /** Gives the latency that the kernel keeps to for all who hold the device, in microseconds; null where it has none. */
@@ -33,11 +35,20 @@ export const readLatencyInForce = (): number | null => {
   }
 }
 
+/** The old holders go first: a taut that is killed in between leaves none, which can be told, and not two. */
 export const writeLatency = async (value: string): Promise<void> => {
   const before = findHolders()
-  if (value !== NOT_HELD) await startHolder(Number(value))
-  for (const { pid } of before) process.kill(pid, 'SIGKILL')
+  for (const { pid } of before) endHolder(pid)
   for (const { pid } of before) await waitForEnd(pid)
+  if (value !== NOT_HELD) await startHolder(Number(value))
+}
+
+const endHolder = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (holdsDevice(pid)) throw error
+  }
 }
 
 /** The device takes ten hexadecimal digits, or four bytes. What is held must outlive taut. */
@@ -62,7 +73,7 @@ const startHolder = async (us: number): Promise<void> => {
 const findHolders = (): Holder[] =>
   listNumbered('/proc').flatMap(pid => {
     const value = new RegExp(`(?:^|\0)${MARK}=(\\d+)\0`).exec(readText(`/proc/${pid}/environ`) ?? '')?.[1]
-    return value !== undefined && holdsDevice(pid) ? [{ pid, value }] : []
+    return value !== undefined && holdsDevice(pid) ? [{ pid, value: Number(value) }] : []
   })
 
 const holdsDevice = (pid: number): boolean => {

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { affinityPlace, readAffinity, writeAffinity } from './affinity.js'
+import { affinityPlace, isSameAffinity, readAffinity, writeAffinity } from './affinity.js'
 import { coalescePlace, readCoalesce, writeCoalesce } from './coalesce.js'
 import { filePlace, isSameText, readFilePlace, writeFilePlace } from './file.js'
 import { irqbalancePlace, readBan, writeBan } from './irqbalance.js'
@@ -35,8 +35,8 @@ const VALUES: Record<Place['kind'], RegExp> = {
 export const isValueOf = (place: Place, value: string): boolean => VALUES[place.kind].test(value)
 
 /**
- * Gives what a place holds now; null where there is none, as when a network card, a process or the kernel's support for
- * it is gone. Throws the error of any other refusal.
+ * Gives what a place holds now; null where there is none that can be read, as when a network card, a process or the
+ * kernel's support for it is gone, or a CPU is offline. Throws the error of any other refusal.
  */
 export const readPlace = async (place: Place): Promise<string | null> => {
   switch (place.kind) {
@@ -73,9 +73,14 @@ export const writePlace = async (place: Place, value: string): Promise<void> => 
   }
 }
 
-/** Tells whether two texts mean the same to a place: `0-1` and `0,1` of a list of CPUs, `3` and `00000003` of a mask. */
-export const isSameValue = (place: Place, a: string, b: string): boolean =>
-  place.kind === 'file' ? isSameText(place, a, b) : a === b
+/**
+ * Tells whether two texts mean the same to a place: `0-1` and `0,1` of a list of CPUs, `3` and `00000003` of a mask, those
+ * that differ in what they have for threads that have ended.
+ */
+export const isSameValue = (place: Place, a: string, b: string): boolean => {
+  if (place.kind === 'file') return isSameText(place, a, b)
+  return place.kind === 'affinity' ? isSameAffinity(place, a, b) : a === b
+}
 
 /** Gives the name of a place, by which a person finds it, and which no other place has. */
 export const describePlace = (place: Place): string => {
@@ -98,4 +103,5 @@ export const describePlace = (place: Place): string => {
 export const isOfNetns = (place: Place): boolean =>
   place.kind === 'coalesce' ||
   place.kind === 'offload' ||
-  (place.kind === 'file' && place.path.startsWith('/sys/class/net/'))
+  // What of /proc/sys/net there is but once, only the first namespace shows.
+  (place.kind === 'file' && /^\/(?:sys\/class|proc\/sys)\/net\//.test(place.path))

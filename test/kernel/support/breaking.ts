@@ -1,13 +1,22 @@
 /**
- * Loaded into taut before it begins (`node --import`): at its n-th write to the file system, n in TAUT_TEST_AT, it ends
- * as by SIGKILL, with its guard too (`kill-all`) or without (`kill`), or the write fails (an errno's name). Every open
- * for writing, write, fsync, rename and removal counts.
+ * Loaded into taut before it begins (`node --import`): at its n-th step, n in TAUT_TEST_AT, it ends as by SIGKILL, with its guard
+ * too (`kill-all`) or without (`kill`), or the step fails (an errno's name, in TAUT_TEST_WAY); or only its guard is killed
+ * (`kill-guard`), or it is stopped until it is told to go on (`stop`). Steps are every open for writing,
+ * write, fsync, rename and removal, and every start of a program that does not only read; when it is to be killed also the moment
+ * when that has just been started. With TAUT_TEST_STEPS=knobs only what writes a setting counts. TAUT_TEST_MARK is a file that is there once it was struck;
+ * with TAUT_TEST_AFTERWARDS=unreadable the journal can't be read from then on.
  */
+import childProcess from 'node:child_process'
 import fs, { readFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
+import { promisify } from 'node:util'
 
 const at = Number(process.env.TAUT_TEST_AT)
 const way = process.env.TAUT_TEST_WAY ?? ''
+const mark = process.env.TAUT_TEST_MARK
+const isOnlyKnobs = process.env.TAUT_TEST_STEPS === 'knobs'
+const isUnreadableAfterwards = process.env.TAUT_TEST_AFTERWARDS === 'unreadable'
+const writeMark = fs.writeFileSync
 let count = 0
 
 const killChildren = (): void => {
@@ -15,25 +24,64 @@ const killChildren = (): void => {
   for (const pid of children.split(' ').filter(word => word !== '')) process.kill(Number(pid), 'SIGKILL')
 }
 
-const strike = (): void => {
-  if (++count !== at) return
-  if (way === 'kill-all') killChildren()
-  if (way.startsWith('kill')) process.kill(process.pid, 'SIGKILL')
-  throw Object.assign(new Error(`${way}: made to fail`), { code: way })
+const failWith = (code: string): never => {
+  throw Object.assign(new Error(`${code}: made to fail`), { code })
 }
+
+const strike = (isOfKnob: boolean): void => {
+  if (isOnlyKnobs && !isOfKnob) return
+  if (++count !== at) return
+  if (mark !== undefined) writeMark(mark, '')
+  if (way === 'kill-all' || way === 'kill-guard') killChildren()
+  if (way === 'kill' || way === 'kill-all') process.kill(process.pid, 'SIGKILL')
+  if (way === 'stop') process.kill(process.pid, 'SIGSTOP')
+  if (/^E[A-Z]+$/.test(way)) failWith(way)
+}
+
+const isSetting = (path: string): boolean => /^\/(?:sys|proc\/(?:sys|irq))\//.test(path)
+
+/** What taut starts to write a setting; the shell holds a device open. */
+const WRITERS = ['taskset', 'ethtool', 'sh']
+
+const isReader = (program: unknown, args: unknown): boolean =>
+  program === 'ethtool' && Array.isArray(args) && /^-[a-z]$/.test(String(args[0]))
 
 const breakCall = (
   name: 'writeSync' | 'fsyncSync' | 'renameSync' | 'rmSync' | 'ftruncateSync' | 'openSync',
 ): void => {
   const real = fs[name] as (...args: unknown[]) => unknown
   const broken = (...args: unknown[]): unknown => {
+    const path = name === 'openSync' ? String(args[0]) : ''
     const isReading = name === 'openSync' && (Number(args[1] ?? 0) & 3) === 0
-    if (!isReading) strike()
+    if (isReading && isUnreadableAfterwards && count >= at && path.endsWith('journal.json')) failWith('EIO')
+    if (!isReading) strike(isSetting(path))
     return real(...args)
   }
   Object.assign(fs, { [name]: broken })
 }
 
+const breakStart = (name: 'spawn' | 'execFile' | 'execFileSync'): void => {
+  const real = childProcess[name] as (...args: unknown[]) => unknown
+  const breakIt =
+    (start: (...args: unknown[]) => unknown) =>
+    (...args: unknown[]): unknown => {
+      if (isReader(args[0], args[1])) return start(...args)
+      const isOfKnob = WRITERS.includes(String(args[0]))
+      strike(isOfKnob)
+      const started = start(...args)
+      if (way === 'kill' || way === 'kill-all') strike(isOfKnob)
+      return started
+    }
+  const broken = breakIt(real)
+  const { [promisify.custom]: promised } = real as { [promisify.custom]?: (...args: unknown[]) => unknown }
+  if (promised !== undefined) {
+    const breakPromised = breakIt(promised)
+    Object.assign(broken, { [promisify.custom]: async (...args: unknown[]) => breakPromised(...args) })
+  }
+  Object.assign(childProcess, { [name]: broken })
+}
+
 for (const name of ['writeSync', 'fsyncSync', 'renameSync', 'rmSync', 'ftruncateSync', 'openSync'] as const)
   breakCall(name)
+for (const name of ['spawn', 'execFile', 'execFileSync'] as const) breakStart(name)
 syncBuiltinESMExports()
