@@ -1,6 +1,7 @@
 import { parseCpuList } from '../system/cpu-list.js'
 import { listNumbered, readText } from '../system/files.js'
 import { InvalidValue, type Selection, Unavailable } from './knob.js'
+import type { Place } from './places/place.js'
 
 const FOLDER = '/sys/devices/system/cpu/cpufreq'
 
@@ -33,3 +34,17 @@ const createPolicy = (name: string): Policy => {
 /** Gives the place of a policy's file. */
 export const policyFile = ({ name }: Policy, file: string) =>
   ({ kind: 'file', path: `${FOLDER}/${name}/${file}`, form: 'text' }) as const
+
+/** Gives the policy among the chosen ones whose file a place is. */
+export const findPolicy = (place: Place, selection: Selection): Policy | undefined =>
+  listPolicies(selection).find(({ name }) => place.kind === 'file' && place.path.includes(`/${name}/`))
+
+/** Drivers that choose the frequency themselves have governors of the same names that mean a preference. */
+export const isSelfGoverned = ({ read }: Policy): boolean =>
+  /^(intel_pstate|amd-pstate-epp)$/.test(read('scaling_driver') ?? '')
+
+/** Gives what reads the words of a policy's file. */
+export const readWordList =
+  (file: string) =>
+  ({ read }: Policy): string[] =>
+    (read(file) ?? '').split(' ')

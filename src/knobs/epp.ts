@@ -1,7 +1,9 @@
-import { listPolicies, policyFile } from './cpufreq.js'
+import { listPolicies, policyFile, readWordList } from './cpufreq.js'
 import { type Knob, Unavailable } from './knob.js'
-import { readWord } from './number-values.js'
+import { keepOffering } from './number-values.js'
 
+/** Those of the kernel (Documentation/admin-guide/pm/intel_pstate.rst and amd-pstate.rst). */
+const PREFERENCES = ['default', 'performance', 'balance_performance', 'balance_power', 'power']
 const AVAILABLE = 'energy_performance_available_preferences'
 
 export const epp: Knob = {
@@ -11,15 +13,14 @@ export const epp: Knob = {
   default: 'balance_performance, mostly',
   values: `a name of ${AVAILABLE}, as performance`,
   helps: 'As cpu.governor, where the hardware manages the frequency (intel_pstate, amd_pstate).',
-  harms: 'performance: power and heat.',
-  effect: 'It reads back.',
+  harms:
+    'performance: power and heat. While the governor is performance the driver takes no other preference.',
+  effect: 'None that can be seen: it reads back.',
   selector: 'cpus',
   plan: async (value, selection) => {
     const policies = listPolicies(selection).filter(({ read }) => read(AVAILABLE) !== null)
     if (policies.length === 0) throw new Unavailable('the processor has no energy performance preference')
-    return policies.map(policy => ({
-      place: policyFile(policy, 'energy_performance_preference'),
-      to: readWord(value, (policy.read(AVAILABLE) ?? '').split(' ')),
-    }))
+    const offering = keepOffering(value, PREFERENCES, policies, readWordList(AVAILABLE))
+    return offering.map(policy => ({ place: policyFile(policy, 'energy_performance_preference'), to: value }))
   },
 }
