@@ -1,22 +1,22 @@
 import { formatCpuList, parseCpuList } from '../system/cpu-list.js'
 import { readEffectiveAffinity, readInterrupts } from '../system/interrupts.js'
-import type { Nic, NicIrq } from '../system/nics.js'
-import { CPU_VALUES, resolveCpus } from './cpu-values.js'
+import type { NicIrq } from '../system/nics.js'
+import { CPU_VALUES, findIrq, resolveCpus } from './cpu-values.js'
 import { type Change, type Effect, type Knob, Unavailable } from './knob.js'
 import { requireNics } from './nic-places.js'
+import { listDeafBalancers } from './places/irqbalance.js'
 import { keepPresent } from './present.js'
+import { chooseIrqs } from './queue-irqs.js'
 import { noEffect, watchFor } from './watching.js'
-
-const PATH = /^\/proc\/irq\/(\d+)\/smp_affinity_list$/
 
 const readCounts = (irq: number): Map<number, number> =>
   readInterrupts().find(interrupt => interrupt.irq === irq)?.counts ?? new Map()
 
 /** Tells by where the interrupt goes, and by who has handled it since. */
 const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
-  if (place.kind === 'irqbalance')
+  const irq = findIrq(place)
+  if (irq === null)
     return async () => ({ state: 'verified', evidence: 'irqbalance lists it among those it leaves alone' })
-  const irq = Number(place.kind === 'file' ? PATH.exec(place.path)?.[1] : Number.NaN)
   const wanted = parseCpuList(to)
   return async () => {
     const effective = readEffectiveAffinity(irq)
@@ -41,12 +41,6 @@ const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
       },
     )
   }
-}
-
-/** Those of queues, if the names tell which they are: a card has others too, for its link or its configuration. */
-const chooseIrqs = ({ irqs }: Nic): NicIrq[] => {
-  const ofQueues = irqs.filter(({ queue, direction }) => queue !== null || direction !== null)
-  return ofQueues.length > 0 ? ofQueues : irqs
 }
 
 /** A single interrupt may go to any of the CPUs; of several each gets one, what is of the same queue the same. */
@@ -88,4 +82,10 @@ export const irqAffinity: Knob = {
     ]
   },
   watch,
+  warn: () => {
+    const deaf = listDeafBalancers()
+    return deaf.length === 0
+      ? null
+      : `irqbalance (${deaf.join(', ')}) runs and can't be told to leave the interrupts alone, for it has no socket in /run/irqbalance: it may move them back (try: systemctl restart irqbalance, or stop it)`
+  },
 }
