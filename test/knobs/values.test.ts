@@ -1,12 +1,12 @@
 import test from 'ava'
 import * as v from 'valibot'
 import { resolveCpus } from '../../src/knobs/cpu-values.js'
-import { InvalidValue } from '../../src/knobs/knob.js'
+import { InvalidValue, Unavailable } from '../../src/knobs/knob.js'
 import { readWhole, readWord } from '../../src/knobs/number-values.js'
 import { parseCoalesce } from '../../src/knobs/places/coalesce.js'
 import { isSameValue, isValueOf, placeSchema } from '../../src/knobs/places/place.js'
 
-const machine = { online: [0, 1, 2, 3], nics: [] }
+const machine = { online: [0, 1, 2, 3], nics: [], moves: new Map() }
 
 test('CPUs are named by words and lists, and are online', t => {
   t.deepEqual(resolveCpus('all', machine), [0, 1, 2, 3])
@@ -14,7 +14,7 @@ test('CPUs are named by words and lists, and are online', t => {
   t.deepEqual(resolveCpus('1-2', machine), [1, 2])
   t.throws(() => resolveCpus('4', machine), { instanceOf: InvalidValue, message: /CPU 4 is not online/ })
   t.throws(() => resolveCpus('', machine), { instanceOf: InvalidValue })
-  t.throws(() => resolveCpus('not-irq', machine), { instanceOf: InvalidValue, message: /no interrupt/ })
+  t.throws(() => resolveCpus('not-irq', machine), { instanceOf: Unavailable, message: /no interrupt/ })
 })
 
 test('numbers and words are bounded', t => {

@@ -47,7 +47,7 @@ test('the knobs understand every value of the profiles that come with taut', asy
     txPackets: 0,
     speedMbps: null,
   }
-  const selection = { online: [0, 1, 2, 3], nics: [nic], cpus: null, service: null }
+  const selection = { online: [0, 1, 2, 3], nics: [nic], cpus: null, service: null, moves: new Map() }
   for (const { name, settings } of SHIPPED.map(loadProfile)) {
     for (const { knob, value } of settings) {
       const error: unknown = await KNOBS[knob].plan(String(value), selection).then(
