@@ -35,7 +35,7 @@ export const addApply = (program: Command): void => {
     .option('--set <knob=value>', `set a knob; may be repeated. Knobs: ${KNOB_NAMES.join(', ')}`, addSetting)
     .argument('[profile]', 'the name of a profile, or the path of its file; see taut profiles')
     .option('--nic <name>', 'the network device: a name, all, or busiest (the default)')
-    .option('--cpus <list>', 'the CPUs that a cpu.* knob is for, as 0-2; all by default')
+    .option('--cpus <list>', 'the CPUs that a cpu.* knob is for, as 0-2, or not-irq; all by default')
     .option('--port <number>', 'the service that listens on this port, or busiest')
     .option('--dry-run', 'only print what would be done, and the commands to do it by hand')
     .option('--yes', 'do not ask')

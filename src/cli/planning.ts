@@ -1,6 +1,7 @@
 import { type Plan, planWish, type Wish } from '../knobs/apply.js'
 import { listMoves } from '../knobs/cpu-values.js'
 import { InvalidValue, Unavailable } from '../knobs/knob.js'
+import { describePlace, isSameValue } from '../knobs/places/place.js'
 import { wrap } from '../text/width.js'
 import { EXIT, Failure } from './failure.js'
 import { type Selectors, selectFor } from './selection.js'
@@ -38,10 +39,23 @@ export const planAll = async (asked: readonly Asked[], isSkipping: boolean): Pro
 const planNext = async ({ selectors, ...wish }: Asked, before: readonly Plan[]): Promise<Plan> => {
   const moves = listMoves(before.flatMap(({ changes }) => changes))
   const selection = await selectFor(wish.knob, selectors, moves)
-  const plan = await planWish({ ...wish, selection })
+  const plan = standOn(before, await planWish({ ...wish, selection }))
   const warning = plan.changes.length === 0 ? undefined : wish.knob.warn?.()
   if (warning !== undefined && warning !== null) tell(`${wish.knob.name}: ${warning}`)
   return plan
+}
+
+/** What plans before have set is not set again. */
+const standOn = (before: readonly Plan[], { wish, changes }: Plan): Plan => {
+  const made = new Map(
+    before.flatMap(plan => plan.changes.map(({ place, to }) => [describePlace(place), to] as const)),
+  )
+  return {
+    wish,
+    changes: changes
+      .map(change => ({ ...change, from: made.get(describePlace(change.place)) ?? change.from }))
+      .filter(({ place, from, to }) => !isSameValue(place, from, to)),
+  }
 }
 
 const tell = (text: string): void => {

@@ -14,7 +14,7 @@ export const appAffinity: Knob = {
     '`runqueue` or `app_wait` is high on the CPU that also takes the interrupts: the service goes elsewhere.',
   harms: 'A quarter of the CPU time of a four-core machine; harms a service that is bound by its CPU.',
   effect:
-    'The CPU that every thread was last on is among them (/proc/PID/task/TID/stat), as soon as it has run; all read back.',
+    'The CPU that each thread was last on is among them (/proc/PID/task/TID/stat), of those that have run since; all read back.',
   selector: 'service',
   plan: async (value, selection) => {
     const { service } = selection

@@ -5,6 +5,10 @@ import type { Place } from './places/place.js'
 
 const FOLDER = '/sys/devices/system/cpu/cpufreq'
 
+/** The file of what a driver that chooses the frequency itself prefers, and that of what it offers. */
+export const PREFERENCE = 'energy_performance_preference'
+export const PREFERENCES = 'energy_performance_available_preferences'
+
 /** A group of CPUs that have one frequency (Documentation/admin-guide/pm/cpufreq.rst). */
 export type Policy = { name: string; read: (file: string) => string | null; number: (file: string) => number }
 

@@ -1,5 +1,14 @@
-import { findPolicy, isSelfGoverned, listPolicies, type Policy, policyFile, readWordList } from './cpufreq.js'
-import { type Change, type Effect, type Knob, type Selection, Unavailable } from './knob.js'
+import {
+  findPolicy,
+  isSelfGoverned,
+  listPolicies,
+  type Policy,
+  PREFERENCE,
+  PREFERENCES,
+  policyFile,
+  readWordList,
+} from './cpufreq.js'
+import { type Assignment, type Change, type Effect, type Knob, type Selection, Unavailable } from './knob.js'
 import { keepOffering } from './number-values.js'
 import { noEffect, readsBack, watchFor } from './watching.js'
 
@@ -40,6 +49,12 @@ const watch = async ({ place, to }: Change, selection: Selection): Promise<() =>
     )
 }
 
+/** With that governor some drivers change the preference as well, and keep it: so it is set before, to be put back after. */
+const preferPerformance = (policy: Policy): Assignment[] =>
+  isSelfGoverned(policy) && readWordList(PREFERENCES)(policy).includes('performance')
+    ? [{ place: policyFile(policy, PREFERENCE), to: 'performance' }]
+    : []
+
 export const governor: Knob = {
   name: 'cpu.governor',
   about: "What chooses the CPUs' frequency.",
@@ -55,7 +70,10 @@ export const governor: Knob = {
     const policies = listPolicies(selection).filter(({ read }) => read(AVAILABLE) !== null)
     if (policies.length === 0) throw new Unavailable('the driver of the frequencies has no governors')
     const offering = keepOffering(value, GOVERNORS, policies, readWordList(AVAILABLE))
-    return offering.map(policy => ({ place: policyFile(policy, 'scaling_governor'), to: value }))
+    return offering.flatMap(policy => [
+      ...(value === 'performance' ? preferPerformance(policy) : []),
+      { place: policyFile(policy, 'scaling_governor'), to: value },
+    ])
   },
   watch,
 }

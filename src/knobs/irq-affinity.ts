@@ -19,9 +19,6 @@ const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
     return async () => ({ state: 'verified', evidence: 'irqbalance lists it among those it leaves alone' })
   const wanted = parseCpuList(to)
   return async () => {
-    const effective = readEffectiveAffinity(irq)
-    if (effective !== null && !effective.every(cpu => wanted.includes(cpu)))
-      return noEffect(`interrupt ${irq} goes to CPU ${formatCpuList(effective)}`)
     const before = readCounts(irq)
     const moved = (): [number, number][] =>
       [...readCounts(irq)].map(([cpu, count]) => [cpu, count - (before.get(cpu) ?? 0)])
@@ -32,12 +29,15 @@ const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
       () => {
         // One may have been under way when it was moved.
         if (sum(false) > 1) return noEffect(`interrupt ${irq} still comes to other CPUs`)
-        return effective === null
-          ? { state: 'written', evidence: `interrupt ${irq} did not come meanwhile` }
-          : {
+        const effective = readEffectiveAffinity(irq)
+        if (effective === null)
+          return { state: 'written', evidence: `interrupt ${irq} did not come meanwhile` }
+        return effective.every(cpu => wanted.includes(cpu))
+          ? {
               state: 'verified',
               evidence: `the kernel sends interrupt ${irq} to CPU ${formatCpuList(effective)}`,
             }
+          : { state: 'written', evidence: `interrupt ${irq} did not come meanwhile, and moves when it does` }
       },
     )
   }

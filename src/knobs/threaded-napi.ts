@@ -32,7 +32,8 @@ export const threadedNapi: Knob = {
   values: `the threads' CPUs: ${CPU_VALUES}; off`,
   helps: 'The interrupt cannot be moved and its CPU is the busiest.',
   harms: 'One more wake-up for each batch of packets.',
-  effect: 'The threads are there, and the CPU that each was last on is one of theirs, as soon as it has run.',
+  effect:
+    'The threads are there, and the CPU that each was last on is one of theirs, of those that have run since.',
   selector: 'nic',
   plan: async (value, selection) => {
     const nics = requireNics(selection)

@@ -19,29 +19,30 @@ const readRuns = (pid: number): Run[] =>
   })
 
 /**
- * Looks where the threads of a process run that were given CPUs, for a second: all of them have run there; one has run elsewhere
- * since; or some did not run.
+ * Looks where the threads of a process run that were given CPUs, for a second: all are there; those that have run since are, and the
+ * others have not; one has run elsewhere since; or none has run.
  */
 export const watchThreads = (pid: number, to: string): Promise<Effect> => {
   const cpus = parseCpuList(to)
   const before = new Map(readRuns(pid).map(({ tid, switches }) => [tid, switches]))
-  const listElsewhere = (runs: readonly Run[]): Run[] => runs.filter(({ cpu }) => !cpus.includes(cpu))
-  const describe = (count: number): string => `${count} of its threads ran on CPU ${to}`
+  const isThere = ({ cpu }: Run): boolean => cpus.includes(cpu)
+  const hasRun = ({ tid, switches }: Run): boolean => switches > (before.get(tid) ?? 0)
   return watchFor(
     () => {
       const runs = readRuns(pid)
-      return runs.length > 0 && listElsewhere(runs).length === 0
-        ? { state: 'verified', evidence: describe(runs.length) }
+      return runs.length > 0 && runs.every(isThere)
+        ? { state: 'verified', evidence: `all ${runs.length} threads are on CPU ${to}` }
         : null
     },
     () => {
       const runs = readRuns(pid)
-      const elsewhere = listElsewhere(runs)
-      const stray = elsewhere.find(({ tid, switches }) => switches > (before.get(tid) ?? 0))
+      const since = runs.filter(hasRun)
+      const stray = since.find(run => !isThere(run))
       if (stray !== undefined) return noEffect(`thread ${stray.tid} ran on CPU ${stray.cpu}`)
+      if (since.length === 0) return { state: 'written', evidence: 'it reads back; no thread ran meanwhile' }
       return {
-        state: 'written',
-        evidence: `${describe(runs.length - elsewhere.length)}, the other ${elsewhere.length} did not run meanwhile`,
+        state: 'verified',
+        evidence: `${since.length} of ${runs.length} threads ran on CPU ${to}, the others did not run meanwhile`,
       }
     },
   )
