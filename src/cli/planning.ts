@@ -1,6 +1,6 @@
 import { type Plan, planWish, type Wish } from '../knobs/apply.js'
 import { listMoves } from '../knobs/cpu-values.js'
-import { InvalidValue, Unavailable } from '../knobs/knob.js'
+import { type Change, InvalidValue, Unavailable } from '../knobs/knob.js'
 import { describePlace, isSameValue } from '../knobs/places/place.js'
 import { wrap } from '../text/width.js'
 import { EXIT, Failure } from './failure.js'
@@ -45,17 +45,14 @@ const planNext = async ({ selectors, ...wish }: Asked, before: readonly Plan[]):
   return plan
 }
 
-/** What plans before have set is not set again. */
+/** What plans before set to the same is not set again. */
 const standOn = (before: readonly Plan[], { wish, changes }: Plan): Plan => {
-  const made = new Map(
-    before.flatMap(plan => plan.changes.map(({ place, to }) => [describePlace(place), to] as const)),
-  )
-  return {
-    wish,
-    changes: changes
-      .map(change => ({ ...change, from: made.get(describePlace(change.place)) ?? change.from }))
-      .filter(({ place, from, to }) => !isSameValue(place, from, to)),
-  }
+  const made = before.flatMap(plan => plan.changes)
+  const isMade = ({ place, to }: Change): boolean =>
+    made.some(
+      other => describePlace(other.place) === describePlace(place) && isSameValue(place, other.to, to),
+    )
+  return { wish, changes: changes.filter(change => !isMade(change)) }
 }
 
 const tell = (text: string): void => {
