@@ -251,6 +251,53 @@ kernelTest('nic.coalesce: adaptive modes first, and never neither a time nor pac
   t.notRegex((await plan(t, machine, 'low-latency')).stderr, /nic\.coalesce/)
 })
 
+kernelTest('what the kernel takes and ignores is reported as that, and the rest is set', async t => {
+  const machine = await createMachine(t, { coalescing: COALESCING(50, 'n/a') })
+  const rps = join(machine.folder, 'class/net/eth0/queues/rx-0/rps_cpus')
+  const asked = ['--set', 'nic.coalesce=adaptive-rx=off', '--set', 'net.rps=all']
+  const { code, stdout, stderr } = await machine.taut('apply', ...asked, '--yes', '--json')
+  t.is(code, 0, stderr)
+  t.deepEqual(
+    JSON.parse(stdout).map(({ now, state, note }: { [name: string]: string }) => [now, state, note]),
+    [
+      ['on', 'no-effect', 'accepted by the kernel, no effect seen: adaptive-rx of eth0 still is on'],
+      ['f', 'written', 'it reads back; no packet came by eth0 meanwhile'],
+    ],
+  )
+  t.is(await readFile(rps, 'utf8'), 'f\n')
+  const reverted = await machine.taut('revert')
+  t.is(reverted.code, 0, reverted.stderr)
+  t.is(await readFile(rps, 'utf8'), '0\n')
+})
+
+for (const [title, khz, governor, state] of [
+  ['a measured frequency near the limit', 1_160_000, 'performance', 'verified'],
+  ['a frequency above the limit, by turbo', 1_400_000, 'performance', 'verified'],
+  ['a frequency that stays low', 620_000, 'performance', 'no-effect'],
+  ['a measured frequency near the lowest', 640_000, 'powersave', 'verified'],
+  ['a frequency that stays high', 1_200_000, 'powersave', 'no-effect'],
+  ['a governor that goes by the load', 620_000, 'schedutil', 'written'],
+  ['a frequency that nothing tells', null, 'performance', 'written'],
+] as const) {
+  kernelTest(`cpu.governor, ${title}: ${state}`, async t => {
+    const policies = createPolicies('ondemand schedutil performance powersave', {
+      scaling_governor: 'ondemand',
+      cpuinfo_min_freq: '600000',
+      scaling_min_freq: '600000',
+      scaling_max_freq: '1200000',
+      scaling_cur_freq: khz === null ? '<unknown>' : String(khz),
+    })
+    const machine = await createMachine(t, { policies })
+    const asked = ['--set', `cpu.governor=${governor}`, '--cpus', '0']
+    const { code, stdout, stderr } = await machine.taut('apply', ...asked, '--yes', '--json')
+    t.is(code, 0, stderr)
+    const [change] = JSON.parse(stdout)
+    t.is(change.state, state, change.note)
+    if (state === 'no-effect')
+      t.is(change.note, `accepted by the kernel, no effect seen: the frequency is ${khz} kHz`)
+  })
+}
+
 kernelTest("an irqbalance that can't be told to leave interrupts alone is warned of", async t => {
   const services = `cp /bin/sleep $MACHINE/irqbalance; $MACHINE/irqbalance 1000 & until [ "$(cat /proc/$!/comm)" = irqbalance ]; do :; done`
   const machine = await createMachine(t, { irqs: one('2'), services })

@@ -27,7 +27,7 @@ export type MachineOptions = {
   hasBtf?: boolean
 }
 
-/** A machine on which taut runs, to look and not to set: its files are a folder's. */
+/** A machine on which taut runs: its files are a folder's. What is written to one has to be as long as what it had, or longer. */
 export type Machine = { folder: string; taut: (...args: string[]) => Promise<Ending> }
 
 const NIC = 'eth0'
@@ -69,6 +69,16 @@ export const createMachine = async (t: Context, options: MachineOptions = {}): P
   return { folder, taut }
 }
 
+/** Of a card that takes all that it is told, and goes on as it is; or of one that has no coalescing. */
+const ETHTOOL = `#!/bin/sh
+[ -s "$MACHINE/coalescing" ] || exit 1
+case $1 in
+  -c) cat "$MACHINE/coalescing" ;;
+  -C) ;;
+  *) exit 1 ;;
+esac
+`
+
 const listFiles = ({
   cpus = '0-3',
   model = 'A board',
@@ -107,7 +117,7 @@ const listFiles = ({
         ]),
       ),
     ),
-    'bin/ethtool': `#!/bin/sh\n[ "$1" = -c ] && [ -s ${'$MACHINE'}/coalescing ] && exec cat ${'$MACHINE'}/coalescing\nexit 1\n`,
+    'bin/ethtool': ETHTOOL,
     coalescing,
     'profiles/.keep': '',
     ...Object.fromEntries(Object.entries(profiles).map(([name, text]) => [`profiles/${name}`, text])),
