@@ -2,21 +2,26 @@ import { createInterface } from 'node:readline/promises'
 import { type Command, InvalidArgumentError } from 'commander'
 import { readJournal } from '../journal/journal.js'
 import { KNOBS } from '../knobs/all.js'
-import { ApplyError, applyPlans, type Plan, planWish, type Wish } from '../knobs/apply.js'
-import { InvalidValue, Unavailable } from '../knobs/knob.js'
+import { ApplyError, applyPlans, type Plan } from '../knobs/apply.js'
 import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
-import { describePlace } from '../knobs/places/place.js'
+import { describePlace, readPlace } from '../knobs/places/place.js'
 import { forgetEnded, undo } from '../knobs/undo.js'
 import type { Profile } from '../profiles/profile.js'
 import { explainUnmet } from '../profiles/when.js'
 import { wrap } from '../text/width.js'
-import { changeDocument, formatChanges, planDocuments } from './change-report.js'
+import {
+  type ChangeDocument,
+  changeDocument,
+  formatChanges,
+  planDocuments,
+  printChanges,
+} from './change-report.js'
 import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt } from './interrupt.js'
+import { type Asked, planAll } from './planning.js'
 import { findFacts, findProfile } from './profiles.js'
-import { type Selectors, selectFor } from './selection.js'
-import { describeCommand } from './shell-commands.js'
-import { openState, requireRoot, type State } from './state.js'
+import type { Selectors } from './selection.js'
+import { openState, requireOwnDevices, requireRoot, type State } from './state.js'
 import { describeTerminal, terminalColumns } from './terminal.js'
 
 type Setting = { knob: KnobName; value: string }
@@ -30,7 +35,7 @@ export const addApply = (program: Command): void => {
     .option('--set <knob=value>', `set a knob; may be repeated. Knobs: ${KNOB_NAMES.join(', ')}`, addSetting)
     .argument('[profile]', 'the name of a profile, or the path of its file; see taut profiles')
     .option('--nic <name>', 'the network device: a name, all, or busiest (the default)')
-    .option('--cpus <list>', 'the CPUs that a cpu.* knob is for, as 0-2; all by default')
+    .option('--cpus <list>', 'the CPUs that a cpu.* knob is for, as 0-2, or not-irq; all by default')
     .option('--port <number>', 'the service that listens on this port, or busiest')
     .option('--dry-run', 'only print what would be done, and the commands to do it by hand')
     .option('--yes', 'do not ask')
@@ -53,7 +58,7 @@ const apply = async (name: string | undefined, options: ApplyOptions): Promise<v
       EXIT.usage,
     )
   requireRoot('change settings')
-  if (name === undefined) return applyWishes(await wishAlone(options), null, options)
+  if (name === undefined) return applyAsked(askAlone(options), null, options)
   const profile = findProfile(name)
   const unmet = explainUnmet(profile.when, findFacts())
   if (unmet.length > 0)
@@ -61,58 +66,57 @@ const apply = async (name: string | undefined, options: ApplyOptions): Promise<v
       `the profile ${profile.name} is not for this machine: ${unmet.join('; ')}`,
       EXIT.unsupported,
     )
-  await applyWishes(await wishAll(profile, options), profile.name, options)
+  await applyAsked(askAll(profile, options), profile.name, options)
 }
 
-const wishAlone = (options: ApplyOptions): Promise<Wish[]> =>
-  Promise.all(
-    (options.set ?? []).map(async ({ knob, value }) => ({
-      knob: KNOBS[knob],
-      value,
-      why: 'asked for by --set',
-      selection: await selectFor(KNOBS[knob], options),
-    })),
-  )
+const askAlone = ({ set = [], nic, cpus, port }: ApplyOptions): Asked[] =>
+  set.map(({ knob, value }) => ({
+    knob: KNOBS[knob],
+    value,
+    why: 'asked for by --set',
+    selectors: { nic, cpus, port },
+  }))
 
 /** What the command line says goes before the profile's selectors. */
-const wishAll = (profile: Profile, options: ApplyOptions): Promise<Wish[]> =>
-  Promise.all(
-    profile.settings.map(async ({ knob, value, why, nic, cpus, service }) => ({
-      knob: KNOBS[knob],
-      value: String(value),
-      why,
-      selection: await selectFor(KNOBS[knob], {
-        nic: options.nic ?? nic,
-        cpus: options.cpus ?? cpus,
-        port: options.port ?? service?.toString(),
-      }),
-    })),
-  )
+const askAll = ({ settings }: Profile, options: ApplyOptions): Asked[] =>
+  settings.map(({ knob, value, why, nic, cpus, service }) => ({
+    knob: KNOBS[knob],
+    value: String(value),
+    why,
+    selectors: {
+      nic: options.nic ?? nic,
+      cpus: options.cpus ?? cpus,
+      port: options.port,
+      service: service?.toString(),
+    },
+  }))
 
 /** Plans, shows, asks, does and verifies. */
-const applyWishes = async (
-  wishes: readonly Wish[],
+const applyAsked = async (
+  asked: readonly Asked[],
   profile: string | null,
   options: ApplyOptions,
 ): Promise<void> => {
   const { dryRun, json } = options
   const isSkipping = profile !== null
-  if (dryRun) return printPlan(await planAll(wishes, isSkipping), profile, options)
+  if (dryRun) {
+    requireOwnDevices()
+    return printPlan(await describePlans(await planAll(asked, isSkipping), profile), options)
+  }
   using state = openState()
   await recover(state)
-  const plans = await planAll(wishes, isSkipping)
-  const planned = plans.flatMap(plan => planDocuments(plan, profile))
-  if (planned.length === 0) {
-    process.stdout.write(json ? '[]\n' : 'Nothing to change: all of it is so already.\n')
-    return
-  }
+  const plans = await planAll(asked, isSkipping)
+  const planned = await describePlans(plans, profile)
+  if (planned.length === 0) return printChanges([], json === true, NOTHING)
   if (!json) process.stdout.write(formatChanges(planned, describeTerminal(process.stdout)))
   await requireConsent(options)
   const interrupt = listenForInterrupt()
   try {
     const applied = await applyPlans({ ...state, signal: interrupt.signal }, plans, profile)
-    const changes = applied.map(({ entry, evidence }) =>
-      changeDocument(entry, { now: entry.to, note: evidence }),
+    const changes = await Promise.all(
+      applied.map(async ({ entry, evidence }) =>
+        changeDocument(entry, { now: await readPlace(entry.place), note: evidence }),
+      ),
     )
     const id = applied[0]?.entry.id
     process.stdout.write(
@@ -129,45 +133,17 @@ const applyWishes = async (
   }
 }
 
-/** Of a profile, what this machine lacks is left out, and said. */
-const planAll = async (wishes: readonly Wish[], isSkipping: boolean): Promise<Plan[]> => {
-  const plans: Plan[] = []
-  for (const wish of wishes) {
-    try {
-      plans.push(await planWish(wish))
-    } catch (error) {
-      const { name } = wish.knob
-      if (error instanceof InvalidValue)
-        throw new Failure(
-          `cannot set ${name} to ${wish.value}: ${error.message}`,
-          isSkipping ? EXIT.unsupported : EXIT.usage,
-        )
-      if (!(error instanceof Unavailable)) throw error
-      if (!isSkipping) throw new Failure(`cannot set ${name}: ${error.message}`, EXIT.unsupported)
-      const text = `taut: leaving out ${name}: ${error.message}`
-      process.stderr.write(`${wrap(text, terminalColumns(process.stderr)).join('\n')}\n`)
-    }
-  }
-  if (plans.length === 0)
-    throw new Failure('this machine has nothing of what the profile sets', EXIT.unsupported)
-  return plans
+const printPlan = (planned: readonly ChangeDocument[], { json }: ApplyOptions): void => {
+  printChanges(planned, json === true, NOTHING)
+  if (json || planned.length === 0) return
+  process.stdout.write(`\nThe same by hand:\n${planned.map(({ command }) => `  ${command}\n`).join('')}`)
 }
 
-const printPlan = (plans: readonly Plan[], profile: string | null, { json }: ApplyOptions): void => {
-  const planned = plans.flatMap(plan => planDocuments(plan, profile))
-  if (json) {
-    process.stdout.write(`${JSON.stringify(planned)}\n`)
-    return
-  }
-  const commands = plans.flatMap(({ changes }) => changes.map(({ place, to }) => describeCommand(place, to)))
-  const text =
-    planned.length === 0
-      ? 'Nothing to change: all of it is so already.\n'
-      : formatChanges(planned, describeTerminal(process.stdout))
-  process.stdout.write(text)
-  if (commands.length > 0)
-    process.stdout.write(`\nThe same by hand:\n${commands.map(line => `  ${line}\n`).join('')}`)
-}
+const NOTHING = 'Nothing to change: all of it is so already.'
+
+/** Gives what the plans would change, and what would follow from them. */
+const describePlans = async (plans: readonly Plan[], profile: string | null): Promise<ChangeDocument[]> =>
+  (await Promise.all(plans.map(plan => planDocuments(plan, profile)))).flat()
 
 const requireConsent = async ({ yes, json }: ApplyOptions): Promise<void> => {
   if (yes) return

@@ -1,9 +1,10 @@
 import type { Entry } from '../journal/entry.js'
-import type { Plan } from '../knobs/apply.js'
+import { findChanges, type Plan } from '../knobs/apply.js'
 import { describePlace } from '../knobs/places/place.js'
 import { createStyle } from '../text/style.js'
 import { reportWidth, wrap } from '../text/width.js'
 import type { ReportOptions } from './report.js'
+import { describeCommand } from './shell-commands.js'
 import { describeTerminal } from './terminal.js'
 
 /** A change of one place, as all commands that change settings give it. */
@@ -21,6 +22,8 @@ export type ChangeDocument = {
   profile: string | null
   /** What was seen of it, or why it is as it is. */
   note: string | null
+  /** Of what is planned, the command by which a person would do the same in a shell. */
+  command: string | null
 }
 
 /** Gives a change of the journal as a document, with what was found of it now. */
@@ -30,24 +33,48 @@ export const changeDocument = (
 ): ChangeDocument => {
   const { knob, place, from, to, why, id, at, profile } = entry
   const { now, note, state = entry.state } = found
-  return { knob, where: describePlace(place), from, to, now, why, state, id, at, profile, note }
-}
-
-/** Gives what a plan would change as documents. */
-export const planDocuments = ({ wish, changes }: Plan, profile: string | null): ChangeDocument[] =>
-  changes.map(({ place, from, to }) => ({
-    knob: wish.knob.name,
+  return {
+    knob,
     where: describePlace(place),
     from,
     to,
+    now,
+    why,
+    state,
+    id,
+    at,
+    profile,
+    note,
+    command: null,
+  }
+}
+
+/** Gives what a plan would change, and what would follow from it, as documents. */
+export const planDocuments = async (plan: Plan, profile: string | null): Promise<ChangeDocument[]> => {
+  const { knob, why, value, selection } = plan.wish
+  const following = await findChanges((await knob.follow?.(value, selection)) ?? [])
+  const foreseen = (await knob.foresee?.(value, selection)) ?? []
+  const changes = [...plan.changes, ...following].map(({ place, from, to }) => ({
+    where: describePlace(place),
+    from,
+    to,
+    command: describeCommand(place, to),
+  }))
+  return [...changes, ...foreseen].map(({ where, from, to, command }) => ({
+    knob: knob.name,
+    where,
+    from,
+    to,
     now: from,
-    why: wish.why,
+    why,
     state: 'planned',
     id: null,
     at: null,
     profile,
     note: null,
+    command,
   }))
+}
 
 /**
  * Changes for people, ending in a line break: for each where, old → new, how it stands, and why. Fits the columns down

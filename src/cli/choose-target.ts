@@ -1,6 +1,7 @@
 import type { KernelTypes } from '../probes/kernel-types.js'
 import { TrafficMeter } from '../probes/traffic.js'
-import { listServices } from '../system/services.js'
+import { countReceived } from '../system/received.js'
+import { listServices, type Service } from '../system/services.js'
 import {
   createClientTarget,
   resolveTarget,
@@ -12,19 +13,19 @@ import { Failure } from './failure.js'
 
 const RANKING_MS = 500
 
-/** Finds the target that the options name or, when they name none, the service with the most traffic right now. */
-export const chooseTarget = async (options: TargetOptions, types: KernelTypes): Promise<Target> => {
+/**
+ * Finds the target that the options name or, when they name none, the service with the most traffic right now: by a probe or,
+ * without the kernel's types, by what the kernel itself counts of connections. Throws a Failure when there is none.
+ */
+export const chooseTarget = async (options: TargetOptions, types: KernelTypes | null): Promise<Target> => {
   const targets = await findTargets(options)
   const [first] = targets
   if (first !== undefined && targets.length === 1) {
     if (!isNamed(options)) say(first, 'the only service')
     return first
   }
-  using meter = new TrafficMeter(types)
-  const rates = await meter.measure(
-    targets.map(({ service }) => service),
-    RANKING_MS,
-  )
+  const services = targets.map(({ service }) => service)
+  const rates = await (types === null ? countReceived(services, RANKING_MS) : measureReads(services, types))
   const busiest = rates.indexOf(Math.max(...rates))
   const target = targets[busiest]
   if (target === undefined || !(rates[busiest] ?? 0)) {
@@ -35,6 +36,11 @@ export const chooseTarget = async (options: TargetOptions, types: KernelTypes): 
   }
   say(target, 'the service with the most traffic')
   return target
+}
+
+const measureReads = async (services: readonly Service[], types: KernelTypes): Promise<number[]> => {
+  using meter = new TrafficMeter(types)
+  return await meter.measure(services, RANKING_MS)
 }
 
 const say = ({ service: { comm, port } }: Target, which: string): void => {

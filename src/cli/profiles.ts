@@ -60,21 +60,38 @@ export const findProfile = (nameOrPath: string): Profile => {
   }
 }
 
+type Listed = {
+  name: string
+  about: string | null
+  fits: boolean
+  unmet: string[]
+  problems: readonly string[]
+}
+
+/** A file that is no valid profile is named, and keeps no other from being listed. */
+const describeProfile = (name: string, facts: Facts): Listed => {
+  try {
+    const { about, when } = loadProfile(name)
+    const unmet = explainUnmet(when, facts)
+    return { name, about, fits: unmet.length === 0, unmet, problems: [] }
+  } catch (error) {
+    if (!(error instanceof ProfileError)) throw error
+    return { name, about: null, fits: false, unmet: [], problems: error.problems }
+  }
+}
+
 const list = ({ json }: Json): void => {
   const facts = findFacts()
-  const profiles = listProfileNames().map(name => {
-    const { about, when } = findProfile(name)
-    const unmet = explainUnmet(when, facts)
-    return { name, about, fits: unmet.length === 0, unmet }
-  })
+  const profiles = listProfileNames().map(name => describeProfile(name, facts))
   if (json) {
     process.stdout.write(`${JSON.stringify(profiles)}\n`)
     return
   }
-  const sections = profiles.map(({ name, about, fits, unmet }) => [
-    style().bold(name),
-    ...indent(about),
-    ...(fits ? [] : indent(`not for this machine: ${unmet.join('; ')}`)),
+  const sections = profiles.map(({ name, about, unmet, problems }) => [
+    style().bold(printable(name)),
+    ...(about === null ? [] : indent(about)),
+    ...(unmet.length === 0 ? [] : indent(`not for this machine: ${unmet.join('; ')}`)),
+    ...problems.flatMap(problem => indent(`no valid profile: ${printable(problem)}`)),
   ])
   process.stdout.write(`${sections.map(lines => lines.join('\n')).join('\n\n')}\n`)
 }

@@ -1,5 +1,7 @@
-import type { Knob, Selection } from '../knobs/knob.js'
-import { formatCpuList, parseCpuList } from '../system/cpu-list.js'
+import { BpfError } from 'libbpf-ts'
+import { resolveCpus } from '../knobs/cpu-values.js'
+import { type Knob, type Selection, Unavailable } from '../knobs/knob.js'
+import { UnsupportedError } from '../probes/unsupported.js'
 import { listOnlineCpus } from '../system/cpus.js'
 import { findBusiestNic, findNic, listNics, type Nic } from '../system/nics.js'
 import type { Service } from '../system/services.js'
@@ -12,21 +14,28 @@ import { EXIT, Failure } from './failure.js'
 export type Selectors = {
   nic?: string | undefined
   cpus?: string | undefined
-  /** A port, or `busiest`. */
+  /** A port, or `busiest`, that was asked for. */
   port?: string | undefined
+  /** The same as a profile has it: the machine may be without. */
+  service?: string | undefined
 }
 
-/** Finds what the selectors name, as far as a knob asks for it. Throws a Failure that lists what there is. */
+type Moves = Selection['moves']
+
+/**
+ * Finds what the selectors name, as far as a knob asks for it; `moves` is where settings before this one send interrupts. Throws a
+ * Failure that lists what there is, an InvalidValue for CPUs, and an Unavailable when a profile's service can't be told.
+ */
 export const selectFor = async (
   knob: Knob,
-  { nic = 'busiest', cpus, port }: Selectors,
+  { nic = 'busiest', cpus, port, service }: Selectors,
+  moves: Moves = new Map(),
 ): Promise<Selection> => {
-  const online = listOnlineCpus()
+  const facts = { online: listOnlineCpus(), nics: selectNics(nic, knob), moves }
   return {
-    online,
-    nics: selectNics(nic, knob),
-    cpus: knob.selector === 'cpus' && cpus !== undefined ? selectCpus(cpus, online) : null,
-    service: knob.selector === 'service' && port !== undefined ? await selectService(port) : null,
+    ...facts,
+    cpus: knob.selector === 'cpus' && cpus !== undefined ? resolveCpus(cpus, facts) : null,
+    service: knob.selector === 'service' ? await selectService(port, service) : null,
   }
 }
 
@@ -48,23 +57,36 @@ const selectNics = (nic: string, { selector }: Knob): Nic[] => {
   return named === null ? [] : [named]
 }
 
-const selectCpus = (text: string, online: readonly number[]): number[] => {
+const selectService = async (
+  port: string | undefined,
+  service: string | undefined,
+): Promise<Service | null> => {
+  if (port !== undefined) return findService(port)
+  if (service === undefined) return null
   try {
-    const cpus = parseCpuList(text)
-    const offline = cpus.filter(cpu => !online.includes(cpu))
-    if (offline.length > 0) throw new RangeError(`CPU ${formatCpuList(offline)} is not online`)
-    return cpus
+    return await findService(service)
   } catch (error) {
-    throw new Failure(`--cpus: ${error instanceof Error ? error.message : error}`, EXIT.usage)
+    if (error instanceof Failure) throw new Unavailable(error.message, { cause: error })
+    throw error
   }
 }
 
-const selectService = async (text: string): Promise<Service> => {
-  if (text === 'busiest') return (await chooseTarget({}, pickKernelTypes({}))).service
+const findService = async (text: string): Promise<Service> => {
+  if (text === 'busiest') return findBusiestService()
   const port = Number(text)
   if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65535)
     throw new Failure(`--port: '${text}' is no port (try 11211)`, EXIT.usage)
   const [target] = await findTargets({ port })
   if (target === undefined) throw new Failure(`nothing listens on port ${port}`)
   return target.service
+}
+
+/** By the probe that counts reads or, on a kernel that has none, by what its connections have received. */
+const findBusiestService = async (): Promise<Service> => {
+  try {
+    return (await chooseTarget({}, pickKernelTypes({}))).service
+  } catch (error) {
+    if (!(error instanceof UnsupportedError || error instanceof BpfError)) throw error
+    return (await chooseTarget({}, null)).service
+  }
 }

@@ -1,17 +1,18 @@
 import { NOT_HELD } from '../knobs/places/latency.js'
 import type { Place } from '../knobs/places/place.js'
+import { quoteShell } from '../text/shell.js'
 
 /** Gives the command by which a person would do the same in a shell. */
 export const describeCommand = (place: Place, to: string): string => {
   switch (place.kind) {
     case 'file':
-      return `echo ${quote(to)} > ${quote(place.path)}`
+      return `echo ${quoteShell(to)} > ${quoteShell(place.path)}`
     case 'affinity':
-      return `taskset -apc ${quote(to)} ${place.pid}`
+      return `taskset -apc ${quoteShell(to)} ${place.pid}`
     case 'coalesce':
-      return `ethtool -C ${quote(place.nic)} ${place.parameter} ${quote(to)}`
+      return `ethtool -C ${quoteShell(place.nic)} ${place.parameter} ${quoteShell(to)}`
     case 'offload':
-      return `ethtool -K ${quote(place.nic)} ${place.parameter} ${quote(to)}`
+      return `ethtool -K ${quoteShell(place.nic)} ${place.parameter} ${quoteShell(to)}`
     case 'irqbalance':
       return to === 'banned'
         ? `# have irqbalance leave interrupt ${place.irq} alone: --banirq=${place.irq}, or irqbalance-ui`
@@ -24,6 +25,3 @@ export const describeCommand = (place: Place, to: string): string => {
 }
 
 const hex = (us: string): string => `0x${Number(us).toString(16).padStart(8, '0')}`
-
-const quote = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`

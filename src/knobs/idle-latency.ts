@@ -2,22 +2,24 @@ import type { Assignment, Change, Effect, Knob } from './knob.js'
 import { readWhole } from './number-values.js'
 import { NOT_HELD, readLatencyInForce } from './places/latency.js'
 import { keepPresent } from './present.js'
-import { noEffect } from './watching.js'
+import { noEffect, readsBack } from './watching.js'
 
 const MAX_US = 100_000
 
 /** What a CPU's own file says: 0 is no limit there, and none at all is "n/a" (sysfs-devices-power). */
 const ownFile = { noLimit: '0', noLatency: 'n/a' }
 
-const watch =
-  async ({ place, to }: Change): Promise<() => Promise<Effect>> =>
-  async () => {
-    if (place.kind !== 'latency' || to === NOT_HELD) return { state: 'verified', evidence: 'it reads back' }
+const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
+  if (place.kind !== 'latency') return readsBack('how deep the CPU sleeps is for a measurement to show')
+  return async () => {
     const us = readLatencyInForce()
+    if (to === NOT_HELD)
+      return { state: 'verified', evidence: `no longer held, the kernel keeps to ${us} µs` }
     return us !== null && us <= Number(to)
       ? { state: 'verified', evidence: `held open, the kernel keeps to ${us} µs` }
       : noEffect(`the kernel keeps to ${us} µs`)
   }
+}
 
 export const idleLatency: Knob = {
   name: 'cpu.idle_latency',

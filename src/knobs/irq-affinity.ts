@@ -1,27 +1,24 @@
 import { formatCpuList, parseCpuList } from '../system/cpu-list.js'
 import { readEffectiveAffinity, readInterrupts } from '../system/interrupts.js'
-import type { Nic, NicIrq } from '../system/nics.js'
-import { CPU_VALUES, resolveCpus } from './cpu-values.js'
+import type { NicIrq } from '../system/nics.js'
+import { CPU_VALUES, findIrq, resolveCpus } from './cpu-values.js'
 import { type Change, type Effect, type Knob, Unavailable } from './knob.js'
 import { requireNics } from './nic-places.js'
+import { listDeafBalancers } from './places/irqbalance.js'
 import { keepPresent } from './present.js'
+import { chooseIrqs } from './queue-irqs.js'
 import { noEffect, watchFor } from './watching.js'
-
-const PATH = /^\/proc\/irq\/(\d+)\/smp_affinity_list$/
 
 const readCounts = (irq: number): Map<number, number> =>
   readInterrupts().find(interrupt => interrupt.irq === irq)?.counts ?? new Map()
 
 /** Tells by where the interrupt goes, and by who has handled it since. */
 const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
-  if (place.kind === 'irqbalance')
+  const irq = findIrq(place)
+  if (irq === null)
     return async () => ({ state: 'verified', evidence: 'irqbalance lists it among those it leaves alone' })
-  const irq = Number(place.kind === 'file' ? PATH.exec(place.path)?.[1] : Number.NaN)
   const wanted = parseCpuList(to)
   return async () => {
-    const effective = readEffectiveAffinity(irq)
-    if (effective !== null && !effective.every(cpu => wanted.includes(cpu)))
-      return noEffect(`interrupt ${irq} goes to CPU ${formatCpuList(effective)}`)
     const before = readCounts(irq)
     const moved = (): [number, number][] =>
       [...readCounts(irq)].map(([cpu, count]) => [cpu, count - (before.get(cpu) ?? 0)])
@@ -32,21 +29,18 @@ const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
       () => {
         // One may have been under way when it was moved.
         if (sum(false) > 1) return noEffect(`interrupt ${irq} still comes to other CPUs`)
-        return effective === null
-          ? { state: 'written', evidence: `interrupt ${irq} did not come meanwhile` }
-          : {
+        const effective = readEffectiveAffinity(irq)
+        if (effective === null)
+          return { state: 'written', evidence: `interrupt ${irq} did not come meanwhile` }
+        return effective.every(cpu => wanted.includes(cpu))
+          ? {
               state: 'verified',
               evidence: `the kernel sends interrupt ${irq} to CPU ${formatCpuList(effective)}`,
             }
+          : { state: 'written', evidence: `interrupt ${irq} did not come meanwhile, and moves when it does` }
       },
     )
   }
-}
-
-/** Those of queues, if the names tell which they are: a card has others too, for its link or its configuration. */
-const chooseIrqs = ({ irqs }: Nic): NicIrq[] => {
-  const ofQueues = irqs.filter(({ queue, direction }) => queue !== null || direction !== null)
-  return ofQueues.length > 0 ? ofQueues : irqs
 }
 
 /** A single interrupt may go to any of the CPUs; of several each gets one, what is of the same queue the same. */
@@ -88,4 +82,10 @@ export const irqAffinity: Knob = {
     ]
   },
   watch,
+  warn: () => {
+    const deaf = listDeafBalancers()
+    return deaf.length === 0
+      ? null
+      : `irqbalance (${deaf.join(', ')}) runs and can't be told to leave the interrupts alone, for it has no socket in /run/irqbalance: it may move them back (try: systemctl restart irqbalance, or stop it)`
+  },
 }

@@ -8,7 +8,7 @@ const createKnob = ({ file, missing, ...part }: Part): Knob => ({
   ...part,
   where: `/proc/sys/kernel/${file}`,
   values: '0, 1',
-  effect: 'It reads back.',
+  effect: 'None that can be seen: it reads back.',
   selector: null,
   plan: value =>
     keepPresent(

@@ -13,10 +13,15 @@ export type Selection = {
   cpus: number[] | null
   /** The service chosen; null when none was. */
   service: Service | null
+  /** The CPUs of interrupts that settings before this one move, once they are made. */
+  moves: ReadonlyMap<number, readonly number[]>
 }
 
 /** What is to be written, and where. */
 export type Assignment = { place: Place; to: string }
+
+/** What will be written where there is nothing yet, with the command for a shell. */
+export type Foreseen = { where: string; from: string; to: string; command: string }
 
 /** What is seen of a change after it was written: its effect, none, or nothing yet that would tell. */
 export type Effect = { state: 'verified' | 'no-effect' | 'written'; evidence: string }
@@ -53,10 +58,14 @@ export type Knob = {
   plan: (value: string, selection: Selection) => Promise<Assignment[]>
   /** More to be written once the rest is, as for threads that the kernel starts only then. */
   follow?: (value: string, selection: Selection) => Promise<Assignment[]>
+  /** What of that can be told before the rest is written, where `follow` does not find it yet. */
+  foresee?: (value: string, selection: Selection) => Promise<Foreseen[]>
+  /** What on this machine may undo the change behind our back, and what to do; null where nothing does. */
+  warn?: () => string | null
   /**
    * Looks for the effect of a change that is written and reads back as written: the effect itself and not the return
    * code. It is called before the change, and what it gives once all is written. Absent where reading back is all there
-   * is to see.
+   * is to see: then it is written, and not verified.
    */
   watch?: (change: Change, selection: Selection) => Promise<() => Promise<Effect>>
 }

@@ -1,6 +1,25 @@
-import { listPolicies, policyFile } from './cpufreq.js'
-import type { Knob } from './knob.js'
+import { findPolicy, isSelfGoverned, listPolicies, policyFile } from './cpufreq.js'
+import { type Change, type Effect, type Knob, type Selection, Unavailable } from './knob.js'
 import { readWhole } from './number-values.js'
+import { noEffect, readsBack, watchFor } from './watching.js'
+
+/** On x86 the frequency is measured over the last ticks, and lags. */
+const TOLERANCE = 0.05
+
+const watch = async ({ place, from, to }: Change, selection: Selection): Promise<() => Promise<Effect>> => {
+  const policy = findPolicy(place, selection)
+  const now = () => policy?.number('scaling_cur_freq') ?? Number.NaN
+  if (policy === undefined || isSelfGoverned(policy) || Number.isNaN(now()) || Number(to) < Number(from))
+    return readsBack('the load decides the frequency, or nothing tells it')
+  return () =>
+    watchFor(
+      () =>
+        now() >= Number(to) * (1 - TOLERANCE)
+          ? { state: 'verified', evidence: `the frequency is ${now()} kHz` }
+          : null,
+      () => noEffect(`the frequency is ${now()} kHz`),
+    )
+}
 
 export const minFreq: Knob = {
   name: 'cpu.min_freq',
@@ -10,13 +29,22 @@ export const minFreq: Knob = {
   values: 'min, max, or kHz',
   helps: 'As cpu.governor, where only the limits can be set.',
   harms: 'Power and heat.',
-  effect: 'It reads back.',
+  effect: 'When it is raised, scaling_cur_freq is that at least.',
   selector: 'cpus',
-  plan: async (value, selection) =>
-    listPolicies(selection).map(policy => {
-      const [min, max] = [policy.number('cpuinfo_min_freq'), policy.number('scaling_max_freq')]
+  plan: async (value, selection) => {
+    const limits = listPolicies(selection)
+      .map(policy => ({
+        policy,
+        min: policy.number('cpuinfo_min_freq'),
+        max: policy.number('scaling_max_freq'),
+      }))
+      .filter(({ min, max }) => Number.isFinite(min) && Number.isFinite(max))
+    if (limits.length === 0) throw new Unavailable('the driver of the frequencies has no limits')
+    return limits.map(({ policy, min, max }) => {
       const to =
         value === 'min' ? String(min) : value === 'max' ? String(max) : readWhole(value, min, max, 'kHz')
       return { place: policyFile(policy, 'scaling_min_freq'), to }
-    }),
+    })
+  },
+  watch,
 }

@@ -32,7 +32,7 @@ export const napiDeferHardIrqs = createKnob({
   file: 'napi_defer_hard_irqs',
   default: '0',
   values: 'a count, as 100; 0 turns it off',
-  effect: 'It reads back; fewer interrupts are for a measurement to show.',
+  effect: 'None that can be seen at once: it reads back; fewer interrupts are for a measurement to show.',
   max: 10_000,
   unit: 'times',
 })
@@ -43,7 +43,8 @@ export const groFlushTimeout = createKnob({
   file: 'gro_flush_timeout',
   default: '0',
   values: 'nanoseconds, as 20000; 0 turns it off',
-  effect: 'It reads back; what it adds to `driver` and `steer` is for a measurement to show.',
+  effect:
+    'None that can be seen at once: it reads back; what it adds to `driver` and `steer` is for a measurement to show.',
   max: 10_000_000,
   unit: 'nanoseconds',
 })

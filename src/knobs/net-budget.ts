@@ -13,7 +13,7 @@ export const netBudget: Knob = {
   values: 'packets, as 600, or packets/microseconds, as 600/8000',
   helps: '`time_squeeze` of /proc/net/softnet_stat grows, and ksoftirqd is in the path.',
   harms: 'The service waits for its CPU while packets are taken in.',
-  effect: 'It reads back; fewer squeezes are for a measurement to show.',
+  effect: 'None that can be seen at once: it reads back; fewer squeezes are for a measurement to show.',
   selector: null,
   plan: value => {
     const [packets = '', ...rest] = value.split('/')

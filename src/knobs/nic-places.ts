@@ -11,6 +11,10 @@ export const nicFile = ({ name }: Nic, file: string, form: File['form'] = 'text'
   form,
 })
 
+/** Gives the network device that a file is of; an empty text of other places. */
+export const findNicName = (place: Place): string =>
+  place.kind === 'file' && place.path.startsWith('/sys/class/net/') ? (place.path.split('/')[4] ?? '') : ''
+
 /** Gives the network devices chosen. Throws an Unavailable when there are none. */
 export const requireNics = ({ nics }: Selection): Nic[] => {
   if (nics.length === 0) throw new Unavailable('there is no network device but loopback')

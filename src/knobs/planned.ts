@@ -49,6 +49,6 @@ export const writtenEntry = (entry: Entry, now: string): Entry => ({
   state: 'written',
 })
 
-/** Gives the effect that a knob's `watch` sees; where it has none, reading back was all there is to see. */
+/** Gives the effect that a knob's `watch` sees; where it has none, reading back is all there is, and no effect was seen. */
 export const seeEffect = async (look: (() => Promise<Effect>) | undefined): Promise<Effect> =>
-  (await look?.()) ?? { state: 'verified', evidence: 'it reads back' }
+  (await look?.()) ?? { state: 'written', evidence: 'it reads back' }

@@ -1,8 +1,11 @@
-import { type Knob, Unavailable } from './knob.js'
-import { nicFile, requireNics } from './nic-places.js'
+import { parseCpuMask } from '../system/cpu-list.js'
+import { type Change, type Effect, type Knob, Unavailable } from './knob.js'
+import { findNicName, nicFile, requireNics } from './nic-places.js'
 import { readWhole } from './number-values.js'
-import { readPlace } from './places/place.js'
+import { describePlace, readPlace } from './places/place.js'
 import { keepPresent } from './present.js'
+import { readsBack } from './watching.js'
+import { watchHandOver } from './watching-hand-over.js'
 
 const TABLE = {
   kind: 'file',
@@ -12,6 +15,27 @@ const TABLE = {
 
 /** The kernel rounds both up. */
 const roundUp = (entries: number): number => (entries === 0 ? 0 : 2 ** Math.ceil(Math.log2(entries)))
+
+/** Whether net.rps hands the queue's packets over as well: then it can't be told which of the two did. */
+const isSteered = async (file: Change['place'], name: string): Promise<boolean> => {
+  const queue = /\/rx-(\d+)\//.exec(describePlace(file))?.[1]
+  const mask = await readPlace({
+    kind: 'file',
+    path: `/sys/class/net/${name}/queues/rx-${queue}/rps_cpus`,
+    form: 'mask',
+  })
+  return mask !== null && parseCpuMask(mask).length > 0
+}
+
+const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
+  const name = findNicName(place)
+  if (name === '' || to === '0')
+    return readsBack('the share of requests on one CPU is for a measurement to show')
+  return async () =>
+    (await isSteered(place, name))
+      ? { state: 'written', evidence: 'it reads back; net.rps hands packets over as well' }
+      : watchHandOver(name, () => true)
+}
 
 export const rfs: Knob = {
   name: 'net.rfs',
@@ -23,7 +47,8 @@ export const rfs: Knob = {
   values: 'entries of the table, as 32768; 0 turns it off. It works together with net.rps.',
   helps: 'On more than half of the requests the softirq and the recv are on different CPUs (locality).',
   harms: 'Threads that migrate, or share sockets, draw packets after them.',
-  effect: 'It reads back; the share of requests on one CPU is for a measurement to show.',
+  effect:
+    'Without net.rps, CPUs take packets over (field 10 of /proc/net/softnet_stat); the share of requests on one CPU is for a measurement to show.',
   selector: 'nic',
   plan: async (value, selection) => {
     const nics = requireNics(selection)
@@ -43,4 +68,5 @@ export const rfs: Knob = {
       ...(await keepPresent(counts, 'the device has no receive queue')),
     ]
   },
+  watch,
 }

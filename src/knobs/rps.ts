@@ -1,34 +1,15 @@
 import { formatCpuMask, parseCpuMask } from '../system/cpu-list.js'
-import { readSoftnet } from '../system/softnet.js'
 import { CPU_VALUES, resolveCpus } from './cpu-values.js'
 import type { Change, Effect, Knob } from './knob.js'
-import { nicFile, requireNics } from './nic-places.js'
+import { findNicName, nicFile, requireNics } from './nic-places.js'
 import { keepPresent } from './present.js'
-import { watchFor } from './watching.js'
+import { readsBack } from './watching.js'
+import { watchHandOver } from './watching-hand-over.js'
 
-/** Gives how often each CPU was asked to take packets from another one. */
-const readHandedOver = (): Map<number, number> =>
-  new Map(readSoftnet().map(({ cpu, handedOver }) => [cpu, handedOver]))
-
-const watch = async ({ to }: Change): Promise<() => Promise<Effect>> => {
+const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
   const cpus = parseCpuMask(to)
-  return async () => {
-    if (cpus.length === 0) return { state: 'verified', evidence: 'packets stay where they arrive' }
-    const before = readHandedOver()
-    return watchFor(
-      () => {
-        const busy = [...readHandedOver()].filter(
-          ([cpu, count]) => cpus.includes(cpu) && count > (before.get(cpu) ?? 0),
-        )
-        if (busy.length === 0) return null
-        return { state: 'verified', evidence: `CPU ${busy.map(([cpu]) => cpu).join(',')} takes packets over` }
-      },
-      () => ({
-        state: 'written',
-        evidence: 'no packet was handed over meanwhile: none came, or they arrived there',
-      }),
-    )
-  }
+  if (cpus.length === 0) return readsBack('packets stay where they arrive, unless net.rfs moves them')
+  return () => watchHandOver(findNicName(place), cpu => cpus.includes(cpu))
 }
 
 export const rps: Knob = {
@@ -41,7 +22,8 @@ export const rps: Knob = {
   helps: 'One CPU is full of NET_RX while others idle, `driver` is high, or `softnet_stat` shows squeezes.',
   harms:
     'An interrupt between CPUs for each batch: `steer` grows. Of no use where there is a queue for each CPU.',
-  effect: 'The CPUs take packets over (field 10 of /proc/net/softnet_stat).',
+  effect:
+    'The CPUs take packets over while some come by the device (field 10 of /proc/net/softnet_stat, which is of all devices).',
   selector: 'nic',
   plan: async (value, selection) => {
     const nics = requireNics(selection)

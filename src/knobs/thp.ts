@@ -12,7 +12,7 @@ export const thp: Knob = {
   values: 'always, madvise, never',
   helps: 'Compaction or khugepaged runs inside requests: `app_cpu` has a long tail for no reason of its own.',
   harms: 'never: more misses of the TLB, in services with much memory.',
-  effect: 'It reads back; pages that are huge already stay.',
+  effect: 'None that can be seen at once: it reads back; pages that are huge already stay.',
   selector: null,
   plan: value =>
     keepPresent(

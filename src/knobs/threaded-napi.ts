@@ -1,23 +1,23 @@
 import { formatCpuList } from '../system/cpu-list.js'
 import { listNapiThreads } from '../system/threads.js'
+import { quoteShell } from '../text/shell.js'
 import { CPU_VALUES, resolveCpus } from './cpu-values.js'
 import type { Change, Effect, Knob } from './knob.js'
-import { nicFile, requireNics } from './nic-places.js'
+import { findNicName, nicFile, requireNics } from './nic-places.js'
 import { findAffinityPlace } from './places/affinity.js'
 import { keepPresent } from './present.js'
-import { noEffect, watchFor } from './watching.js'
+import { noEffect, readsBack, watchFor } from './watching.js'
+import { watchThreads } from './watching-threads.js'
 
 const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
-  const name = place.kind === 'file' ? (place.path.split('/')[4] ?? '') : ''
-  // A thread's CPUs read back; its own beginning is what has to be seen.
-  if (name === '') return async () => ({ state: 'verified', evidence: `its thread runs on CPU ${to}` })
-  // Many kernels let the threads sleep on when it is off.
-  if (to === '0') return async () => ({ state: 'verified', evidence: 'it reads back' })
+  if (place.kind === 'affinity') return () => watchThreads(place.pid, to)
+  const name = findNicName(place)
+  if (to === '0') return readsBack('many kernels let the threads sleep on')
   return () =>
     watchFor(
       () => {
         const count = listNapiThreads(name).length
-        return count === 0 ? null : { state: 'verified', evidence: `${count} threads of ${name} run` }
+        return count === 0 ? null : { state: 'verified', evidence: `${count} threads of ${name} are there` }
       },
       () => noEffect(`${name} has no threads`),
     )
@@ -32,7 +32,8 @@ export const threadedNapi: Knob = {
   values: `the threads' CPUs: ${CPU_VALUES}; off`,
   helps: 'The interrupt cannot be moved and its CPU is the busiest.',
   harms: 'One more wake-up for each batch of packets.',
-  effect: 'The threads are there, and their CPUs read back.',
+  effect:
+    'The threads are there, and the CPU that each was last on is one of theirs, of those that have run since.',
   selector: 'nic',
   plan: async (value, selection) => {
     const nics = requireNics(selection)
@@ -52,6 +53,19 @@ export const threadedNapi: Knob = {
         const place = findAffinityPlace(tid)
         return place === null ? [] : [{ place, to }]
       })
+  },
+  foresee: async (value, selection) => {
+    if (value === 'off') return []
+    const from = formatCpuList(selection.online)
+    const to = formatCpuList(resolveCpus(value, selection))
+    return requireNics(selection)
+      .filter(({ name }) => listNapiThreads(name).length === 0)
+      .map(({ name }) => ({
+        where: `CPUs of the threads napi/${name}-N`,
+        from,
+        to,
+        command: `for pid in $(pgrep ${quoteShell(`^napi/${name}-`)}); do taskset -pc ${to} $pid; done`,
+      }))
   },
   watch,
 }

@@ -10,6 +10,12 @@ export const noEffect = (evidence: string): Effect => ({
   evidence: `accepted by the kernel, no effect seen: ${evidence}`,
 })
 
+/** Gives what looks where there is nothing to see: what was written reads back, and why that is all. */
+export const readsBack = (why: string) => async (): Promise<Effect> => ({
+  state: 'written',
+  evidence: `it reads back; ${why}`,
+})
+
 /** Looks until there is an effect to tell of, for a second; then gives what `last` says. */
 export const watchFor = async (look: () => Effect | null, last: () => Effect): Promise<Effect> => {
   const end = performance.now() + PATIENCE_MS

@@ -12,7 +12,7 @@ export const xps: Knob = {
   values: `queue (the CPUs in turn, one to each queue), none, or ${CPU_VALUES}`,
   helps: 'Replies are completed on another CPU than the one that sent them.',
   harms: 'No effect with one queue; with several, CPUs that share a queue wait for each other.',
-  effect: 'It reads back.',
+  effect: 'None that can be seen: it reads back.',
   selector: 'nic',
   plan: async (value, selection) => {
     const nics = requireNics(selection)

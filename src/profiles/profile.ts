@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { CPU_PATTERN } from '../knobs/cpu-values.js'
 import { KNOB_NAMES } from '../knobs/names.js'
 import { printable } from '../text/printable.js'
 
@@ -21,7 +22,11 @@ const settingSchema = v.strictObject({
     v.pipe(line(15), v.description('the network device: busiest (the default), all, or a name')),
   ),
   cpus: v.optional(
-    v.pipe(line(200), v.description('the CPUs that a cpu.* knob is for, as 0-2; all by default')),
+    v.pipe(
+      line(200),
+      v.regex(CPU_PATTERN, 'Invalid CPUs: expected 0-2,5, all, first, irq or not-irq'),
+      v.description('the CPUs that a cpu.* knob is for, as 0-2, or not-irq; all by default'),
+    ),
   ),
   service: v.optional(
     v.pipe(

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { printable } from '../text/printable.js'
 import { parseCpuList } from './cpu-list.js'
 import { listNumbered, readText } from './files.js'
+import { listOwnNames } from './own-devices.js'
 import { readStat } from './stat.js'
 
 /**
@@ -53,13 +54,10 @@ const createNapiFilter = (nic: string, proc: string): ((comm: string) => boolean
     comm.startsWith(prefix) && /^\d*$/.test(comm.slice(prefix.length))
   // With the hyphen it is whole enough to know the device by.
   if (cut === prefix) return isWhole
-  const others = listNicNames(proc).filter(name => name !== nic)
+  const others = listOwnNames(proc).filter(name => name !== nic)
   const isAmbiguous = others.some(name => `napi/${name}-`.startsWith(cut))
   return comm => isWhole(comm) || (comm === cut && !isAmbiguous)
 }
-
-const listNicNames = (proc: string): string[] =>
-  Array.from((readText(join(proc, 'net/dev')) ?? '').matchAll(/^ *([^\s:]+):/gm), match => match[1] ?? '')
 
 type ThreadStat = { comm: string; flags: number; startTime: number }
 

@@ -46,7 +46,7 @@ export const createDocument = (slow: Times = {}, parts: Partial<MeasureDocument>
     seconds: 5,
     inFlight: 0,
     counts: recordRequests(requests),
-    overheads: null,
+    overheads: 'none were sampled',
     cost: example.cost,
     exemplars: [],
   })

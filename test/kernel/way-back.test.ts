@@ -6,16 +6,23 @@ import { mountState, RPS, RPS_FILE, TEN, waitForGuard, wayBackTest } from './sup
 
 const run = promisify(execFile)
 
+/** Knobs whose effect is seen at once, and those of which threads or packets would have to tell, which may not come meanwhile. */
+const SEEN = ['nic.offload.gro', 'net.threaded_napi', 'cpu.idle_latency']
+const PERHAPS_SEEN = ['cpu.app_affinity', 'net.rps']
+
+const listStates = (knob: string, where: string): string[] => {
+  if (PERHAPS_SEEN.includes(knob) || where.startsWith('CPUs of ')) return ['verified', 'written']
+  return SEEN.includes(knob) ? ['verified'] : ['written']
+}
+
 wayBackTest('ten knobs are set, seen in the kernel, and put back', async (world, before) => {
   const { t } = world
   const applied = await world.taut(...world.apply, '--json')
   t.is(applied.code, 0, applied.stderr)
-  const changes: { knob: string; state: string; id: number }[] = JSON.parse(applied.stdout)
+  const changes: { knob: string; where: string; state: string; id: number }[] = JSON.parse(applied.stdout)
   t.deepEqual(new Set(changes.map(({ knob }) => knob)).size, TEN.length)
-  t.true(
-    changes.every(({ state }) => ['verified', 'written'].includes(state)),
-    applied.stdout,
-  )
+  for (const { knob, where, state } of changes)
+    t.true(listStates(knob, where).includes(state), `${knob}, ${where}: ${state}`)
 
   const after = await world.settings()
   t.not(after, before)

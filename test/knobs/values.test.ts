@@ -1,12 +1,13 @@
 import test from 'ava'
 import * as v from 'valibot'
-import { resolveCpus } from '../../src/knobs/cpu-values.js'
-import { InvalidValue } from '../../src/knobs/knob.js'
-import { readWhole, readWord } from '../../src/knobs/number-values.js'
+import { listMoves, resolveCpus } from '../../src/knobs/cpu-values.js'
+import { type Change, InvalidValue, Unavailable } from '../../src/knobs/knob.js'
+import { keepOffering, readWhole, readWord } from '../../src/knobs/number-values.js'
 import { parseCoalesce } from '../../src/knobs/places/coalesce.js'
 import { isSameValue, isValueOf, placeSchema } from '../../src/knobs/places/place.js'
+import type { Nic, NicIrq } from '../../src/system/nics.js'
 
-const machine = { online: [0, 1, 2, 3], nics: [] }
+const machine = { online: [0, 1, 2, 3], nics: [], moves: new Map() }
 
 test('CPUs are named by words and lists, and are online', t => {
   t.deepEqual(resolveCpus('all', machine), [0, 1, 2, 3])
@@ -14,7 +15,61 @@ test('CPUs are named by words and lists, and are online', t => {
   t.deepEqual(resolveCpus('1-2', machine), [1, 2])
   t.throws(() => resolveCpus('4', machine), { instanceOf: InvalidValue, message: /CPU 4 is not online/ })
   t.throws(() => resolveCpus('', machine), { instanceOf: InvalidValue })
-  t.throws(() => resolveCpus('not-irq', machine), { instanceOf: InvalidValue, message: /no interrupt/ })
+  t.throws(() => resolveCpus('not-irq', machine), { instanceOf: Unavailable, message: /no interrupt/ })
+})
+
+const createNic = (irqs: NicIrq[]): Nic => ({
+  name: 'eth0',
+  driver: null,
+  isPhysical: true,
+  isUp: true,
+  node: null,
+  rxQueues: [0],
+  txQueues: [0],
+  irqs,
+  rxPackets: 0,
+  txPackets: 0,
+  speedMbps: null,
+})
+
+/** Interrupts that no machine has: what is known of them is where they are moved. */
+const queueIrq = (irq: number, queue: number): NicIrq => ({
+  irq,
+  name: `eth0-rx-${queue}`,
+  queue,
+  direction: 'rx',
+})
+const linkIrq: NicIrq = { irq: 900_009, name: 'eth0', queue: null, direction: null }
+
+test("the interrupts' CPUs are those that settings before move them to, and of the queues alone", t => {
+  const nics = [createNic([queueIrq(900_000, 0), queueIrq(900_001, 1), linkIrq])]
+  const moves = listMoves([
+    irqChange(900_000, '1'),
+    irqChange(900_001, '2-3'),
+    irqChange(900_009, '0'),
+    { place: { kind: 'latency' }, to: '3', from: '0' },
+  ])
+  const facts = { online: [0, 1, 2, 3], nics, moves }
+  t.deepEqual(resolveCpus('irq', facts), [1, 2, 3])
+  t.deepEqual(resolveCpus('not-irq', facts), [0])
+  const everywhere = { ...facts, moves: listMoves([irqChange(900_000, '0-3')]) }
+  t.throws(() => resolveCpus('not-irq', everywhere), { instanceOf: InvalidValue, message: /leaves no CPU/ })
+})
+
+const irqChange = (irq: number, to: string): Change => ({
+  place: { kind: 'file', path: `/proc/irq/${irq}/smp_affinity_list`, form: 'list' },
+  to,
+  from: '0-3',
+})
+
+test('a word that is known but not offered is nothing wrong, and one that is offered somewhere is set there', t => {
+  const offers = { a: ['fast'], b: ['fast', 'slow'], c: [] as string[] }
+  const keep = (value: string) =>
+    keepOffering(value, ['fast', 'slow', 'lazy'], ['a', 'b', 'c'] as const, name => offers[name])
+  t.deepEqual(keep('fast'), ['a', 'b'])
+  t.deepEqual(keep('slow'), ['b'])
+  t.throws(() => keep('lazy'), { instanceOf: Unavailable, message: /not offered here \(try fast, slow\)/ })
+  t.throws(() => keep('fsat'), { instanceOf: InvalidValue, message: /try fast, slow/ })
 })
 
 test('numbers and words are bounded', t => {

@@ -38,11 +38,12 @@ export const ADDRESS = '192.0.2.1'
 export const CLIENT_ADDRESS = '192.0.2.2'
 
 /** Makes a card of the machine on a tap device in a new namespace, where the client is. */
-export const createCard = async (t: ExecutionContext, model: Card['model']): Promise<Card> => {
+export const createCard = async (t: ExecutionContext, model: Card['model'], queues = 1): Promise<Card> => {
   const netns = await createNetns(t)
   const tap = 'tap0'
-  await run('ip', ['-n', netns, 'tuntap', 'add', tap, 'mode', 'tap'])
+  const isWide = queues > 1 ? ['multi_queue'] : []
+  await run('ip', ['-n', netns, 'tuntap', 'add', tap, 'mode', 'tap', ...isWide])
   await run('ip', ['-n', netns, 'addr', 'add', `${CLIENT_ADDRESS}/24`, 'dev', tap])
   await run('ip', ['-n', netns, 'link', 'set', tap, 'up'])
-  return { model, netns, tap }
+  return { model, netns, tap, queues }
 }

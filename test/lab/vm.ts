@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { buildInitramfs, type Kernel } from './initramfs.js'
 
 /** The network card of a machine, on a tap device of a network namespace of the host. */
-export type Card = { model: 'e1000e' | 'virtio-net-pci'; netns: string; tap: string }
+export type Card = { model: 'e1000e' | 'virtio-net-pci'; netns: string; tap: string; queues: number }
 
 /** How a machine ended: the status of its script, null if it did not come that far, and all that it wrote. */
 export type Outcome = { status: number | null; output: string }
@@ -68,9 +68,12 @@ const listCard = (card: Card | undefined): string[] =>
   card === undefined
     ? ['-nic', 'none']
     : [
-        ...['-netdev', `tap,id=wire,ifname=${card.tap},script=no,downscript=no`],
-        ...['-device', `${card.model},netdev=wire`],
+        ...['-netdev', `tap,id=wire,ifname=${card.tap},script=no,downscript=no,queues=${card.queues}`],
+        ...['-device', `${card.model},netdev=wire${card.queues === 1 ? '' : listQueues(card.queues)}`],
       ]
+
+/** An interrupt for each queue of both directions, for the configuration, and for what a card has besides. */
+const listQueues = (queues: number): string => `,mq=on,vectors=${2 * queues + 2}`
 
 const runQemu = (
   args: string[],

@@ -30,15 +30,21 @@ export const writeBan = async ({ irq }: IrqbalancePlace, value: string): Promise
   await ask(socket, `settings ban irqs ${banned.length === 0 ? 'NONE' : banned.join(' ')}`)
 }
 
-/** Where it listens (irqbalance(1), SOCKET API); a file of somebody else's is none of it. */
-const findSocket = (): string | null => {
-  for (const { name, pid } of listTuners()) {
-    const path = `/run/irqbalance/irqbalance${pid}.sock`
-    const file = name === 'irqbalance' ? lstatSync(path, { throwIfNoEntry: false }) : undefined
-    if (file?.isSocket() && file.uid === 0) return path
-  }
-  return null
-}
+/** Where those that run listen (irqbalance(1), SOCKET API), if they do; a file of somebody else's is none of it. */
+const listSockets = (): { pid: number; socket: string | null }[] =>
+  listTuners()
+    .filter(({ name }) => name === 'irqbalance')
+    .map(({ pid }) => {
+      const path = `/run/irqbalance/irqbalance${pid}.sock`
+      const file = lstatSync(path, { throwIfNoEntry: false })
+      return { pid, socket: file?.isSocket() && file.uid === 0 ? path : null }
+    })
+
+const findSocket = (): string | null => listSockets().find(({ socket }) => socket !== null)?.socket ?? null
+
+/** Gives the processes of irqbalance that can't be told anything. */
+export const listDeafBalancers = (): number[] =>
+  listSockets().flatMap(({ pid, socket }) => (socket === null ? [pid] : []))
 
 /** In its answer, each banned interrupt follows the word IRQ. */
 const listBanned = async (socket: string): Promise<number[]> =>

@@ -1,68 +1,25 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, realpath } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { type Context, kernelTest } from '../../kernel/support/kernel-test.js'
 import { startProcess } from '../../kernel/support/processes.js'
-import { takeSettings } from '../../kernel/support/settings.js'
-import { runTaut } from '../../kernel/support/taut.js'
+import { startMemcached } from '../../kernel/support/services.js'
 import { waitFor } from '../../kernel/support/wait.js'
+import { type Change, NIC, prepareCard, read, startTraffic, takeAll, taut, tryOut } from './settings.js'
 
 /** Runs in the machine, behind an e1000e card, with frequencies from an ACPI table. */
 const run = promisify(execFile)
-const ADDRESS = process.env.TAUT_LAB_ADDRESS ?? ''
-const PEER = process.env.TAUT_LAB_PEER ?? ''
-const NIC = 'eth0'
-const NETNS = 'taut-lab'
 
-type Change = { knob: string; where: string; to: string; now: string; state: string; note: string }
+test.before('gives the card its address', prepareCard)
 
-test.before('gives the card its address', async () => {
-  await run('ip', ['netns', 'attach', NETNS, String(process.pid)])
-  await run('ip', ['addr', 'add', `${ADDRESS}/24`, 'dev', NIC])
-  await run('ip', ['link', 'set', NIC, 'up'])
-  await waitFor('the card', async () =>
-    (await read(`/sys/class/net/${NIC}/operstate`)) === 'up' ? true : null,
-  )
-})
-
-const read = async (path: string): Promise<string> => (await readFile(path, 'latin1')).trim()
-
-const taut = async (t: Context, ...args: string[]): Promise<Change[]> => {
-  const { code, stdout, stderr } = await runTaut(t, [...args, '--json'])
-  t.is(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
-  return JSON.parse(stdout)
-}
-
-/** Packets that come in, for as long as the test runs: a port on which nobody listens answers each try. */
-const startTraffic = (t: Context): void => {
-  let isOver = false
-  t.teardown(() => {
-    isOver = true
-  })
-  const knock = (): void => {
-    if (isOver) return
-    connect({ host: PEER, port: 9 }).once('error', knock)
-  }
-  knock()
-}
-
-/** Sets a knob, looks at it with `check`, and puts it back: all is as it was. */
-const tryKnob = async (
+/** Sets knobs, looks at them with `check`, and puts them back. */
+const tryKnobs = (
   t: Context,
-  settings: string[],
+  settings: readonly string[],
   check: (changes: Change[]) => Promise<void>,
   ...selectors: string[]
-): Promise<void> => {
-  const before = await takeSettings(NETNS, [])
-  const sets = settings.flatMap(text => ['--set', text])
-  const changes = await taut(t, 'apply', ...sets, '--nic', NIC, '--yes', ...selectors)
-  t.log(changes.map(({ where, to, state, note }) => `${where} ${to}: ${state}, ${note}`).join('\n'))
-  await check(changes)
-  await taut(t, 'revert')
-  t.is(await takeSettings(NETNS, []), before)
-}
+): Promise<void> => tryOut(t, [...settings.flatMap(text => ['--set', text]), ...selectors], check)
 
 /** How often each CPU has handled the card's interrupt for what it receives. */
 const countInterrupts = async (): Promise<number[]> => {
@@ -71,9 +28,9 @@ const countInterrupts = async (): Promise<number[]> => {
 }
 
 kernelTest('irq.affinity: the interrupts come to the new CPU, by the count of the kernel', async t => {
-  startTraffic(t)
+  await startTraffic(t, 0)
   for (const cpu of [1, 0]) {
-    await tryKnob(t, [`irq.affinity=${cpu}`], async changes => {
+    await tryKnobs(t, [`irq.affinity=${cpu}`], async changes => {
       t.true(changes.length > 0)
       t.true(changes.every(({ state }) => state === 'verified'))
       t.true(changes.some(({ note }) => note.includes(`comes to CPU ${cpu}`)))
@@ -91,7 +48,7 @@ kernelTest('irq.affinity: the interrupts come to the new CPU, by the count of th
 kernelTest(
   'irq.affinity: irqbalance leaves alone what was moved, and what was put back no longer',
   async t => {
-    startTraffic(t)
+    await startTraffic(t, 0)
     await mkdir('/run/irqbalance', { recursive: true })
     const irqbalance = await startProcess(t, 'irqbalance', ['--foreground', '--debug', '--interval=1'])
     const rounds = (): number => irqbalance.stdout().split('---------').length
@@ -107,16 +64,30 @@ kernelTest(
     const banned = changes.flatMap(({ where }) => /^interrupt (\d+) in irqbalance$/.exec(where)?.[1] ?? [])
     t.is(banned.length, 2)
     await waitForRounds(5)
-    for (const irq of banned) t.is(await read(`/proc/irq/${irq}/effective_affinity_list`), '1')
+    const listPlaces = () => Promise.all(banned.map(irq => read(`/proc/irq/${irq}/smp_affinity_list`)))
+    // It looks for the best CPU of each interrupt anew.
+    const balanceAnew = async (): Promise<void> => {
+      irqbalance.child.kill('SIGHUP')
+      await waitForRounds(5)
+    }
+    await balanceAnew()
+    t.deepEqual(await listPlaces(), ['1', '1'])
     await taut(t, 'revert')
     t.deepEqual(await taut(t, 'status'), [])
+
+    // That it leaves them where they were put is by the ban: without one it does not.
+    for (const irq of banned) await writeFile(`/proc/irq/${irq}/smp_affinity_list`, '1')
+    await waitFor('irqbalance to move one', async () => {
+      await balanceAnew()
+      return (await listPlaces()).some(cpus => cpus !== '1') ? true : null
+    })
   },
 )
 
 kernelTest('net.rps and net.rfs: other CPUs take packets over', async t => {
-  startTraffic(t)
+  await startTraffic(t, 0)
   await taut(t, 'apply', '--set', 'irq.affinity=0', '--nic', NIC, '--yes')
-  await tryKnob(t, ['net.rps=1', 'net.rfs=4096'], async changes => {
+  await tryKnobs(t, ['net.rps=1', 'net.rfs=4096'], async changes => {
     const rps = changes.find(({ knob }) => knob === 'net.rps')
     t.is(rps?.state, 'verified')
     t.regex(rps?.note ?? '', /CPU 1 takes packets over/)
@@ -129,8 +100,8 @@ kernelTest('net.rps and net.rfs: other CPUs take packets over', async t => {
 kernelTest(
   'net.threaded_napi: threads of the kernel take the packets, on the CPU they were given',
   async t => {
-    startTraffic(t)
-    await tryKnob(t, ['net.threaded_napi=1'], async changes => {
+    await startTraffic(t, 0)
+    await tryKnobs(t, ['net.threaded_napi=1'], async changes => {
       t.true(changes.every(({ state }) => state === 'verified'))
       const { stdout } = await run('pgrep', ['-f', `napi/${NIC}`]).catch(() => run('pgrep', [`napi/${NIC}`]))
       const pids = stdout.trim().split('\n')
@@ -140,6 +111,10 @@ kernelTest(
   },
 )
 
+/** What was seen of each knob. */
+const statesOf = (changes: readonly Change[]): Record<string, string> =>
+  Object.fromEntries(changes.map(({ knob, state }) => [knob, state]))
+
 kernelTest('nic.coalesce, deferral and offload, by ethtool', async t => {
   const settings = [
     'nic.coalesce=rx-usecs=50',
@@ -147,33 +122,101 @@ kernelTest('nic.coalesce, deferral and offload, by ethtool', async t => {
     'net.gro_flush_timeout=20000',
     'net.napi_defer_hard_irqs=10',
   ]
-  await tryKnob(t, settings, async () => {
+  await tryKnobs(t, settings, async changes => {
+    t.deepEqual(statesOf(changes), {
+      'nic.coalesce': 'verified',
+      'nic.offload.gro': 'verified',
+      'net.gro_flush_timeout': 'written',
+      'net.napi_defer_hard_irqs': 'written',
+    })
     t.regex((await run('ethtool', ['-c', NIC])).stdout, /^rx-usecs:\s*50$/m)
     t.regex((await run('ethtool', ['-k', NIC])).stdout, /^generic-receive-offload: off/m)
   })
 })
 
-kernelTest('frequencies follow the governor, and what has no effect is reported as that', async t => {
-  const policy = await realpath('/sys/devices/system/cpu/cpufreq/policy0')
+const POLICY = '/sys/devices/system/cpu/cpufreq/policy0'
+
+kernelTest('frequencies follow the governor, and the lowest one', async t => {
+  // Where the machine begins, the governors below are new.
+  for (const cpu of [0, 1])
+    await writeFile(`/sys/devices/system/cpu/cpufreq/policy${cpu}/scaling_governor`, 'ondemand')
   for (const [governor, limit] of [
     ['performance', 'scaling_max_freq'],
     ['powersave', 'scaling_min_freq'],
   ] as const) {
-    if ((await read(`${policy}/scaling_governor`)) === governor) continue
-    await tryKnob(t, [`cpu.governor=${governor}`], async changes => {
-      t.is(changes.length, 2)
-      const isHeld = (await read(`${policy}/scaling_cur_freq`)) === (await read(`${policy}/${limit}`))
-      t.true(changes.every(({ state }) => state === (isHeld ? 'verified' : 'no-effect')))
+    await tryKnobs(t, [`cpu.governor=${governor}`], async changes => {
+      t.deepEqual(
+        changes.map(({ state, note }) => [state, note]),
+        await Promise.all(
+          [0, 1].map(async cpu => [
+            'verified',
+            `the frequency is ${await read(`/sys/devices/system/cpu/cpufreq/policy${cpu}/${limit}`)} kHz`,
+          ]),
+        ),
+      )
     })
   }
-  await tryKnob(
+  const settings = ['cpu.governor=powersave', 'cpu.min_freq=900000']
+  await tryKnobs(
     t,
-    ['cpu.min_freq=900000'],
-    async () => {
-      t.is(await read(`${policy}/scaling_min_freq`), '900000')
+    settings,
+    async changes => {
+      t.deepEqual(statesOf(changes), { 'cpu.governor': 'verified', 'cpu.min_freq': 'verified' })
+      t.is(await read(`${POLICY}/scaling_min_freq`), '900000')
+      t.is(await read(`${POLICY}/scaling_cur_freq`), '900000')
     },
     '--cpus',
     '0',
+  )
+})
+
+kernelTest('a governor that the frequency does not follow is reported as without effect', async t => {
+  const folder = await realpath(POLICY)
+  await writeFile(`${folder}/scaling_governor`, 'powersave')
+  // A clock that stays where it is.
+  await writeFile('/run/stuck', '600000\n')
+  await run('mount', ['--bind', '/run/stuck', `${folder}/scaling_cur_freq`])
+  t.teardown(() => run('umount', [`${folder}/scaling_cur_freq`]))
+  await tryKnobs(
+    t,
+    ['cpu.governor=performance'],
+    async changes => {
+      t.is(changes[0]?.state, 'no-effect')
+      t.is(changes[0]?.note, 'accepted by the kernel, no effect seen: the frequency is 600000 kHz')
+      t.is(await read(`${folder}/scaling_governor`), 'performance')
+    },
+    '--cpus',
+    '0',
+  )
+})
+
+kernelTest('a write that the kernel accepts and ignores is reported as that, and the rest stays', async t => {
+  const service = await startMemcached(t)
+  // What keeps a service on CPUs takes no others, and says nothing.
+  await mkdir('/run/cgroup')
+  await run('mount', ['-t', 'cgroup2', 'cgroup2', '/run/cgroup'])
+  t.teardown(() => run('umount', ['/run/cgroup']))
+  await mkdir('/run/cgroup/own')
+  await writeFile('/run/cgroup/cgroup.subtree_control', '+cpuset')
+  await writeFile('/run/cgroup/own/cpuset.cpus', '0')
+  await writeFile('/run/cgroup/own/cgroup.procs', String(service.pid))
+  await tryOut(
+    t,
+    ['--set', 'cpu.app_affinity=0-1', '--set', 'vm.thp=never', '--port', String(service.port)],
+    async changes => {
+      t.deepEqual(
+        changes.map(({ knob, now, state }) => [knob, now, state]),
+        [
+          ['cpu.app_affinity', '0', 'no-effect'],
+          ['vm.thp', 'never', 'written'],
+        ],
+      )
+      t.regex(
+        changes[0]?.note ?? '',
+        /^accepted by the kernel, no effect seen: CPUs of memcached .* still is 0$/,
+      )
+    },
+    [service.pid],
   )
 })
 
@@ -188,12 +231,19 @@ kernelTest(
       'kernel.timer_migration=0',
       'vm.thp=never',
     ]
-    await tryKnob(t, settings, async changes => {
-      t.true(changes.every(({ state }) => state === 'verified'))
+    await tryKnobs(t, settings, async changes => {
+      t.deepEqual(statesOf(changes), {
+        'cpu.idle_latency': 'verified',
+        'net.busy_poll': 'written',
+        'net.busy_read': 'written',
+        'net.budget': 'written',
+        'kernel.timer_migration': 'written',
+        'vm.thp': 'written',
+      })
       t.is((await readFile('/dev/cpu_dma_latency')).readInt32LE(), 20)
       t.is(await read('/proc/sys/net/core/netdev_budget'), '600')
     })
-    await tryKnob(
+    await tryKnobs(
       t,
       ['cpu.idle_latency=20'],
       async () => {
@@ -206,10 +256,10 @@ kernelTest(
 )
 
 kernelTest('taut apply low-latency and taut revert: every setting is as before', async t => {
-  const before = await takeSettings(NETNS, [])
+  const before = await takeAll()
   const changes = await taut(t, 'apply', 'low-latency', '--yes')
   t.true(changes.length > 5)
-  t.not(await takeSettings(NETNS, []), before)
+  t.not(await takeAll(), before)
   await taut(t, 'revert')
-  t.is(await takeSettings(NETNS, []), before)
+  t.is(await takeAll(), before)
 })
