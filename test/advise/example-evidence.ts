@@ -47,6 +47,7 @@ export const createDocument = (slow: Times = {}, parts: Partial<MeasureDocument>
     inFlight: 0,
     counts: recordRequests(requests),
     overheads: 'none were sampled',
+    service: example.service,
     cost: example.cost,
     exemplars: [],
   })

@@ -45,12 +45,10 @@ const steerPackets = async (route: Route): Promise<Route> => {
   return { ...route, steered: true }
 }
 
-const LOADS = [
-  { connections: 8, requests: 200_000 },
-  { connections: 1000, requests: 200_000 },
-]
+/** An emulated machine is told to be content with fewer. */
+const requests = Number(process.env.TAUT_TEST_REQUESTS ?? 200_000)
 
-for (const { connections, requests } of LOADS) {
+for (const connections of [8, 1000]) {
   for (const [name, createRoute] of Object.entries(ROUTES)) {
     const title = `counts each of ${requests} requests on ${connections} connections through ${name}`
     kernelTest(title, t => countOn(t, createRoute, connections, requests), 'memcached', 'ip')

@@ -26,3 +26,19 @@ labTest(
     t.log(output)
   },
 )
+
+labTest(
+  'finds most of a delay in the stage where it was injected, on a virtual wire within the machine',
+  async t => {
+    await buildFixtures()
+    await buildPrograms()
+    const { status, output } = await boot(
+      t,
+      `cd '${rootPath('.')}'
+    ${process.execPath} node_modules/ava/entrypoints/cli.mjs --config guest.ava.config.js --no-color dist/test/lab/guest/order-within.js`,
+    )
+    t.is(status, 0, output)
+    t.notRegex(output, /skipped/)
+    t.log(output)
+  },
+)

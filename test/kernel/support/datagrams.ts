@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DATAGRAMS } from './fixtures.js'
+import { DATAGRAMS, rootPath } from './fixtures.js'
 import { createFolder } from './folder.js'
 import type { Context } from './kernel-test.js'
 import { endProcess, type Running, startProcess, waitForOutput } from './processes.js'
@@ -57,6 +57,38 @@ export const startUdpMemcached = async (t: Context): Promise<UdpService & { tcpP
 export const startUnbound = async (
   t: Context,
 ): Promise<UdpService & { countReplies: () => Promise<number> }> => {
+  const service = await startUnboundWith(t, {
+    server: 'local-zone: "test." static\n  local-data: "taut.test. A 192.0.2.1"',
+  })
+  const countReplies = async (): Promise<number> =>
+    (await service.readLog()).split('\n').filter(line => line.includes(' taut.test. A IN NOERROR ')).length
+  return { ...service, countReplies }
+}
+
+/**
+ * Starts unbound, which forwards every question to a name server on a port of loopback; `readTimes` waits until its log
+ * has so many replies, and gives how long each took by its own clock, in seconds.
+ */
+export const startForwarder = async (
+  t: Context,
+  upstreamPort: number,
+): Promise<UdpService & { readTimes: (replies: number) => Promise<number[]> }> => {
+  const service = await startUnboundWith(t, {
+    server: 'do-not-query-localhost: no',
+    zones: `forward-zone:\n  name: "."\n  forward-addr: 127.0.0.1@${upstreamPort}`,
+  })
+  const readTimes = (replies: number): Promise<number[]> =>
+    waitFor(`${replies} replies in unbound's log`, async () => {
+      const times = [...(await service.readLog()).matchAll(/ A IN NOERROR (\d+\.\d+) 0 \d+$/gm)]
+      return times.length < replies ? null : times.map(([, seconds]) => Number(seconds))
+    })
+  return { ...service, readTimes }
+}
+
+const startUnboundWith = async (
+  t: Context,
+  { server, zones = '' }: { server: string; zones?: string },
+): Promise<UdpService & { readLog: () => Promise<string> }> => {
   const folder = await createFolder(t)
   const [host, port] = ['127.0.0.1', await findFreeUdpPort()]
   const config = join(folder, 'unbound.conf')
@@ -75,8 +107,8 @@ export const startUnbound = async (
   directory: "${folder}/run"
   pidfile: ""
   num-threads: 1
-  local-zone: "test." static
-  local-data: "taut.test. A 192.0.2.1"
+  ${server}
+${zones}
 remote-control:
   control-enable: no
 `,
@@ -87,9 +119,28 @@ remote-control:
     if (running.child.exitCode !== null) throw new Error((await running.ended).stderr)
     return (await readLog()).includes('start of service') || null
   })
-  const countReplies = async (): Promise<number> =>
-    (await readLog()).split('\n').filter(line => line.includes(' taut.test. A IN NOERROR ')).length
-  return { ...running, host, port, countReplies }
+  return { ...running, host, port, readLog }
+}
+
+/** Starts a name server that answers every question for an address after so many milliseconds; gives its port. */
+export const startNameServer = async (t: Context, delayMs: number): Promise<number> => {
+  const program = rootPath('dist/test/kernel/fixtures/name-server.js')
+  const running = await startProcess(t, process.execPath, [program, delayMs])
+  const [, port] = await waitForOutput(running, /^port (\d+)\n/)
+  return Number(port)
+}
+
+/** Gives the question for the address of one of many names under `example.`, with a header. */
+export const createQuestion = (number: number): Buffer => {
+  const label = Buffer.from(`name-${number}`)
+  const header = Buffer.from('000001000001000000000000', 'hex')
+  header.writeUInt16BE(number & 0xffff)
+  return Buffer.concat([
+    header,
+    Buffer.of(label.length),
+    label,
+    Buffer.from('076578616d706c650000010001', 'hex'),
+  ])
 }
 
 /** What the client is to send: exactly so many requests. */

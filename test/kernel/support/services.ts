@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -36,21 +36,36 @@ export const startMemcached = async (
   return { ...running, host, netns, port: Number(/TCP INET6?: (\d+)/.exec(content)?.[1]) }
 }
 
-/** Gives one of memcached's own counters; asking is a request of its own. */
-export const readStat = async ({ host, port, netns }: Place, name: string): Promise<number> => {
-  const ask = [rootPath('dist/test/kernel/fixtures/exchange.js'), host, String(port), 'stats\r\n', 'END\r\n']
+/** Sends a service a text, and gives what it says until that ends so; that is a request of its own. */
+const exchange = async ({ host, port, netns }: Place, text: string, end: string): Promise<string> => {
+  const ask = [rootPath('dist/test/kernel/fixtures/exchange.js'), host, String(port), text, end]
   const command = [...(netns === undefined ? [] : ['ip', 'netns', 'exec', netns]), process.execPath, ...ask]
-  const { stdout } = await promisify(execFile)(command[0] ?? '', command.slice(1))
-  return Number(new RegExp(`^STAT ${name} (\\d+)\\r$`, 'm').exec(stdout)?.[1])
+  return (await promisify(execFile)(command[0] ?? '', command.slice(1))).stdout
+}
+
+/** Gives one of memcached's own counters, which may have a fraction; asking is a request of its own. */
+export const readStat = async (place: Place, name: string): Promise<number> => {
+  const stats = await exchange(place, 'stats\r\n', 'END\r\n')
+  return Number(new RegExp(`^STAT ${name} ([\\d.]+)\\r$`, 'm').exec(stats)?.[1])
 }
 
 /** Starts Redis, which keeps nothing on disk. */
-export const startRedis = async (t: Context): Promise<Service> => {
+export const startRedis = async (t: Context, args: readonly (string | number)[] = []): Promise<Service> => {
   const place = { host: '127.0.0.1', port: await findFreePort() }
   const running = await startProcess(t, 'redis-server', [
-    ...['--bind', place.host, '--port', place.port, '--save', '', '--appendonly', 'no'],
+    ...['--bind', place.host, '--port', place.port, '--save', '', '--appendonly', 'no', ...args],
   ])
   return waitUntilListening({ ...running, ...place })
+}
+
+/** Gives how often Redis was given a command, and for how long it was at that, by its own clock. */
+export const readCommandStats = async (
+  place: Place,
+  command: string,
+): Promise<{ calls: number; usec: number }> => {
+  const stats = await exchange(place, 'INFO commandstats\r\nPING\r\n', '+PONG\r\n')
+  const [, calls, usec] = new RegExp(`^cmdstat_${command}:calls=(\\d+),usec=(\\d+),`, 'm').exec(stats) ?? []
+  return { calls: Number(calls ?? 0), usec: Number(usec ?? 0) }
 }
 
 /** Starts nginx, which gives every request the same answer. */
@@ -63,11 +78,36 @@ export const startFileServer = async (t: Context, bytes: number): Promise<Servic
   return startNginxWith(t, `sendfile on; root ${folder};`)
 }
 
-const startNginxWith = async (t: Context, directives: string): Promise<Service> => {
+/** What nginx logged of a request: when, as seconds of the wall clock, and for how long it was at it. */
+export type LoggedRequest = { at: number; seconds: number }
+
+/** Starts nginx, which asks another service for every answer; `readLog` waits for so many lines of its log. */
+export const startProxy = async (
+  t: Context,
+  upstream: Place,
+): Promise<Service & { readLog: (lines: number) => Promise<LoggedRequest[]> }> => {
+  const directives = `location / { proxy_pass http://${upstream.host}:${upstream.port}; }`
+  const service = await startNginxWith(t, directives, '$msec $request_time')
+  const readLog = (lines: number): Promise<LoggedRequest[]> =>
+    waitFor(`${lines} lines of nginx's log`, async () => {
+      const logged = (await readFile(join(service.folder, 'access.log'), 'latin1')).trim().split('\n')
+      if (logged.length < lines) return null
+      return logged.map(line => {
+        const [at = Number.NaN, seconds = Number.NaN] = line.split(' ').map(Number)
+        return { at, seconds }
+      })
+    })
+  return { ...service, readLog }
+}
+
+const startNginxWith = async (t: Context, directives: string, log?: string) => {
   const place = { host: '127.0.0.1', port: await findFreePort() }
   const server = `listen ${place.host}:${place.port}; ${directives}`
-  const running = await runNginx(t, { processes: 2, connections: 1024, server })
-  return waitUntilListening({ ...running, ...place })
+  const options = { processes: 2, connections: 1024, server }
+  const running = await runNginx(t, { ...options, ...(log !== undefined && { log }) })
+  const service = { ...running, ...place }
+  await waitUntilListening(service)
+  return service
 }
 
 /** Starts an HTTP server of Node's. */
@@ -76,6 +116,22 @@ export const startNodeServer = async (t: Context): Promise<Service> => {
   const running = await startProcess(t, process.execPath, [program])
   const [, port] = await waitForOutput(running, /^port (\d+)\n/)
   return { ...running, host: '127.0.0.1', port: Number(port) }
+}
+
+/** Starts an HTTP server of Node's that takes so long for each request; `finish` ends it and gives what it says itself. */
+export const startTimedServer = async (
+  t: Context,
+  handler: 'app_cpu' | 'app_wait',
+  delayUs: number,
+): Promise<Service & { finish: () => Promise<{ requests: number; own_us: number }> }> => {
+  const program = rootPath('dist/test/kernel/fixtures/timed-server.js')
+  const running = await startProcess(t, process.execPath, [program, handler, delayUs])
+  const [, port] = await waitForOutput(running, /^port (\d+)\n/)
+  const finish = async () => {
+    const { stdout } = await endProcess(running)
+    return JSON.parse(stdout.slice(stdout.indexOf('{')))
+  }
+  return { ...running, host: '127.0.0.1', port: Number(port), finish }
 }
 
 /** What the service with its own clock did. */
