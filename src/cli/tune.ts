@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Advice, advise, REQUESTS_TO_ADVISE } from '../advise/all.js'
+import { adviseFor } from '../advise/for-goal.js'
 import { watchMachine } from '../advise/gather.js'
 import { KNOBS } from '../knobs/all.js'
 import { type Plan, planWish } from '../knobs/apply.js'
@@ -179,7 +180,7 @@ type Look = { document: MeasureDocument; advice: Advice[] }
 const look = async (
   target: Target,
   types: KernelTypes,
-  { for: seconds }: TuneOptions,
+  { for: seconds, goal }: TuneOptions,
   signal: AbortSignal,
 ): Promise<Look> => {
   const time = Math.min(LOOK_S, seconds / 5)
@@ -195,7 +196,8 @@ const look = async (
     throw new Failure(
       `${document.requests} requests in ${document.seconds} s are too few to tune by; nothing was changed (try with more traffic)`,
     )
-  return { document, advice: advise({ document, machine }) }
+  const found = advise({ document, machine })
+  return { document, advice: adviseFor(goal, found, machine.nic?.name ?? null) }
 }
 
 /** What of the advice can be done here and is not done yet. */

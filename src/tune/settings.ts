@@ -7,7 +7,7 @@ import { findChanges, type Plan } from '../knobs/apply.js'
 import type { Change, Effect, Knob, Selection } from '../knobs/knob.js'
 import { describePlace, isSameValue, writePlace } from '../knobs/places/place.js'
 import { readSettled } from '../knobs/places/settled.js'
-import { nextRun, planEntry, seeEffect } from '../knobs/planned.js'
+import { nextRun, planEntry, seeEffect, writtenEntry } from '../knobs/planned.js'
 import { type Undone, undo } from '../knobs/undo.js'
 import { SettingRefused } from './trial.js'
 
@@ -99,7 +99,10 @@ export class TrialSettings {
     // Before the first write: if that fails halfway, the rest is still to be put back.
     candidate.isOn = isOn
     if (isOn) {
+      const isFirst = candidate.changes.some(({ entry }) => entry.state === 'planned')
       for (const change of candidate.changes) await write(change, change.entry.to)
+      // From now on the journal can tell what taut wrote from what somebody else does.
+      if (isFirst) this.#save()
       await this.#follow(candidate)
     } else {
       for (const change of [...candidate.followers].reverse()) await putBack(change)
@@ -140,7 +143,7 @@ export class TrialSettings {
     for (const { isOn, changes, followers } of this.#candidates) {
       if (!isOn) continue
       for (const { entry, written, effect } of [...changes, ...followers])
-        kept.push({ ...entry, to: written ?? entry.to, state: effect?.state ?? 'verified', kept: true })
+        kept.push({ ...entry, to: written ?? entry.to, state: effect?.state ?? 'written', kept: true })
     }
     writeJournal(this.#folder, [...this.#before, ...kept])
     this.#candidates = []
@@ -149,12 +152,10 @@ export class TrialSettings {
 
   /** Puts back what is not kept, and lets the guard go; gives what could not be put back. */
   async close(): Promise<Undone[]> {
-    try {
-      const { undone } = await undo(this.#folder, ({ id, kept }) => id === this.id && !kept)
-      return undone.filter(({ left }) => left !== null)
-    } finally {
-      await this.#guard.dismiss()
-    }
+    // If this throws, the guard is not let go, and does it once more.
+    const { undone } = await undo(this.#folder, ({ id, kept }) => id === this.id && !kept)
+    await this.#guard.dismiss()
+    return undone.filter(({ left }) => left !== null)
   }
 
   async #follow(candidate: Candidate): Promise<void> {
@@ -165,6 +166,7 @@ export class TrialSettings {
         candidate.followers.push(tried)
         this.#save()
         await write(tried, change.to)
+        this.#save()
       }
     }
   }
@@ -214,4 +216,5 @@ const write = async (change: Tried, value: string): Promise<void> => {
   if (!isSameValue(place, now, value)) await writePlace(place, value)
   // The kernel rounds some.
   change.written = (await readSettled(place, value)) ?? value
+  if (value !== from) change.entry = writtenEntry(change.entry, change.written)
 }

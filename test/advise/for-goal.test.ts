@@ -1,0 +1,38 @@
+import test from 'ava'
+import type { Advice } from '../../src/advise/all.js'
+import { adviseFor } from '../../src/advise/for-goal.js'
+
+const found = (rule: string, settings: Advice['settings']): Advice => ({
+  rule,
+  finding: rule,
+  evidence: [],
+  settings,
+  gain: null,
+  cost: 'none',
+  expense: 'none',
+  risk: 'none',
+})
+
+const LATENCY = found('deep-idle', [{ knob: 'cpu.idle_latency', value: '5' }])
+const HOPELESS = found('own-time', [])
+
+test('for latency it is what the rules have found', t => {
+  t.deepEqual(adviseFor('p99', [HOPELESS, LATENCY], 'eth0'), [HOPELESS, LATENCY])
+})
+
+test('for throughput the settings of its profile come besides, each by itself, on the device of the requests', t => {
+  const [first, second, ...others] = adviseFor('throughput', [HOPELESS, LATENCY], 'eth0')
+  t.deepEqual([first, second], [HOPELESS, LATENCY])
+  t.true(others.length > 3)
+  t.true(others.every(({ rule, settings }) => rule === 'profile throughput' && settings.length === 1))
+  t.true(others.some(({ settings }) => settings[0]?.knob === 'net.rps' && settings[0].nic === 'eth0'))
+})
+
+test('for energy they come instead: what betters latency costs energy', t => {
+  const [first, ...others] = adviseFor('energy', [HOPELESS, LATENCY], null)
+  t.is(first, HOPELESS)
+  t.true(others.every(({ rule }) => rule === 'profile energy-saver'))
+  t.true(
+    others.some(({ settings }) => settings[0]?.knob === 'cpu.governor' && settings[0].value === 'powersave'),
+  )
+})
