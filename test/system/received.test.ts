@@ -21,7 +21,9 @@ test('of what ss prints, the packets with payload of each connection are found',
 })
 
 test('what the connections of a service take in is counted', async t => {
-  const servers = [createServer(socket => socket.pipe(socket)), createServer(socket => socket.pipe(socket))]
+  // The end that is still answering when the other goes is told so by a reset.
+  const echo = (socket: Socket): unknown => socket.on('error', () => socket.destroy()).pipe(socket)
+  const servers = [createServer(echo), createServer(echo)]
   const ports: number[] = []
   for (const server of servers) {
     server.listen(0, '127.0.0.1')
