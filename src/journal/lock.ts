@@ -34,8 +34,9 @@ export const takeLock = (folder: StateFolder, { isUndoing = false } = {}): Lock 
     for (const fd of fds) closeSync(fd)
   }
   try {
-    takeFile(OF_MACHINE, fds, true)
-    takeFile(`${folder.path}/${OF_FOLDER}`, fds, isUndoing)
+    takeFile({ path: OF_MACHINE, name: OF_MACHINE, isOptional: true }, fds)
+    const name = `${folder.name}/${OF_FOLDER}`
+    takeFile({ path: `${folder.path}/${OF_FOLDER}`, name, isOptional: isUndoing }, fds)
   } catch (error) {
     release()
     throw error
@@ -51,29 +52,32 @@ export const noteOwner = (fds: readonly number[]): void => {
   }
 }
 
-const takeFile = (path: string, fds: number[], isOptional: boolean): void => {
-  const fd = openFile(path, isOptional)
+/** A file to be locked; `name` is its path for people. One that is optional is done without where it can't be had. */
+type LockFile = { path: string; name: string; isOptional: boolean }
+
+const takeFile = (file: LockFile, fds: number[]): void => {
+  const fd = openFile(file)
   if (fd === null) return
   fds.push(fd)
   const stat = fstatSync(fd)
-  if (!stat.isFile() || stat.uid !== process.geteuid?.()) throw new Error(`${path} is no file of taut's`)
+  if (!stat.isFile() || stat.uid !== process.geteuid?.()) throw new Error(`${file.name} is no file of taut's`)
   if (!tryLock(fd)) throw new LockedError(readOwner(fd))
   try {
     noteOwner([fd])
   } catch (error) {
     // It is locked without that, too.
-    if (!isOptional) throw error
+    if (!file.isOptional) throw error
   }
 }
 
-const openFile = (path: string, isOptional: boolean): number | null => {
+const openFile = ({ path, name, isOptional }: LockFile): number | null => {
   // What is on a disk that can only be read can be locked all the same.
   for (const flags of [constants.O_RDWR | constants.O_CREAT, constants.O_RDONLY]) {
     try {
       return openSync(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600)
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-      if (code === 'ELOOP') throw new Error(`${path} is a link, which taut does not follow`)
+      if (code === 'ELOOP') throw new Error(`${name} is a link, which taut does not follow`)
       if (!isOptional || !UNWRITABLE.includes(code)) throw error
     }
   }
