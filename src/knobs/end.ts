@@ -1,11 +1,12 @@
 import { statSync } from 'node:fs'
 import { readBootId } from '../journal/boot.js'
 import type { Entry } from '../journal/entry.js'
+import { showsOwnDevices } from '../system/own-devices.js'
 import { readNetns } from '../system/services.js'
 import { readThread } from '../system/threads.js'
 import { listTuners } from '../system/tuners.js'
 import { isNetnsAlive } from './netns-alive.js'
-import { findNicByIndex, findNicOf, isOwnSys, moveToNic } from './places/nic-index.js'
+import { findNicByIndex, findNicOf, moveToNic } from './places/nic-index.js'
 import type { Place } from './places/place.js'
 
 /** Folders without which there is nothing left that a file in them had set. */
@@ -28,7 +29,7 @@ export const findEnd = ({ boot, netns, place, ifindex }: Entry): string | null =
 
 const findEndOfPlace = (place: Place, ifindex: number | undefined): string | null => {
   if (ifindex !== undefined && findNicOf(place) !== null) {
-    if (!isOwnSys()) return null
+    if (!showsOwnDevices()) return null
     const name = findNicByIndex(ifindex)
     return name === null ? 'its network device is gone' : findEndOfPlace(moveToNic(place, name), undefined)
   }

@@ -1,9 +1,10 @@
 import type { Entry } from '../journal/entry.js'
+import { showsOwnDevices } from '../system/own-devices.js'
 import { readNetns } from '../system/services.js'
 import { findEnd } from './end.js'
 import { listHeld } from './places/given.js'
 import { NOT_HELD } from './places/latency.js'
-import { findNicByIndex, findNicOf, isOwnSys, moveToNic } from './places/nic-index.js'
+import { findNicByIndex, findNicOf, moveToNic } from './places/nic-index.js'
 import { isSameValue, type Place } from './places/place.js'
 import { readSettled } from './places/settled.js'
 
@@ -53,7 +54,7 @@ const look = async (entry: Entry): Promise<Standing> => {
 /** A network device may have another name now, and one of another namespace the same index. */
 const findPlace = ({ place, ifindex }: Entry): Place | null => {
   if (ifindex === undefined || findNicOf(place) === null) return place
-  const name = isOwnSys() ? findNicByIndex(ifindex) : null
+  const name = showsOwnDevices() ? findNicByIndex(ifindex) : null
   return name === null ? null : moveToNic(place, name)
 }
 

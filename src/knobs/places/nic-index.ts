@@ -1,4 +1,4 @@
-import { listEntries, readNatural, readText } from '../../system/files.js'
+import { listEntries, readNatural } from '../../system/files.js'
 import type { Place } from './place.js'
 
 const FOLDER = '/sys/class/net'
@@ -22,13 +22,3 @@ export const readIfindex = (nic: string): number | null => readNatural(`${FOLDER
 /** Gives the name that a network device of this namespace has now; null when it has none here. */
 export const findNicByIndex = (ifindex: number): string | null =>
   listEntries(FOLDER).find(name => readIfindex(name) === ifindex) ?? null
-
-/** Tells whether /sys shows the devices of this process's namespace, and not those of where it was mounted (nsenter). */
-export const isOwnSys = (): boolean => {
-  const shown = listEntries(FOLDER).filter(name => readIfindex(name) !== null)
-  const own = Array.from(
-    (readText('/proc/self/net/dev') ?? '').matchAll(/^ *([^\s:|]+):/gm),
-    ([, name]) => name,
-  )
-  return own.length > 0 && shown.sort().join('/') === own.sort().join('/')
-}
