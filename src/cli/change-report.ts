@@ -53,7 +53,7 @@ export const changeDocument = (
 export const planDocuments = async (plan: Plan, profile: string | null): Promise<ChangeDocument[]> => {
   const { knob, why, value, selection } = plan.wish
   const following = await findChanges((await knob.follow?.(value, selection)) ?? [])
-  const foreseen = (await knob.foresee?.(value, selection)) ?? []
+  const foreseen = plan.changes.length === 0 ? [] : ((await knob.foresee?.(value, selection)) ?? [])
   const changes = [...plan.changes, ...following].map(({ place, from, to }) => ({
     where: describePlace(place),
     from,

@@ -35,5 +35,6 @@ ${about.join(' ')}
 const HEAD = `# The knobs
 
 What \`taut apply\` can set; this page is made of what the knobs say of themselves. Before a knob is touched, what it was is
-in the journal; after, its effect is looked for, and a write without one is reported as that. \`taut revert\` puts it back.
+in the journal; after, its effect is looked for: it is \`verified\` when it was seen, \`no-effect\` when it should have been and was
+not, and \`written\` when it only reads back. \`taut revert\` puts it back.
 `

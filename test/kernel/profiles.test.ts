@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { createFolder } from './support/folder.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { createMachine, type Irq, type Machine } from './support/machine.js'
-import { createNetnsPair } from './support/netns.js'
+import { createNetnsPair, setNamespaceSysctl } from './support/netns.js'
 import { startProcess } from './support/processes.js'
-import { TAUT } from './support/taut.js'
+import { runTaut, TAUT } from './support/taut.js'
 
 type Change = { knob: string; where: string; from: string; to: string; state: string; command: string }
 
@@ -298,6 +298,52 @@ for (const [title, khz, governor, state] of [
   })
 }
 
+for (const [title, from, to, khz, state] of [
+  ['a measured frequency at the new lowest', 600_000, 900_000, 880_000, 'verified'],
+  ['a frequency that stays below', 600_000, 900_000, 620_000, 'no-effect'],
+  ['one that is lowered', 900_000, 600_000, 900_000, 'written'],
+] as const) {
+  kernelTest(`cpu.min_freq, ${title}: ${state}`, async t => {
+    const policies = createPolicies('schedutil', {
+      cpuinfo_min_freq: '600000',
+      scaling_min_freq: String(from),
+      scaling_max_freq: '1200000',
+      scaling_cur_freq: String(khz),
+    })
+    const machine = await createMachine(t, { policies })
+    const asked = ['--set', `cpu.min_freq=${to}`, '--cpus', '0']
+    const { code, stdout, stderr } = await machine.taut('apply', ...asked, '--yes', '--json')
+    t.is(code, 0, stderr)
+    const [change] = JSON.parse(stdout)
+    t.is(change.state, state, change.note)
+  })
+}
+
+kernelTest('net.rps is verified when packets are handed over, and written while none come', async t => {
+  const { server, client, ipv4 } = await createNetnsPair(t)
+  // IPv6 sends of its own accord.
+  for (const netns of [server, client]) await setNamespaceSysctl(netns, 'net.ipv6.conf.all.disable_ipv6', '1')
+  const state = join(await createFolder(t), 'state')
+  const tell = async (...args: string[]) => {
+    const { code, stdout, stderr } = await runTaut(t, [...args, '--json'], {
+      netns: server,
+      env: { TAUT_STATE: state },
+    })
+    t.is(code, 0, stderr)
+    return JSON.parse(stdout)
+  }
+  const apply = ['apply', '--set', 'net.rps=1', '--nic', 'wire', '--yes']
+  const [quiet] = await tell(...apply)
+  t.deepEqual([quiet.state, quiet.note], ['written', 'it reads back; no packet came by wire meanwhile'])
+  await tell('revert')
+  // A packet arrives on the CPU that sends it.
+  const send = `while :; do echo >/dev/udp/${ipv4}/9; read -rt 0.01; done 2>/dev/null`
+  await startProcess(t, 'bash', ['-c', send], { netns: client, cpu: 0 })
+  const [busy] = await tell(...apply)
+  t.deepEqual([busy.state, busy.note], ['verified', 'CPU 1 takes packets over'])
+  await tell('revert')
+})
+
 kernelTest("an irqbalance that can't be told to leave interrupts alone is warned of", async t => {
   const services = `cp /bin/sleep $MACHINE/irqbalance; $MACHINE/irqbalance 1000 & until [ "$(cat /proc/$!/comm)" = irqbalance ]; do :; done`
   const machine = await createMachine(t, { irqs: one('2'), services })
@@ -394,7 +440,10 @@ kernelTest(
     const apply = ['apply', '--set', 'net.rps=all', '--nic', 'wire']
     // Those of the machine, and those of another namespace, of the same names.
     for (const from of [undefined, client]) {
-      for (const args of [[...apply, '--yes'], [...apply, '--dry-run'], ['revert']]) {
+      for (const args of [
+        [...apply, '--yes'],
+        [...apply, '--dry-run'],
+      ]) {
         const { code, stdout, stderr } = await enter(from, ...args)
         t.is(code, 3, stderr)
         t.regex(stderr, /^taut: nothing was changed: .*another network namespace.*ip netns exec NAME taut/)

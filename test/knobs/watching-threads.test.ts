@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import { watchThreads } from '../../src/knobs/watching-threads.js'
 import { listOnlineCpus } from '../../src/system/cpus.js'
@@ -41,6 +42,8 @@ onTwo('a thread that goes on elsewhere is seen', async t => {
 
 onTwo('of threads that do not run there is nothing to see', async t => {
   const { pid } = await startOn(t, 'sleep', '60')
+  process.kill(pid, 'SIGSTOP')
+  while (!/\) T /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))) await new Promise(setImmediate)
   t.deepEqual(await watchThreads(pid, String(second)), {
     state: 'written',
     evidence: 'it reads back; no thread ran meanwhile',

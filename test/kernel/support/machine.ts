@@ -71,12 +71,12 @@ export const createMachine = async (t: Context, options: MachineOptions = {}): P
 
 /** Of a card that takes all that it is told, and goes on as it is; or of one that has no coalescing. */
 const ETHTOOL = `#!/bin/sh
-[ -s "$MACHINE/coalescing" ] || exit 1
-case $1 in
-  -c) cat "$MACHINE/coalescing" ;;
-  -C) ;;
-  *) exit 1 ;;
+[ -s "$MACHINE/coalescing" ] && case $1 in
+  -c) exec cat "$MACHINE/coalescing" ;;
+  -C) exit ;;
 esac
+echo "netlink error: Operation not supported" >&2
+exit 1
 `
 
 const listFiles = ({
