@@ -39,7 +39,7 @@ kernelTest(
     const { code, stdout, stderr } = await runRefused(t, TRAFFIC, ['measure', '--for', '100ms'])
     t.is(code, 3, stderr)
     t.is(stdout, '')
-    t.regex(stderr, /^taut: this kernel refuses the probes: load refused.*, program unchecked: .*EACCES/)
+    t.regex(stderr, /^taut: this kernel refuses the probes: load traffic, program unchecked: .*EACCES/)
     t.regex(stderr, /^ {2}R0 invalid mem access 'map_value_or_null'$/m)
     t.notRegex(stderr, /sudo/)
   },

@@ -31,7 +31,6 @@ const MUST_WORK = [
   'mapGet',
   'mapInfo',
   'mapInitialValue',
-  'mapMmap',
   'mapSet',
   'mapSetMaxEntries',
   'objectBtf',

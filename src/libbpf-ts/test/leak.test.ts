@@ -136,12 +136,11 @@ kernelTest(
     const count = () => readdirSync('/proc/self/fd').length
     const turn = () => new Promise(resolve => setImmediate(resolve))
     process.chdir(process.argv[2])
-    {
-      using object = BpfObject.open('usdt.bpf.o').load()
-      object.program('on_probe').attach()
-      execFileSync('./probed')
-      console.log(object.variable('runs').get())
-    }
+    const counted = BpfObject.open('usdt.bpf.o').load()
+    counted.program('on_probe').attach()
+    execFileSync('./probed')
+    console.log(counted.variable('runs').get())
+    counted.close()
     const before = count()
 
     let object = native.objectOpen('usdt.bpf.o')

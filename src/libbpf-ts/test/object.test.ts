@@ -199,10 +199,7 @@ kernelTest('custom BTF is what programs are relocated to', t => {
   // Its tgid is where this kernel has a thread's priority, which the program therefore reads.
   const moved = compileObject('moved', `-DTGID_OFFSET=${offsetInThread('prio')}`)
   const priority = 120 + getPriority()
-  for (const [btfPath, expected] of [
-    ['/sys/kernel/btf/vmlinux', 0n],
-    [moved, 5n],
-  ] as const) {
+  for (const btfPath of ['/sys/kernel/btf/vmlinux', moved]) {
     using object = BpfObject.open(counter, { btfPath })
     object.program('count_nothing').autoload = false
     object.variable('wanted_tgid').set(priority)
@@ -211,7 +208,9 @@ kernelTest('custom BTF is what programs are relocated to', t => {
     const link = object.program('count_raw').attach()
     callGetuid(5)
     link.close()
-    t.is(object.variable('calls').get(), expected)
+    const calls = object.variable<bigint>('calls').get()
+    // Others of that priority may call as well.
+    t.true(btfPath === moved ? calls >= 5n : calls === 0n, `${calls} with ${btfPath}`)
   }
 
   using other = BpfObject.open(counter, { btfPath: '/proc/self/nonexistent' })

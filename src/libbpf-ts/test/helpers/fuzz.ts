@@ -154,7 +154,8 @@ const withElement = (make: (sizes: { keySize: number; valueStride: number }) => 
 
 /** Arguments that fit, for functions which chance gives too few of. */
 const whatFits: Readonly<Record<string, () => unknown[]>> = {
-  attachRawTracepoint: () => [object, Math.floor(random() * 12), 'sched_switch'],
+  attach: () => [object, Math.floor(random() * 2)],
+  attachRawTracepoint: () => [object, Math.floor(random() * 2), 'sched_switch'],
   mapDelete: () => withElement(({ keySize }) => [new Uint8Array(keySize)]),
   mapGet: () =>
     withElement(({ keySize, valueStride }) => [new Uint8Array(keySize), new Uint8Array(valueStride)]),
@@ -162,7 +163,7 @@ const whatFits: Readonly<Record<string, () => unknown[]>> = {
     withElement(({ keySize, valueStride }) => [new Uint8Array(keySize), new Uint8Array(valueStride), 0]),
   mapSetMaxEntries: () => [native.objectOpen(pick(paths), undefined, undefined), 0, 1],
   ringDrain: () => [pick(rings), 0, makeBytes(), new Uint32Array(pick([0, 1, 2, 100]))],
-  ringOpen: () => [[object, object], [Math.floor(random() * 4), 0], () => {}],
+  ringOpen: () => [[object, object], [Math.floor(random() * 2), 0], () => {}],
   ringRef: () => [pick(rings), random() < 0.5],
   ringUnread: () => [pick(rings), 0],
 }
