@@ -261,7 +261,7 @@ int BPF_PROG(reply_was_copied, struct sock *sk)
 		return 0;
 	tp = tcp_of(sk);
 	exchange = FIND_OF_SOCKET(exchanges, sk);
-	if (!tp || !exchange || !has_read(tp, &exchange->copied_seq))
+	if (!tp || !exchange || !has_read(sk, tp, &exchange->copied_seq))
 		return 0;
 	turn = &exchange->turn;
 	now = bpf_ktime_get_ns();
