@@ -23,6 +23,7 @@ struct connection {
 	__u32 phase;
 	bool more;	/* the last recv left payload behind */
 	bool awaits_ack;
+	__u32 copied_seq;	/* of the socket, when it was read last */
 	/* Of the last reply that left: */
 	__u32 reply_seq;
 	__u32 row;	/* of the tail table that counts it */

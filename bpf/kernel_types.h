@@ -127,6 +127,9 @@ struct tcp_sock {
 	__u32 copied_seq;
 	__u32 write_seq;
 	__u32 snd_una;
+	struct {
+		__u32 seq;
+	} rcvq_space;
 	struct tcp_rack rack;
 };
 

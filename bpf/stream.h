@@ -114,6 +114,23 @@ static __always_inline bool brings_payload(struct sk_buff *skb, struct tcp_sock 
 	       is_after(bpf_ntohl(tcp.seq) + payload, READ(tp, rcv_nxt));
 }
 
+/*
+ * Has anything been taken off the queue since the last time, or if there was none, since TCP last looked at how fast the
+ * reader is? Peeking takes nothing, and splice and zero copy say that they have read also where nothing is.
+ */
+static __always_inline bool has_read(struct sock *sk, struct tcp_sock *tp, __u32 *last_copied)
+{
+	__u32 copied = READ(tp, copied_seq);
+
+	/* Splice takes the FIN as well, which is no payload. */
+	if (copied == READ(tp, rcv_nxt) && READ(sk, sk_shutdown) & RCV_SHUTDOWN)
+		copied--;
+	if (copied == (*last_copied ?: READ(tp, rcvq_space.seq)))
+		return false;
+	*last_copied = copied;
+	return true;
+}
+
 /* A call copies packet by packet: the first recv ends with the last of its packets. */
 static __always_inline void read_more(struct turn *turn, const struct thread_run *run, __u32 tid, __u64 now)
 {

@@ -133,6 +133,8 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 		COUNT(lost_map_full);
 		return 0;
 	}
+	if (!has_read(sk, tp, &conn->copied_seq))
+		return 0;
 	if (conn->awaits_ack)
 		count_ack(conn, tp);
 	reading = describe_reading(sk);

@@ -19,6 +19,7 @@ struct exchange {
 	__u32 request_seq;	/* the request's first byte has this sequence number */
 	__u32 sent_end;		/* behind the last byte that was seen leaving */
 	__u32 send_cpu;
+	__u32 copied_seq;	/* of the socket, when it was read last */
 	__u32 state;
 	bool pipelined;
 };
@@ -251,14 +252,16 @@ int BPF_PROG(reply_was_copied, struct sock *sk)
 {
 	const struct thread_run *run;
 	struct exchange *exchange;
+	struct tcp_sock *tp;
 	struct turn *turn;
 	__u32 tid;
 	__u64 now;
 
 	if (!is_target(sk))
 		return 0;
+	tp = tcp_of(sk);
 	exchange = FIND_OF_SOCKET(exchanges, sk);
-	if (!exchange)
+	if (!tp || !exchange || !has_read(sk, tp, &exchange->copied_seq))
 		return 0;
 	turn = &exchange->turn;
 	now = bpf_ktime_get_ns();

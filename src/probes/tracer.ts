@@ -85,6 +85,7 @@ export class Tracer implements Disposable {
     try {
       tracer.#attach(target)
       if (types.kind === 'raw_tp') enterThreads(tracer.#object.map('threads'), target.pids)
+      tracer.setDepth(1)
       return tracer
     } catch (error) {
       tracer.close()
@@ -215,12 +216,15 @@ export class Tracer implements Disposable {
 
   /** Detaches the probes and gives the final counts, which nothing changes any more. */
   stop(): Counts {
-    // One probe goes after the other: what has begun by now is not split by those that are left.
-    this.#object.variable('depth_limit').set(0)
-    this.#increase('depth_generation')
+    if (this.#stopClients !== null) {
+      this.#stopClients()
+    } else {
+      // One probe goes after the other: what has begun by now is not split by those that are left.
+      this.#object.variable('depth_limit').set(0)
+      this.#increase('depth_generation')
+    }
     // What begins a request goes first, so that the others see the ends of those that have begun: reading does, where nobody
     // has seen the payload arrive.
-    this.#stopClients?.()
     this.#reading?.close()
     for (const link of [...this.#object.links].reverse()) link.close()
     this.#finishOpen?.()
@@ -278,7 +282,6 @@ export class Tracer implements Disposable {
         if (program.name === 'payload_was_copied') this.#reading = link
       }
     }
-    this.setDepth(1)
   }
 
   #attachCalls(): () => void {

@@ -29,7 +29,9 @@ const assertSteered = async (t: Context, { server, client, host }: Route): Promi
   t.true(after.steered > before.steered, 'packets went to another CPU')
   // The interrupt that tells the other CPU can come on top of a probe.
   assertExact(t, { ...document, lost: { ...document.lost, recursion: 0 } }, REQUESTS)
-  t.true(requestsOf(document, 'steer') >= REQUESTS * MOST, JSON.stringify(document.stages))
+  // Of those whose packet was seen.
+  const seen = requestsOf(document, 'protocol')
+  t.true(seen > REQUESTS / 2 && requestsOf(document, 'steer') >= seen * MOST, JSON.stringify(document.stages))
 }
 
 /** Has the kernel remember for so many flows on which CPU their application is, until the test is over. */
