@@ -1,69 +1,131 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* The requests of UDP's peers that are not answered yet, and what the service has read lately. */
+/* The requests of UDP's peers that are not answered yet. */
 #ifndef TAUT_DATAGRAMS_H
 #define TAUT_DATAGRAMS_H
 
 #include "finish.h"
 #include "peer.h"
+#include "reads.h"
 
-#define MAX_PEERS 2048
-/* Of one peer; more of them and the oldest is given up. */
-#define MAX_DATAGRAMS 8
+#define MAX_PEERS 8192
+/* Of one peer. */
+#define MAX_WAITING 128
+/* Of these, kept with the peer; and of all peers, kept elsewhere. */
+#define MAX_NEAR 2
+#define MAX_FAR 4096
+/* An older one is given up when there are later ones. */
 #define ANSWER_NS 1000000000ULL
+/* A peer that has waited for so long is forgotten when another one needs the room. */
+#define FORGET_NS 5000000000ULL
 
-/* From `popped` to `pushed` are those that have come and were not answered, each at its number modulo MAX_DATAGRAMS. */
+struct waiting {
+	struct turn turn;
+	struct position position;
+	__u32 number;		/* written last; 0: none */
+};
+
+/*
+ * A peer's datagrams have numbers from 1 on. Those from `popped` to `pushed` wait for their answers; of these, answers to
+ * those before `queued` are in the queue of an interface. A number without a datagram is one that there was no room for: its
+ * answer is nobody else's.
+ */
 struct datagrams {
 	__u32 pushed;
 	__u32 popped;
-	__u64 early_ns;		/* something was sent that answers none of them */
-	struct turn turns[MAX_DATAGRAMS];
+	__u32 queued;
+	__u64 pushed_ns;
+	struct waiting near[MAX_NEAR];
 };
 
-/* Who has not been heard of for longest makes room; user space makes it smaller where it is not needed. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_PEERS);
 	__type(key, struct peer);
 	__type(value, struct datagrams);
-} peers SEC(".maps");
+} peers SEC(".maps") __weak;
 
-static const struct datagrams no_datagrams;
+static const struct datagrams no_datagrams = { .pushed = 1, .popped = 1, .queued = 1 };
 
-/* Of whom a thread has read, no tracepoint says: a read belongs to the next answer of its thread that it can belong to. */
-struct read {
-	struct thread_run run;
-	__u64 ns;
-	__u32 tid;
-	__u32 cpu;
-	bool is_taken;
+struct place {
+	struct peer peer;
+	__u64 number;
 };
 
-#define MAX_READS 32
-#define MAX_SOCKETS 256
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_FAR);
+	__type(key, struct place);
+	__type(value, struct waiting);
+} far SEC(".maps") __weak;
 
-struct reads {
-	__u32 count;
-	struct read last[MAX_READS];
+static const struct waiting no_waiting;
+
+/* In the order in which they came; whose turn it is has to make room, if it can. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_PEERS);
+	__type(key, __u32);
+	__type(value, struct peer);
+} order SEC(".maps") __weak;
+
+__u32 hand __weak = 0;
+
+/* Something that was sent to a peer and answers nothing that has come from it, as far as this was known then. */
+struct early {
+	__u64 peer;		/* its hash */
+	__u64 ns;		/* 0: none */
 };
 
-/* Of sockets of UDP nothing tells that they go: what an old one has left is too old to be found by another. */
-STATE_OF_SOCKETS(reads_of_sockets, struct reads, BPF_MAP_TYPE_LRU_HASH, 0, MAX_SOCKETS);
+#define MAX_EARLY 1024
 
-static const struct reads no_reads;
+struct early early_answers[MAX_EARLY] __weak = {};
 
-static __always_inline struct turn *turn_of(struct datagrams *datagrams, __u32 number)
+/* A peer's packets belong together as a connection's do. */
+static __always_inline __u64 hash_of(const struct peer *peer)
 {
-	return &datagrams->turns[number % MAX_DATAGRAMS];
+	const __u32 *words = (const __u32 *)peer;
+	__u64 hash = 0;
+
+	for (int i = 0; i < sizeof(*peer) / sizeof(*words); i++)
+		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ULL;
+	return hash;
 }
 
-static __always_inline struct datagrams *find_datagrams(struct peer *peer)
+static __always_inline struct early *early_of(__u64 hash)
 {
-	struct datagrams *datagrams = bpf_map_lookup_elem(&peers, peer);
+	return &early_answers[hash >> 40 & (MAX_EARLY - 1)];
+}
 
-	if (datagrams)
-		return datagrams;
-	bpf_map_update_elem(&peers, peer, &no_datagrams, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&peers, peer);
+static __always_inline bool comes_before(__u32 number, __u32 other)
+{
+	return (__s32)(number - other) < 0;
+}
+
+static __always_inline struct waiting *near_place(struct datagrams *datagrams, __u32 number)
+{
+	return &datagrams->near[number % MAX_NEAR];
+}
+
+/* NULL where there was no room for it. */
+static __always_inline struct waiting *find_waiting(struct datagrams *datagrams, const struct peer *peer, __u32 number)
+{
+	struct waiting *near = near_place(datagrams, number);
+	struct place place = { .peer = *peer, .number = number };
+
+	return near->number == number ? near : bpf_map_lookup_elem(&far, &place);
+}
+
+/* False if it was not kept. */
+static __always_inline bool forget_waiting(struct datagrams *datagrams, const struct peer *peer, __u32 number)
+{
+	struct waiting *near = near_place(datagrams, number);
+	struct place place = { .peer = *peer, .number = number };
+
+	if (near->number != number)
+		return !bpf_map_delete_elem(&far, &place);
+	/* An exchange: from here on it is another datagram's. */
+	__sync_lock_test_and_set(&near->number, 0);
+	return true;
 }
 
 /* False if somebody else was faster. */
@@ -72,61 +134,139 @@ static __always_inline bool pop(struct datagrams *datagrams, __u32 number)
 	return __sync_val_compare_and_swap(&datagrams->popped, number, number + 1) == number;
 }
 
-static __always_inline void give_up_oldest(struct datagrams *datagrams, __u32 number)
+static __always_inline bool is_old(struct datagrams *datagrams, const struct peer *peer, __u32 number, __u64 now)
 {
-	if (pop(datagrams, number))
-		COUNT(unanswered);
+	struct waiting *waiting = find_waiting(datagrams, peer, number);
+
+	return waiting && now - waiting->turn.arrival.ready_ns >= ANSWER_NS;
+}
+
+/* Gives up a peer's oldest, as long as they are old and there are later ones. Gives 0. */
+__weak __noinline int give_up_old(const struct peer *peer, __u64 now)
+{
+	struct datagrams *datagrams;
+
+	if (!peer)
+		return 0;
+	datagrams = bpf_map_lookup_elem(&peers, peer);
+	for (int i = 0; datagrams && i < MAX_WAITING; i++) {
+		__u32 popped = datagrams->popped;
+
+		if (datagrams->pushed - popped < 2 || !is_old(datagrams, peer, popped, now))
+			break;
+		if (pop(datagrams, popped) && forget_waiting(datagrams, peer, popped))
+			COUNT(unanswered);
+	}
+	return 0;
 }
 
 /* Gives the number of the oldest that is worth waiting for; `pushed` when there is none. */
-static __always_inline __u32 find_oldest(struct datagrams *datagrams, __u64 now)
+static __always_inline __u32 find_oldest(struct datagrams *datagrams, const struct peer *peer, __u64 now)
 {
-	for (int i = 0; i < MAX_DATAGRAMS; i++) {
-		__u32 popped = datagrams->popped, waiting = datagrams->pushed - popped;
+	__u32 popped = datagrams->popped;
 
-		if (waiting < 2 || now - turn_of(datagrams, popped)->arrival.ready_ns < ANSWER_NS)
-			return popped;
-		give_up_oldest(datagrams, popped);
-	}
-	return datagrams->pushed;
+	if (datagrams->pushed - popped >= 2 && is_old(datagrams, peer, popped, now))
+		give_up_old(peer, now);
+	return datagrams->popped;
 }
 
-/* The first read since a datagram has come, and before a time: this thread's, if that has one, or else another's. */
-static __always_inline struct read *find_read(struct reads *reads, __u64 since, __u64 before, __u32 tid)
+/* No datagram gets a number any more from a peer that is closed: who finds it looks it up again. */
+static __always_inline bool is_closed(__u32 pushed, __u32 popped)
 {
-	struct read *own = NULL, *others = NULL;
-	__u32 count = reads->count;
-
-	for (__u32 i = 0; i < MAX_READS; i++) {
-		struct read *read = &reads->last[(count - 1 - i) % MAX_READS];
-
-		/* They come in order, but for those that threads are about to write. */
-		if (read->is_taken || read->ns < since || read->ns > before)
-			continue;
-		if (read->tid == tid)
-			own = read;
-		else
-			others = read;
-	}
-	return own ?: others;
+	return pushed - popped > 1U << 30;
 }
 
-/* The datagram was read by then; false if nobody saw that. */
-static __always_inline bool match_read(struct turn *turn, struct reads *reads, __u64 now, __u32 tid)
+/* Forgets a peer that has waited for too long, or for nothing. False if it has to stay. */
+__weak __noinline int forget_peer(const struct peer *peer, __u64 now)
 {
-	const struct packet_path *path = &turn->arrival.path;
-	struct read *read = find_read(reads, path->receive_ns ?: turn->arrival.ready_ns, now, tid);
+	struct datagrams *datagrams;
+	__u32 pushed, popped;
 
-	if (!read)
+	if (!peer)
 		return false;
-	read->is_taken = true;
-	/* Reading may be seen before the arrival that it followed. */
-	if (read->ns < turn->arrival.ready_ns)
-		turn->arrival.ready_ns = read->ns;
-	read_first(turn, &read->run, read->ns);
-	read_last(turn, &read->run, read->tid, read->ns);
-	turn->recv_cpu = read->cpu;
+	datagrams = bpf_map_lookup_elem(&peers, peer);
+	if (!datagrams)
+		return true;
+	pushed = datagrams->pushed;
+	popped = datagrams->popped;
+	if (pushed != popped) {
+		if (now - datagrams->pushed_ns < FORGET_NS ||
+		    __sync_val_compare_and_swap(&datagrams->popped, popped, pushed) != popped)
+			return false;
+		for (__u32 i = 0; i < MAX_WAITING && popped + i != pushed; i++) {
+			if (forget_waiting(datagrams, peer, popped + i))
+				COUNT(unanswered);
+		}
+	}
+	if (__sync_val_compare_and_swap(&datagrams->pushed, pushed, pushed + (1U << 31)) != pushed)
+		return false;
+	bpf_map_delete_elem(&peers, peer);
 	return true;
+}
+
+/* Whoever has this place in the order goes, if that is possible. */
+static __always_inline bool take_place(const struct peer *peer, __u64 now)
+{
+	__u32 turn = __sync_fetch_and_add(&hand, 1) % MAX_PEERS;
+	struct peer *place = bpf_map_lookup_elem(&order, &turn), last;
+
+	if (!place)
+		return false;
+	last = *place;
+	if (last.version && !forget_peer(&last, now))
+		return false;
+	*place = *peer;
+	return true;
+}
+
+/* NULL when there is no room. */
+static __always_inline struct datagrams *keep_datagrams(const struct peer *peer, __u64 now)
+{
+	struct datagrams *datagrams = bpf_map_lookup_elem(&peers, peer);
+
+	for (int i = 0; i < 4 && !datagrams; i++) {
+		if (!take_place(peer, now))
+			continue;
+		bpf_map_update_elem(&peers, peer, &no_datagrams, BPF_NOEXIST);
+		datagrams = bpf_map_lookup_elem(&peers, peer);
+	}
+	return datagrams;
+}
+
+/* Gives the number of the peer's next datagram, 0 if it was forgotten in this very moment, or much is going on. */
+static __always_inline __u32 push(struct datagrams *datagrams)
+{
+	for (int i = 0; i < 8; i++) {
+		__u32 number = datagrams->pushed;
+
+		if (is_closed(number, datagrams->popped))
+			return 0;
+		if (__sync_val_compare_and_swap(&datagrams->pushed, number, number + 1) == number)
+			return number;
+	}
+	return 0;
+}
+
+/* Gives where a datagram that has a number is to be kept, NULL when there is no room. */
+static __always_inline struct waiting *keep_waiting(struct datagrams *datagrams, const struct peer *peer, __u32 number)
+{
+	struct waiting *near = near_place(datagrams, number);
+	struct place place = { .peer = *peer, .number = number };
+
+	if (number - datagrams->popped >= MAX_WAITING)
+		return NULL;
+	if (!near->number)
+		return near;
+	bpf_map_update_elem(&far, &place, &no_waiting, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&far, &place);
+}
+
+/* Gives 0. */
+__weak __noinline int finish_datagram(struct turn *turn, __u64 now, int pipelined)
+{
+	if (turn)
+		finish(turn, now, pipelined);
+	return 0;
 }
 
 #endif

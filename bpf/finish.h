@@ -98,8 +98,9 @@ static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
  */
 static __always_inline __u64 find_entry(const struct thread_run *run, __u64 ready, __u64 now)
 {
+	/* A call that nobody saw begin has lasted since before measuring did. */
 	if (follows_syscalls || run->call_ns > ready)
-		return run->call_ns;
+		return run->call_ns ?: ready;
 	if (ready == now)
 		return now;
 	return is_waiting_call(run) ? run->wait_on_ns : 0;

@@ -12,6 +12,19 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+/*
+ * Of a pointer that is a number to the verifier. As many bytes as the kernel's field has: on 32-bit kernels a pointer, or a
+ * long, has fewer than here.
+ */
+#define READ_UNTYPED(from, field)                                                                          \
+	({                                                                                                 \
+		__typeof__(from) from_ = (from);                                                           \
+		__typeof__(from_->field) value_ = 0;                                                       \
+		bpf_probe_read_kernel((void *)&value_, bpf_core_field_size(from_->field),                  \
+				      (const void *)__builtin_preserve_access_index(&from_->field));       \
+		value_;                                                                                    \
+	})
+
 #ifndef TAUT_RAW
 
 #define TRACEPOINT(name) SEC("tp_btf/" #name)
@@ -44,15 +57,7 @@
 
 #define TRACEPOINT(name) SEC("raw_tp/" #name)
 
-/* As many bytes as the kernel's field has: on 32-bit kernels a pointer, or a long, has fewer than here. */
-#define READ(from, field)                                                                                  \
-	({                                                                                                 \
-		__typeof__(from) from_ = (from);                                                           \
-		__typeof__(from_->field) value_ = 0;                                                       \
-		bpf_probe_read_kernel((void *)&value_, bpf_core_field_size(from_->field),                  \
-				      (const void *)__builtin_preserve_access_index(&from_->field));       \
-		value_;                                                                                    \
-	})
+#define READ(from, field) READ_UNTYPED(from, field)
 
 /* Where in a thread's stack its registers are: user space finds out before the load. */
 const volatile __u32 registers_offset __weak = 0;

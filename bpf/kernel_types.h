@@ -98,6 +98,7 @@ typedef struct {
 
 struct sk_buff_head {
 	struct sk_buff *prev;
+	__u32 qlen;
 };
 
 struct sock {
@@ -106,6 +107,28 @@ struct sock {
 	socket_lock_t sk_lock;
 	__u8 sk_shutdown;
 	__u16 sk_protocol;
+};
+
+struct udp_sock {
+	struct sk_buff_head reader_queue;
+};
+
+struct file {
+	void *private_data;
+};
+
+struct socket {
+	struct file *file;
+	struct sock *sk;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct iov_iter {
@@ -148,6 +171,7 @@ struct device {
 struct net_device {
 	struct netdev_rx_queue *_rx;
 	unsigned int real_num_rx_queues;
+	possible_net_t nd_net;
 	struct device dev;
 };
 
@@ -172,6 +196,7 @@ struct task_struct {
 	int pid;
 	__u32 tgid;
 	void *stack;
+	struct files_struct *files;
 };
 
 struct bpf_iter__task {

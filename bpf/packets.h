@@ -48,11 +48,13 @@ static __always_inline void keep_packet(struct kept_packet *table, struct sk_buf
 	__u64 address = address_of(skb);
 	struct kept_packet *slot = &table[slot_of(address)];
 
-	slot->address = 0;
+	/* Exchanges: neither the compiler nor the CPU moves a store across them, and a half-written path is not found. */
+	if (slot->address)
+		__sync_lock_test_and_set(&slot->address, 0);
 	slot->dev = (__u64)READ(skb, dev);
 	slot->epoch = epoch;
 	slot->path = *path;
-	slot->address = address;
+	__sync_lock_test_and_set(&slot->address, address);
 }
 
 /* Gives the path, once; false when it is not there. Another CPU may put in another packet meanwhile. */

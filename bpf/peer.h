@@ -17,7 +17,7 @@ struct peer {
 
 /* As they are on the wire, as far as they matter. */
 struct ipv4_header {
-	__u8 version;		/* in its upper half */
+	__u8 version;		/* in its upper half; in the lower, the length in words of four bytes */
 	__u8 tos[5];
 	__be16 fragment;	/* where in the whole it begins, in its lower bits */
 	__u8 ttl;
@@ -28,6 +28,7 @@ struct ipv4_header {
 };
 
 #define IP_OFFSET 0x1fff
+#define IP_MORE_FRAGMENTS 0x2000
 
 struct ipv6_header {
 	__u8 version;
@@ -36,6 +37,15 @@ struct ipv6_header {
 	__u8 hops;
 	__u8 source[16];
 	__u8 dest[16];
+};
+
+#define NEXTHDR_FRAGMENT 44
+#define IP6_OFFSET 0xfff8
+
+struct ipv6_fragment {
+	__u8 protocol;
+	__u8 reserved;
+	__be16 fragment;	/* where in the whole it begins, in its upper bits */
 };
 
 struct udp_ports {
@@ -59,7 +69,19 @@ static __always_inline struct headers find_headers(const struct sk_buff *skb)
 	};
 }
 
-/* Gives who sent the datagram, or whom it goes to. False if it is no UDP, a fragment, or behind extension headers. */
+/* Is it the first fragment of a datagram? The others have none of UDP's header. */
+static __always_inline bool begins_datagram(__u64 fragment_header)
+{
+	struct ipv6_fragment header;
+
+	return !bpf_probe_read_kernel(&header, sizeof(header), (void *)fragment_header) &&
+	       header.protocol == IPPROTO_UDP && !(header.fragment & bpf_htons(IP6_OFFSET));
+}
+
+/*
+ * Gives who sent the datagram, or whom it goes to. False if it is no UDP, a later fragment, or behind other extension
+ * headers.
+ */
 static __always_inline bool find_peer(const struct headers *headers, bool is_request, struct peer *peer)
 {
 	union {
@@ -82,7 +104,40 @@ static __always_inline bool find_peer(const struct headers *headers, bool is_req
 	if (bpf_probe_read_kernel(&ip.v6, sizeof(ip.v6), (void *)headers->network))
 		return false;
 	__builtin_memcpy(peer->address, is_request ? ip.v6.source : ip.v6.dest, sizeof(ip.v6.source));
-	return ip.v6.protocol == IPPROTO_UDP;
+	return ip.v6.protocol == IPPROTO_UDP || (ip.v6.protocol == NEXTHDR_FRAGMENT &&
+						 begins_datagram(headers->network + sizeof(ip.v6)));
+}
+
+/*
+ * The same of a packet that has not gone through IP yet: it begins with that header. False as well if it is a fragment, since
+ * its datagram is not whole yet.
+ */
+static __always_inline bool find_arriving_peer(__u64 data, struct peer *peer)
+{
+	struct headers headers = { .network = data };
+	union {
+		struct ipv4_header v4;
+		struct ipv6_header v6;
+	} ip;
+
+	/* As much as there is of both. */
+	if (bpf_probe_read_kernel(&ip.v4, sizeof(ip.v4), (void *)data))
+		return false;
+	switch (ip.v4.version >> 4) {
+	case 4:
+		if (ip.v4.protocol != IPPROTO_UDP || ip.v4.fragment & bpf_htons(IP_OFFSET | IP_MORE_FRAGMENTS))
+			return false;
+		headers.transport = data + (ip.v4.version & 0xf) * 4;
+		break;
+	case 6:
+		if (ip.v6.protocol != IPPROTO_UDP)
+			return false;
+		headers.transport = data + sizeof(ip.v6);
+		break;
+	default:
+		return false;
+	}
+	return find_peer(&headers, true, peer);
 }
 
 #endif

@@ -73,6 +73,7 @@ struct metrics {
 	__u64 idle_exit_ns[IDLE_STATES];
 	__u64 lost_ringbuf_full;
 	__u64 lost_map_full;
+	__u64 lost_unmatched;	/* datagrams of which nobody knows whose they are */
 	__u64 lost_clock;	/* requests with a negative interval: counted here and nowhere else */
 	__u64 max_ns;
 	__u64 exemplars_left;	/* user space refills it: a bound on the ring buffer's traffic */

@@ -3,6 +3,7 @@
  * Receive context: a NIC's interrupt, the NET_RX softirq it leads to, the driver's hand-over of a packet, and the point
  * where protocols take that up, on the same CPU or, by RPS, on another.
  */
+#include "arrivals.h"
 #include "cards.h"
 #include "context.h"
 #include "packets.h"
@@ -157,8 +158,10 @@ int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
 	}
 	cpu->packet.receive_ns = bpf_ktime_get_ns();
 	cpu->packet.cpu = bpf_get_smp_processor_id();
-	if (is_udp)
+	if (is_udp) {
 		bpf_probe_read_kernel(&cpu->packet_address, sizeof(cpu->packet_address), ctx);
+		expect_datagram(skb, cpu);
+	}
 	if (keeps_backlog)
 		keep_packet(received, skb, &cpu->packet);
 	return 0;

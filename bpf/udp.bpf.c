@@ -4,87 +4,86 @@
  * Many peers share a socket, so a request belongs to its peer, and an answer to the oldest of that peer's; one that is
  * older than ANSWER_NS when later ones are there is given up.
  */
+#include "arrivals.h"
+#include "begin.h"
 #include "context.h"
 #include "datagrams.h"
 #include "finish.h"
 #include "target.h"
+
+const volatile __u32 rings = 1;
 
 static __always_inline bool is_target(struct sock *sk)
 {
 	return is_service_socket(sk) && READ(sk, sk_protocol) == IPPROTO_UDP;
 }
 
-/* A peer's packets belong together as a connection's do. */
-static __always_inline __u32 hash_of(const struct peer *peer)
-{
-	const __u32 *words = (const __u32 *)peer;
-	__u64 hash = 0;
-
-	for (int i = 0; i < sizeof(*peer) / sizeof(*words); i++)
-		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ULL;
-	return hash >> 32;
-}
-
 /*
- * Of the packet that this CPU has taken up last, whose way ends on the socket. Of fragments that is the last, without
- * UDP's header; the whole then is at the end of the queue, unless somebody reads it in this very moment.
+ * Of a packet that has gone through IP on this CPU. Of fragments that is the last, without UDP's header; the whole then is at
+ * the end of the queue, unless somebody reads it in this very moment.
  */
-static __always_inline bool find_sender(struct sock *sk, const struct cpu_state *cpu, struct peer *peer)
+static __always_inline bool find_sender(struct sock *sk, const struct cpu_state *cpu, __u16 port, struct peer *peer)
 {
 	struct headers headers = find_headers((const struct sk_buff *)cpu->packet_address);
 
-	if (find_peer(&headers, true, peer) && bpf_ntohs(peer->local_port) == READ(sk, __sk_common.skc_num))
+	if (find_peer(&headers, true, peer) && bpf_ntohs(peer->local_port) == port)
 		return true;
 	headers = find_headers(READ(sk, sk_receive_queue.prev));
-	return find_peer(&headers, true, peer) && bpf_ntohs(peer->local_port) == READ(sk, __sk_common.skc_num);
+	return find_peer(&headers, true, peer) && bpf_ntohs(peer->local_port) == port;
 }
 
-/* The service may have read and answered it already, when its probes on other CPUs were faster. */
-static __always_inline void answer_early(struct datagrams *datagrams, struct turn *turn, struct reads *reads, __u32 number)
+/* Which datagram is it that is on the socket now? */
+static __always_inline bool find_incoming(struct sock *sk, const struct cpu_state *cpu, struct incoming *incoming)
 {
-	__u64 early = datagrams->early_ns;
+	__u16 port = READ(sk, __sk_common.skc_num);
+	struct incoming *own = find_own(cpu, port);
 
-	if (early <= turn->arrival.path.receive_ns || !match_read(turn, reads, early, 0))
-		return;
-	if (pop(datagrams, number))
-		finish(turn, early, false);
+	if (own) {
+		/* One packet is several datagrams when it is multicast, or segmented late. */
+		if (claim(own) || !claim_left(incoming, port))
+			*incoming = *own;
+		return true;
+	}
+	/* It came by a device that is stacked on another, or in fragments. */
+	incoming->path = cpu->packet;
+	return find_sender(sk, cpu, port, &incoming->peer) || claim_left(incoming, port);
+}
+
+/* A probe's first argument, as a number. */
+static __always_inline __u64 first_argument(const void *ctx)
+{
+	__u64 argument = 0;
+
+	bpf_probe_read_kernel(&argument, sizeof(argument), ctx);
+	return argument;
 }
 
 TRACEPOINT(sk_data_ready)
 int BPF_PROG(datagram_is_ready, struct sock *sk)
 {
-	struct cpu_state *cpu = this_cpu();
-	struct datagrams *datagrams = NULL;
-	struct peer peer;
-	struct reads *reads;
-	struct turn *turn;
-	__u32 number;
+	struct incoming incoming;
+	struct position position;
+	struct reader reader;
 
 	if (!is_target(sk))
 		return 0;
-	reads = KEEP_OF_SOCKET(reads_of_sockets, sk, no_reads);
-	if (reads && find_sender(sk, cpu, &peer))
-		datagrams = find_datagrams(&peer);
-	if (!datagrams || !reads) {
-		COUNT(lost_map_full);
+	if (!find_incoming(sk, this_cpu(), &incoming)) {
+		COUNT(lost_unmatched);
 		return 0;
 	}
-	if (datagrams->pushed - datagrams->popped >= MAX_DATAGRAMS)
-		give_up_oldest(datagrams, datagrams->popped);
-	number = datagrams->pushed;
-	turn = turn_of(datagrams, number);
-	turn->arrival.path = cpu->packet;
-	turn->arrival.generation = generation_of(hash_of(&peer));
-	turn->arrival.cpu = bpf_get_smp_processor_id();
-	turn->last_ns = 0;
-	turn->arrival.ready_ns = bpf_ktime_get_ns();
-	/* Datagrams of one peer come one after the other: steering goes by addresses and ports. */
-	if (__sync_val_compare_and_swap(&datagrams->pushed, number, number + 1) != number) {
-		COUNT(lost_map_full);
+	if (!find_reader(first_argument(ctx), &reader))
 		return 0;
-	}
-	COUNT(begun);
-	answer_early(datagrams, turn, reads, number);
+	position = find_position(&reader, sk, incoming.path.receive_ns);
+	begin_datagram(&incoming, &position, reader.socket);
+	return 0;
+}
+
+/* There is no room on the socket. */
+TRACEPOINT(udp_fail_queue_rcv_skb)
+int BPF_PROG(datagram_is_refused, int rc, struct sock *sk)
+{
+	if (is_target(sk))
+		refuse_datagram();
 	return 0;
 }
 
@@ -93,97 +92,145 @@ TRACEPOINT(sock_recv_length)
 int BPF_PROG(datagram_is_read, struct sock *sk, int ret, int flags)
 {
 	struct cpu_state *cpu = this_cpu();
-	struct reads *reads;
-	struct read *read;
+	struct reader reader;
 	__u64 now;
 
 	if (ret < 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) || !is_target(sk))
 		return 0;
-	reads = KEEP_OF_SOCKET(reads_of_sockets, sk, no_reads);
-	if (!reads)
+	if (!find_reader(first_argument(ctx), &reader))
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (!cpu->tid)
 		adopt_current(cpu, now);
-	read = &reads->last[__sync_fetch_and_add(&reads->count, 1) % MAX_READS];
-	read->is_taken = true;
-	read->run = cpu->run;
-	read->tid = cpu->tid;
-	read->cpu = bpf_get_smp_processor_id();
-	read->ns = now;
-	read->is_taken = false;
+	keep_read(&reader, cpu, now);
 	return 0;
 }
 
-/* The service answers a datagram that it has read. False if it has not: then this is something else. */
-static __always_inline bool leave_service(struct turn *turn, struct sock *sk, __u64 now)
+/*
+ * The service answers a datagram that it has read. False if it has not: then this is something else. Of one that it has read
+ * too long ago, or too many others since, only the total is known.
+ */
+static __always_inline bool leave_service(struct waiting *waiting, __u64 socket, __u64 now)
 {
-	struct reads *reads = FIND_OF_SOCKET(reads_of_sockets, sk);
+	struct turn *turn = &waiting->turn;
 	struct cpu_state *cpu = this_cpu();
+	struct query query = {
+		.position = waiting->position,
+		.socket = socket,
+		.before = now,
+		.tid = cpu->tid,
+	};
 
-	if (!reads || !match_read(turn, reads, now, cpu->tid))
+	switch (match_datagram(turn, &query)) {
+	case NOT_READ:
 		return false;
+	case NOT_KNOWN:
+		turn->arrival.generation = 0;
+		return true;
+	case MATCHED:
+		break;
+	}
 	if (may_be_sending(turn, cpu))
 		leave_app(turn, cpu);
 	return true;
 }
 
-static __always_inline struct datagrams *find_asked(struct sk_buff *skb, struct sock *sk)
-{
-	struct headers headers;
+/* What a socket of the service sends. */
+struct answer {
 	struct peer peer;
+	__u64 socket;
+	__u64 now;
+};
+
+static __always_inline bool find_answer(struct sk_buff *skb, struct answer *answer)
+{
+	struct sock *sk = READ(skb, sk);
+	struct headers headers;
 
 	if (!sk || !is_target(sk))
-		return NULL;
+		return false;
 	headers = find_headers(skb);
-	return find_peer(&headers, false, &peer) ? find_datagrams(&peer) : NULL;
+	answer->socket = (__u64)BPF_CORE_READ(skb, sk);
+	answer->now = bpf_ktime_get_ns();
+	return find_peer(&headers, false, &answer->peer);
+}
+
+/* Does it answer the oldest that waits? */
+__weak __noinline int answer_oldest(const struct answer *answer)
+{
+	struct datagrams *datagrams;
+	struct waiting *waiting;
+	struct peer peer;
+	__u32 number;
+
+	if (!answer)
+		return false;
+	peer = answer->peer;
+	datagrams = bpf_map_lookup_elem(&peers, &peer);
+	if (!datagrams)
+		return false;
+	number = find_oldest(datagrams, &peer, answer->now);
+	if (number == datagrams->pushed)
+		return false;
+	waiting = find_waiting(datagrams, &peer, number);
+	if (!waiting) {
+		pop(datagrams, number);
+		return true;
+	}
+	if (!comes_before(number, datagrams->queued) && !leave_service(waiting, answer->socket, answer->now))
+		return false;
+	if (pop(datagrams, number)) {
+		finish_datagram(&waiting->turn, answer->now, datagrams->pushed != number + 1);
+		forget_waiting(datagrams, &peer, number);
+	}
+	return true;
 }
 
 TRACEPOINT(net_dev_start_xmit)
 int BPF_PROG(datagram_is_sent, struct sk_buff *skb)
 {
-	struct sock *sk = READ(skb, sk);
-	struct datagrams *datagrams = find_asked(skb, sk);
-	struct turn *turn;
-	__u32 number;
-	__u64 now;
+	struct answer answer;
+	struct early *early;
+	__u64 hash;
 
-	if (!datagrams)
+	if (!find_answer(skb, &answer) || answer_oldest(&answer))
 		return 0;
-	now = bpf_ktime_get_ns();
-	number = find_oldest(datagrams, now);
-	turn = turn_of(datagrams, number);
-	if (number == datagrams->pushed || !(turn->last_ns || leave_service(turn, sk, now))) {
-		datagrams->early_ns = now;
-		return 0;
-	}
-	if (pop(datagrams, number))
-		finish(turn, now, datagrams->pushed != number + 1);
+	hash = hash_of(&answer.peer);
+	early = early_of(hash);
+	early->peer = hash;
+	__sync_lock_test_and_set(&early->ns, answer.now);
+	/* What has arrived by now did not see this. */
+	if (answer_oldest(&answer))
+		__sync_val_compare_and_swap(&early->ns, answer.now, 0);
 	return 0;
 }
 
 TRACEPOINT(qdisc_enqueue)
 int BPF_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
 {
-	struct sock *sk = READ(skb, sk);
-	struct datagrams *datagrams = find_asked(skb, sk);
-	__u32 number;
-	__u64 now;
+	struct datagrams *datagrams;
+	struct waiting *waiting;
+	struct answer answer;
+	__u32 number, queued;
 
+	if (!find_answer(skb, &answer))
+		return 0;
+	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (!datagrams)
 		return 0;
-	now = bpf_ktime_get_ns();
-	number = find_oldest(datagrams, now);
-	/* The first that is not in the queue yet. */
-	for (__u32 i = 0; i < MAX_DATAGRAMS && number + i != datagrams->pushed; i++) {
-		struct turn *turn = turn_of(datagrams, number + i);
-
-		if (turn->last_ns)
-			continue;
-		if (leave_service(turn, sk, now))
-			turn->queued_ns = now;
+	queued = datagrams->queued;
+	number = find_oldest(datagrams, &answer.peer, answer.now);
+	if (comes_before(number, queued))
+		number = queued;
+	if (number == datagrams->pushed)
 		return 0;
+	waiting = find_waiting(datagrams, &answer.peer, number);
+	if (waiting) {
+		if (!leave_service(waiting, answer.socket, answer.now))
+			return 0;
+		waiting->turn.queued_ns = answer.now;
 	}
+	__sync_val_compare_and_swap(&datagrams->queued, queued, number + 1);
 	return 0;
 }
 

@@ -138,7 +138,7 @@ const formatDominant = (document: MeasureDocument, width: number, style: Style):
 
 /** What was lost, by reason. */
 export const formatLost = (lost: MeasureDocument['lost'], width: number, style: Style): string[] => {
-  const reasons = `ring buffer full ${formatCount(lost.ringbuf_full)}, map full ${formatCount(lost.map_full)}, clock ${formatCount(lost.clock)}, recursion ${formatCount(lost.recursion)}`
+  const reasons = `ring buffer full ${formatCount(lost.ringbuf_full)}, map full ${formatCount(lost.map_full)}, unmatched ${formatCount(lost.unmatched)}, clock ${formatCount(lost.clock)}, recursion ${formatCount(lost.recursion)}`
   const isLossless = Object.values(lost).every(count => count === 0)
   return isLossless
     ? wrap(`Lost: nothing (${reasons}).`, width)

@@ -5,6 +5,8 @@ import { STAGE_COUNT, STAGES } from './stages.js'
 export type Lost = {
   ringbuf_full: number
   map_full: number
+  /** Datagrams of which it was not seen whose they are. */
+  unmatched: number
   clock: number
   /** Runs of probes that the kernel left out, since the probe was running on that CPU already. */
   recursion: number
@@ -63,7 +65,7 @@ export const emptyCounts = (): Counts => ({
   locality: new Float64Array(MATRIX_CPUS ** 2),
   idleExits: new Float64Array(IDLE_STATES),
   idleExitNs: new BigUint64Array(IDLE_STATES),
-  lost: { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 },
+  lost: { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 },
   maxNs: 0n,
   stages: STAGES.map(() => new Float64Array(BUCKETS)),
   tailRequests: new Float64Array(BUCKETS),
@@ -75,7 +77,7 @@ export const emptyCounts = (): Counts => ({
 const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'undivided', 'begunLate', 'sameCpu'] as const
 const HISTOGRAMS = ['tailRequests', 'shallowRequests', 'locality', 'idleExits'] as const
 const SUMS = ['tailStageNs', 'totalNs', 'idleExitNs'] as const
-const LOSSES = ['ringbuf_full', 'map_full', 'clock', 'recursion'] as const
+const LOSSES = ['ringbuf_full', 'map_full', 'unmatched', 'clock', 'recursion'] as const
 
 /**
  * What happened between two cumulative readings of the same service.

@@ -85,6 +85,7 @@ export class Metrics {
     counts.sameCpu += at('same_cpu')
     counts.lost.ringbuf_full += at('lost_ringbuf_full')
     counts.lost.map_full += at('lost_map_full')
+    counts.lost.unmatched += at('lost_unmatched')
     counts.lost.clock += at('lost_clock')
     for (let from = 0; from < MATRIX_CPUS && cpu < MATRIX_CPUS; from++) {
       const cell = from * MATRIX_CPUS + cpu

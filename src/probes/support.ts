@@ -343,6 +343,15 @@ export const PROBES: readonly Probe[] = [
     buys: 'when the answer is handed to the driver: the end of a request',
   },
   {
+    program: 'datagram_is_refused',
+    point: 'udp/udp_fail_queue_rcv_skb',
+    role: 'server',
+    protocol: 'udp',
+    required: false,
+    stages: [],
+    buys: 'datagrams that a full socket refuses',
+  },
+  {
     program: 'datagram_is_read',
     point: 'sock/sock_recv_length',
     role: 'server',

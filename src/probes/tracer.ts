@@ -38,6 +38,11 @@ const PROBES_ON_DEMAND: ReadonlyMap<string, readonly CountName[]> = new Map([
   ['softirq_exit', ['outside']],
 ])
 
+/** What would take memory for nothing, of services of TCP. */
+const MAPS_OF_PEERS = ['peers', 'far', 'order'] as const
+/** Rings of reads of UDP, of a megabyte each. */
+const MAX_RINGS = 16
+
 /** Probes that tell when a service's calls begin, which only the stages of requests need; as clients they begin with one. */
 const CALL_PROBES: Readonly<Record<Role, readonly string[]>> = {
   server: ['recv_copies', 'send_copies', 'sys_enter'],
@@ -110,11 +115,16 @@ export class Tracer implements Disposable {
       const hasCards = setNicIrqs(object, listReceiveIrqs())
       object.variables.get('service_pids')?.set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)
-      if (protocol === 'tcp') object.map('peers').setMaxEntries(1)
+      if (protocol === 'udp') object.map('arrivals').setMaxEntries(cpus)
+      else for (const name of MAPS_OF_PEERS) object.map(name).setMaxEntries(1)
       const programs = choosePrograms(object, types.kind, target, hasCards ? [] : ['irq_handler_entry'])
       // Until all are attached.
       object.variable('depth_limit').set(0)
       object.variable('follows_syscalls').set(programs.some(({ name }) => name === 'sys_enter'))
+      const knowsSockets = programs.some(({ name }) => name === 'datagram_is_ready')
+      const rings = knowsSockets ? Math.min(cpus, MAX_RINGS) : 1
+      object.variable('rings').set(rings)
+      object.map('reads').setMaxEntries(rings)
       loadOnly(object, programs)
       return new Tracer(object, programs, cpus)
     } catch (error) {

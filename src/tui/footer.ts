@@ -27,6 +27,7 @@ const composeLosses = ({ lost, unanswered }: MeasureDocument, columns: number, s
   const reasons = [
     ['ringbuf', lost.ringbuf_full],
     ['map', lost.map_full],
+    ['unmatched', lost.unmatched],
     ['clock', lost.clock],
     ['recursion', lost.recursion],
   ] as const

@@ -157,7 +157,7 @@ const byHand = () =>
   advise(createEvidence(...TROUBLE)).map(each => ({ ...each, shell: [`echo 1 > /a/${each.rule}`] }))
 
 test('the JSON has what was lost, the gain with how it was computed, and both kinds of commands', t => {
-  const lost = { ringbuf_full: 1, map_full: 2, clock: 3, recursion: 4 }
+  const lost = { ringbuf_full: 1, map_full: 2, unmatched: 5, clock: 3, recursion: 4 }
   const printed = JSON.parse(JSON.stringify(adviceDocument(createDocument({}, { lost }), byHand())))
   t.deepEqual(printed.lost, lost)
   t.is(printed.schema, 1)

@@ -66,10 +66,15 @@ test('colour adds terminal codes and changes nothing else', t => {
 })
 
 test('losses are always told, and only alarm when there are any', t => {
-  t.regex(plain(80), /^Lost: nothing \(ring buffer full 0, map full 0, clock 0, recursion 0\)\.$/m)
-  const lost = { ringbuf_full: 0, map_full: 1234, clock: 1, recursion: 0 }
+  t.regex(
+    plain(100),
+    /^Lost: nothing \(ring buffer full 0, map full 0, unmatched 0, clock 0, recursion 0\)\.$/m,
+  )
+  const lost = { ringbuf_full: 0, map_full: 1234, unmatched: 0, clock: 1, recursion: 0 }
   const text = formatReport({ ...document, lost }, { columns: 120, color: true })
-  t.true(text.includes('\u001B[31mLOST: ring buffer full 0, map full 1,234, clock 1, recursion 0.'))
+  t.true(
+    text.includes('\u001B[31mLOST: ring buffer full 0, map full 1,234, unmatched 0, clock 1, recursion 0.'),
+  )
 })
 
 test('why there are no overheads is told', t => {

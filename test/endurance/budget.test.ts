@@ -132,7 +132,7 @@ kernelTest(
     const documents = await live.stop()
     t.is(counted(), sent)
     for (const { lost } of documents)
-      t.deepEqual(lost, { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 })
+      t.deepEqual(lost, { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 })
 
     const [first, ...rest] = accounts
     const [last, before] = rest.toReversed()

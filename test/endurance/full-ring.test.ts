@@ -24,7 +24,7 @@ kernelTest(
       t.deepEqual(await read(), {
         requests: round * REQUESTS,
         begun: round * REQUESTS,
-        lost: { ringbuf_full: round * (REQUESTS - fit), map_full: 0, clock: 0, recursion: 0 },
+        lost: { ringbuf_full: round * (REQUESTS - fit), map_full: 0, unmatched: 0, clock: 0, recursion: 0 },
         exemplars: fit,
         whole: fit,
       })

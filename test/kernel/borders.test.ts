@@ -29,7 +29,7 @@ kernelTest(
       // Those that were in progress, at either end: hardly one more for each connection came before all probes had.
       t.log(`${requests - depth.requests} of ${requests} requests by their total alone`)
       t.is(unsplit, 0)
-      t.deepEqual(lost, { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 })
+      t.deepEqual(lost, { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 })
       for (const name of ['recv', 'app_cpu', 'send'] as const)
         t.is(requestsOf(document, name), depth.requests, name)
       assertAddsUp(t, document)

@@ -221,7 +221,7 @@ kernelTest('demo --json: one document', async t => {
   t.is(code, 0, stderr)
   const document = JSON.parse(stdout)
   t.true(document.requests > 0)
-  t.deepEqual(document.lost, { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 })
+  t.deepEqual(document.lost, { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 })
   assertAddsUp(t, document)
 })
 

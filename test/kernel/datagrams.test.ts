@@ -11,6 +11,7 @@ import {
 } from './support/datagrams.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { createNetns, createNetnsPair } from './support/netns.js'
+import { listCpus } from './support/scheduler.js'
 import { readStat } from './support/services.js'
 import { runTaut, startMeasuring } from './support/taut.js'
 
@@ -60,6 +61,93 @@ for (const family of ['ipv4', 'ipv6'] as const) {
     'ip',
   )
 }
+
+kernelTest(
+  'counts answers that are larger than a packet of IPv6',
+  async t => {
+    const pair = await createNetnsPair(t)
+    const service = await startEcho(t, { host: pair.ipv6, netns: pair.server })
+    const questions = { message: MESSAGES.large, requests: 2000 }
+    await measure(t, service, questions, pair.client)
+    t.is((await service.finish()).requests, questions.requests)
+  },
+  'ip',
+)
+
+const LATER_US = 100_000
+
+for (const [what, peers, window] of [
+  ['500 peers', 500, 1],
+  ['5000 peers', 5000, 1],
+  ['one peer, 60 of which are unanswered', 1, 60],
+] as const) {
+  kernelTest(
+    `counts answers that come later, while others are read: ${what}`,
+    async t => {
+      const service = await startEcho(t, { place: 'later', delayUs: LATER_US })
+      const questions = { message: MESSAGES.echo, requests: 2 * peers * window, peers, window }
+      const { total, depth, requests } = await measure(t, service, questions)
+      t.true((total.p50_us ?? 0) >= LATER_US)
+      t.is(depth.requests, requests)
+    },
+    'ip',
+  )
+}
+
+kernelTest(
+  "counts as lost what a peer has waiting beyond the bound, and takes its answers for nobody else's",
+  async t => {
+    const service = await startEcho(t, { place: 'later', delayUs: LATER_US })
+    const questions = { message: MESSAGES.echo, requests: 400, peers: 1, window: 200 }
+    const ask = await prepareQuestions(t, service, questions)
+    const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
+    await ask()
+    const { requests, lost, in_flight, unanswered, total } = await measurement.stop()
+    t.true(lost.map_full > 0)
+    t.deepEqual(
+      { all: requests + lost.map_full, in_flight, unanswered },
+      { all: questions.requests, in_flight: 0, unanswered: 0 },
+    )
+    t.true((total.p50_us ?? 0) >= LATER_US)
+  },
+  'ip',
+)
+
+kernelTest(
+  'counts slow answers among many quick ones, whose reads are not taken for theirs',
+  async t => {
+    const service = await startEcho(t, { place: 'later', delayUs: LATER_US })
+    const [slow, quick] = [500, 20_000]
+    const ask = await Promise.all([
+      prepareQuestions(t, service, { message: MESSAGES.echo, requests: slow, peers: 100 }),
+      prepareQuestions(t, service, { message: MESSAGES.quick, requests: quick, peers: 4, rate: 40_000 }),
+    ])
+    const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
+    await Promise.all(ask.map(start => start()))
+    const document = await measurement.stop()
+    assertExact(t, document, slow + quick)
+    const [, , , tail] = document.tail
+    t.true((tail?.mean_us ?? 0) >= LATER_US)
+  },
+  'ip',
+)
+
+kernelTest(
+  'tells the senders apart whose datagrams come by several CPUs at the same time',
+  async t => {
+    const service = await startEcho(t, { place: 'app_cpu' })
+    const questions = { message: MESSAGES.echo, requests: 100_000, peers: 4, window: 8 }
+    const ask = await Promise.all(
+      listCpus().map(cpu => prepareQuestions(t, service, questions, undefined, cpu)),
+    )
+    const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
+    await Promise.all(ask.map(start => start()))
+    const document = await measurement.stop()
+    assertExact(t, { ...document, pipelined: 0 }, ask.length * questions.requests)
+  },
+  'ip',
+  'taskset',
+)
 
 const DELAY_US = 2000
 

@@ -79,7 +79,7 @@ kernelTest(
     const document = await measurement.stop()
     t.true(document.requests > 0 && document.requests <= load.requests)
     t.true(document.pipelined > 0 && document.pipelined <= document.requests)
-    t.deepEqual(document.lost, { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 })
+    t.deepEqual(document.lost, { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 })
     t.deepEqual([document.in_flight, document.unanswered], [0, 0])
     t.true(document.exemplars.every(({ stages }) => Object.values(stages).every(us => us >= 0)))
     assertAddsUp(t, document)
@@ -108,7 +108,7 @@ kernelTest(
     const document = await measurement.stop()
     t.true(document.requests > 0 && document.requests <= load.requests)
     t.true(document.pipelined > 0 && document.pipelined <= document.requests)
-    t.deepEqual(document.lost, { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 })
+    t.deepEqual(document.lost, { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 })
     t.deepEqual([document.in_flight, document.unanswered], [0, 0])
     assertAddsUp(t, document)
   },

@@ -9,7 +9,7 @@ import { arbitraryRequests, recordRequests, slowestOf, type TestRequest } from '
 type Stretch = { requests: TestRequest[]; risen: Risen }
 
 const COUNTERS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'undivided', 'sameCpu'] as const
-const LOSSES = ['ringbuf_full', 'map_full', 'clock'] as const
+const LOSSES = ['ringbuf_full', 'map_full', 'unmatched', 'clock'] as const
 type Risen = Record<(typeof COUNTERS)[number] | (typeof LOSSES)[number], number>
 
 const arbitraryStretch: fc.Arbitrary<Stretch> = fc.record({
@@ -23,6 +23,7 @@ const arbitraryStretch: fc.Arbitrary<Stretch> = fc.record({
     sameCpu: fc.nat(1_000_000),
     ringbuf_full: fc.nat(1_000_000),
     map_full: fc.nat(1_000_000),
+    unmatched: fc.nat(1_000_000),
     clock: fc.nat(1_000_000),
   }),
 })

@@ -47,7 +47,7 @@ test('the document has the fields that others script against', t => {
     unsplit: 0,
     undivided: 0,
     begun_late: 0,
-    lost: { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 },
+    lost: { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 },
     depth: { requests: 2, share: 1 },
     total: { mean_us: 3.001, p50_us: 1.999, p90_us: 3.999, p99_us: 3.999, p999_us: 3.999, max_us: 4.001 },
     stages: [

@@ -34,6 +34,7 @@ const writeMetrics = (view: DataView, counts: Counts): void => {
   write(METRICS_OFFSETS.same_cpu, counts.sameCpu)
   write(METRICS_OFFSETS.lost_ringbuf_full, lost.ringbuf_full)
   write(METRICS_OFFSETS.lost_map_full, lost.map_full)
+  write(METRICS_OFFSETS.lost_unmatched, lost.unmatched)
   write(METRICS_OFFSETS.lost_clock, lost.clock)
   write(METRICS_OFFSETS.max_ns, maxNs)
   for (const [index, requests] of counts.stages.flatMap(stage => [...stage]).entries()) {
@@ -78,7 +79,13 @@ test('every counter is added up, with more than 32 bits', t => {
     undivided: large + 10,
     begunLate: large + 11,
     sameCpu: large + 4,
-    lost: { ringbuf_full: large + 7, map_full: large + 8, clock: large + 9, recursion: 0 },
+    lost: {
+      ringbuf_full: large + 7,
+      map_full: large + 8,
+      unmatched: large + 11,
+      clock: large + 9,
+      recursion: 0,
+    },
     maxNs: BigInt(large),
   }
   const counts = new Metrics(writeMemory([one, { ...one, maxNs: 1n }, recordRequests([])]), 3).read()
@@ -92,6 +99,7 @@ test('every counter is added up, with more than 32 bits', t => {
   t.deepEqual(counts.lost, {
     ringbuf_full: 2 * one.lost.ringbuf_full,
     map_full: 2 * one.lost.map_full,
+    unmatched: 2 * one.lost.unmatched,
     clock: 2 * one.lost.clock,
     recursion: 0,
   })

@@ -66,7 +66,7 @@ test('80 by 24 shows services, percentiles, all stages, losses, cost and keys', 
     t.regex(screen, new RegExp(`^ ${name} +\\d.* ▌?█*`, 'm'))
   }
 
-  t.regex(screen, /^ lost: ringbuf 0, map 0, clock 0/m)
+  t.regex(screen, /^ lost: ringbuf 0, map 0, unmatched 0, clock 0/m)
   t.regex(screen, /^ cost: BPF 612 ns\/request, CPU 0\.7 %, 61\.0 MB$/m)
   t.regex(screen, /↑↓ choose .* q quit$/)
 })
@@ -100,9 +100,12 @@ test('the title tells how long the target has been traced', t => {
 })
 
 test('losses alarm', t => {
-  const document = { ...exampleDocument(), lost: { ringbuf_full: 0, map_full: 3, clock: 0, recursion: 0 } }
+  const document = {
+    ...exampleDocument(),
+    lost: { ringbuf_full: 0, map_full: 3, unmatched: 0, clock: 0, recursion: 0 },
+  }
   const view = viewOf({ model: exampleModel({ document }) })
-  t.regex(text(view), /^ LOST: ringbuf 0, map 3, clock 0/m)
+  t.regex(text(view), /^ LOST: ringbuf 0, map 3, unmatched 0, clock 0/m)
   t.true(composeScreen(view, { columns: 80, rows: 24 }, true).some(line => line.includes('\u001B[31m LOST')))
 })
 

@@ -39,7 +39,7 @@ export const assertExact = (
       pipelined: 0,
       unsplit: 0,
       undivided: 0,
-      lost: { ringbuf_full: 0, map_full: 0, clock: 0, recursion: 0 },
+      lost: { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 },
       depth: { requests, share: 1 },
       had: STAGES_OF_EACH[target.role].map(name => [name, name === absent ? 0 : requests]),
     },

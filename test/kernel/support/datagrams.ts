@@ -17,6 +17,10 @@ export type EchoAccount = { requests: number; delayed_ns: number }
 /** What is sent, the first two bytes aside, in hexadecimal. */
 export const MESSAGES = {
   echo: '0000aabbccdd',
+  /** Of a service that answers others later. */
+  quick: '000000',
+  /** More than fits into a packet. */
+  large: `0000${'ab'.repeat(4000)}`,
   /** A frame header (number, part, parts, reserved) and a command. */
   memcached: `0000000000010000${Buffer.from('get x\r\n').toString('hex')}`,
   /** Recursion is desired, one question: the address of taut.test. */
@@ -31,9 +35,10 @@ export const startEcho = async (
     netns,
     place = 'app_cpu',
     delayUs = 0,
-  }: { host?: string; netns?: string; place?: string; delayUs?: number },
+    cpu,
+  }: { host?: string; netns?: string; place?: string; delayUs?: number; cpu?: number },
 ): Promise<UdpService & { finish: () => Promise<EchoAccount> }> => {
-  const running = await startProcess(t, DATAGRAMS, ['serve', host, place, delayUs], { netns })
+  const running = await startProcess(t, DATAGRAMS, ['serve', host, place, delayUs], { netns, cpu })
   const [, port] = await waitForOutput(running, /^port (\d+)\n/)
   const finish = async (): Promise<EchoAccount> => {
     const { stdout } = await endProcess(running)
@@ -159,9 +164,10 @@ export const prepareQuestions = async (
   { host, port }: UdpService,
   { message, requests, peers = 8, window = 1, rate = 0 }: Questions,
   netns?: string,
+  cpu?: number,
 ): Promise<() => Promise<{ requests: number; mean_us: number }>> => {
   const args = ['ask', host, port, requests, peers, window, rate, message]
-  const client = await startProcess(t, DATAGRAMS, args, { netns })
+  const client = await startProcess(t, DATAGRAMS, args, { netns, cpu })
   await waitForOutput(client, /^ready\n/)
   return async () => {
     client.child.stdin?.write('\n')

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/*
+ * Datagrams for the service that have come to IP, until they are known to be on its socket. What a CPU puts on a socket's
+ * queue is usually what it has taken up last; but since Linux 6.18 (b650bf0977d3) it may be what others have left to it as
+ * well, and nothing then tells whose that is but that they have taken up something that never came to a socket.
+ */
+#ifndef TAUT_ARRIVALS_H
+#define TAUT_ARRIVALS_H
+
+#include "packets.h"
+#include "peer.h"
+#include "target.h"
+
+/* Of a CPU, the last ones. */
+#define MAX_ARRIVALS 16
+/* What is not on a socket by then never gets there: something in the kernel has dropped it. */
+#define ARRIVAL_NS 100000000ULL
+
+struct incoming {
+	struct peer peer;
+	struct packet_path path;
+	__u64 address;
+	__u32 is_claimed;	/* written last: it is on a socket, or will never be */
+};
+
+struct arrivals {
+	__u32 count;
+	struct incoming last[MAX_ARRIVALS];
+};
+
+/* One a CPU: user space makes it as large. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct arrivals);
+} arrivals SEC(".maps") __weak;
+
+static __always_inline struct arrivals *arrivals_of(__u32 cpu)
+{
+	return bpf_map_lookup_elem(&arrivals, &cpu);
+}
+
+static __always_inline struct incoming *latest_of(struct arrivals *arrivals)
+{
+	return &arrivals->last[(arrivals->count - 1) % MAX_ARRIVALS];
+}
+
+/* Protocols take up a packet, whose path is this CPU's last. */
+static __always_inline void expect_datagram(struct sk_buff *skb, const struct cpu_state *cpu)
+{
+	struct arrivals *arrivals;
+	struct incoming *incoming;
+	struct peer peer;
+
+	if (!find_arriving_peer((__u64)READ(skb, data), &peer) || !is_target_port(bpf_ntohs(peer.local_port)) ||
+	    READ(READ(READ(skb, dev), nd_net.net), ns.inum) != netns)
+		return;
+	arrivals = arrivals_of(bpf_get_smp_processor_id());
+	if (!arrivals)
+		return;
+	incoming = latest_of(arrivals);
+	/* A bridge hands the same packet up again. */
+	if (incoming->address != cpu->packet_address || incoming->is_claimed)
+		incoming = &arrivals->last[arrivals->count++ % MAX_ARRIVALS];
+	/* Exchanges, as others look for what is not claimed meanwhile. */
+	__sync_lock_test_and_set(&incoming->is_claimed, true);
+	incoming->peer = peer;
+	incoming->path = cpu->packet;
+	incoming->address = cpu->packet_address;
+	__sync_lock_test_and_set(&incoming->is_claimed, false);
+}
+
+/* False if somebody else was faster. */
+static __always_inline bool claim(struct incoming *incoming)
+{
+	return !__sync_lock_test_and_set(&incoming->is_claimed, true);
+}
+
+/* The socket is full. */
+static __always_inline void refuse_datagram(void)
+{
+	struct arrivals *arrivals = arrivals_of(bpf_get_smp_processor_id());
+
+	if (arrivals)
+		claim(latest_of(arrivals));
+}
+
+/* The search for what has waited for longest to be claimed. */
+struct search {
+	__u64 now;
+	__u64 receive_ns;	/* of what was found */
+	__u32 cpu;
+	__u32 place;
+	__u16 port;
+};
+
+static int search_cpu(__u32 cpu, struct search *search)
+{
+	struct arrivals *arrivals = arrivals_of(cpu);
+
+	if (!arrivals)
+		return 1;
+	for (__u32 place = 0; place < MAX_ARRIVALS; place++) {
+		struct incoming *incoming = &arrivals->last[place];
+		__u64 ns = incoming->path.receive_ns;
+
+		if (incoming->is_claimed || bpf_ntohs(incoming->peer.local_port) != search->port ||
+		    search->now - ns >= ARRIVAL_NS || ns >= search->receive_ns)
+			continue;
+		search->receive_ns = ns;
+		search->cpu = cpu;
+		search->place = place;
+	}
+	return 0;
+}
+
+#define MAX_TRIES 3
+
+/*
+ * Somebody has left it to this CPU to put it on the socket. A global function, as others here: the verifier follows its loops
+ * once, and not for each way that leads to it.
+ */
+__weak __noinline int claim_left(struct incoming *claimed, __u32 port)
+{
+	if (!claimed)
+		return false;
+	for (int i = 0; i < MAX_TRIES; i++) {
+		struct search search = { .now = bpf_ktime_get_ns(), .receive_ns = ~0ULL, .port = port };
+		struct arrivals *arrivals;
+		struct incoming *incoming;
+
+		bpf_loop(MAX_CPUS, search_cpu, &search, 0);
+		arrivals = search.receive_ns == ~0ULL ? NULL : arrivals_of(search.cpu);
+		if (!arrivals)
+			return false;
+		incoming = &arrivals->last[search.place % MAX_ARRIVALS];
+		*claimed = *incoming;
+		if (claim(incoming))
+			return true;
+	}
+	return false;
+}
+
+/* What this CPU has taken up last, if it is on its way to the socket's port; NULL if not. */
+static __always_inline struct incoming *find_own(const struct cpu_state *cpu, __u16 port)
+{
+	struct arrivals *arrivals = arrivals_of(bpf_get_smp_processor_id());
+	struct incoming *own;
+
+	if (!arrivals)
+		return NULL;
+	own = latest_of(arrivals);
+	return own->path.receive_ns == cpu->packet.receive_ns && bpf_ntohs(own->peer.local_port) == port ? own : NULL;
+}
+
+#endif
