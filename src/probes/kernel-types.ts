@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { BpfError, BpfObject, hasKernelBtf, type TracepointKind } from 'libbpf-ts'
+import { BpfError, BpfObject, hasKernelBtf, probeIter, type TracepointKind } from 'libbpf-ts'
+import type { Target } from '../system/target.js'
 import { findMismatch, kernelArchitecture } from './architecture.js'
 import { classifyRefusal } from './refusal.js'
 import { UnsupportedError } from './unsupported.js'
@@ -46,10 +47,22 @@ export const findKernelTypes = (file?: string): KernelTypes => {
   if (mismatch !== null) throw new UnsupportedError(mismatch)
   if (file !== undefined) return { kind: 'raw_tp', file, registersOffset: checkFile(file) }
   if (!hasKernelBtf()) {
-    throw new UnsupportedError(`the kernel has no BTF in /sys/kernel/btf/vmlinux; it takes ${BTF_SOURCES}`)
+    throw new UnsupportedError(`the kernel has no BTF in ${OWN_BTF}; it takes ${BTF_SOURCES}`)
   }
   return { kind: 'tp_btf' }
 }
+
+/** Where the kernel has its own types. */
+const OWN_BTF = '/sys/kernel/btf/vmlinux'
+
+/**
+ * Gives where the types for a target come from: clients take an iterator over a map, which some kernels with BTF refuse. Those
+ * do as kernels without BTF do, at their price. Throws as findKernelTypes does.
+ */
+export const typesFor = ({ role }: Pick<Target, 'role'>, types: KernelTypes): KernelTypes =>
+  role === 'client' && types.kind === 'tp_btf' && !probeIter('bpf_sk_storage_map').attachable
+    ? findKernelTypes(OWN_BTF)
+    : types
 
 /** Opens one of the objects of probes, by its name, in the build for where the types come from; throws a BpfError. */
 export const openProbes = (name: string, types: KernelTypes): BpfObject => {

@@ -251,9 +251,9 @@ export const PROBES: readonly Probe[] = [
     kind: 'tp_btf',
     role: 'client',
     protocol: 'tcp',
-    required: true,
+    required: false,
     stages: [],
-    buys: "clients' replies that were read last, on connections that stay open",
+    buys: "clients' replies that were read last, on connections that stay open; without it clients are measured as without BTF",
   },
   {
     program: 'finish_open',

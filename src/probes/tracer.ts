@@ -9,7 +9,7 @@ import { listReceiveIrqs } from '../system/nic-irqs.js'
 import type { Target } from '../system/target.js'
 import { OnDemand } from './demand.js'
 import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
-import { type KernelTypes, openProbes } from './kernel-types.js'
+import { type KernelTypes, openProbes, typesFor } from './kernel-types.js'
 import { type CountName, Metrics } from './metrics.js'
 import { countMissedRuns, fill, loadOnly, setNicIrqs, setTarget } from './specialise.js'
 import { choosePrograms } from './support.js'
@@ -85,7 +85,8 @@ export class Tracer implements Disposable {
   }
 
   /** Loads and attaches; throws UnsupportedError when the kernel lacks what is needed, or libbpf-ts's BpfError. */
-  static start(target: Target, types: KernelTypes): Tracer {
+  static start(target: Target, wantedTypes: KernelTypes): Tracer {
+    const types = typesFor(target, wantedTypes)
     const tracer = Tracer.load(target, types)
     try {
       tracer.#attach(target)
@@ -99,7 +100,8 @@ export class Tracer implements Disposable {
   }
 
   /** Loads the probes and attaches none, which is enough to know what the verifier says; throws as `start` does. */
-  static load(target: Target, types: KernelTypes): Tracer {
+  static load(target: Target, wantedTypes: KernelTypes): Tracer {
+    const types = typesFor(target, wantedTypes)
     const { pids, service } = target
     const { protocol } = service
     const syscalls = listWaitSyscalls(process.arch)

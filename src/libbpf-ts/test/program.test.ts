@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
-import { BpfError, BpfObject, type Link, listLinks, listPrograms } from '../lib/index.js'
+import { BpfError, BpfObject, type Link, listLinks, listPrograms, probeIter } from '../lib/index.js'
 import { callGetuid, kernelTest, openCounter, waitUntil, withBpfFs, withInterface } from './helpers/kernel.js'
 import { compileObject } from './helpers/objects.js'
 
@@ -269,18 +269,22 @@ kernelTest('an iterator is read as often as wanted', t => {
   t.throws(() => iterator.read(), { code: 'ERR_CLOSED' })
 })
 
-kernelTest("an iterator goes over a map's elements", t => {
-  using object = load()
-  const numbers = object.map('numbers')
-  for (const [index, number] of [10, 20, 30].entries()) numbers.set(index, number)
-  const program = object.program('list_elements')
-  using iterator = program.attachIter(numbers)
-  const bytes = iterator.read().slice()
-  t.deepEqual([...new Uint32Array(bytes.buffer, 0, bytes.length / 4)], [10, 20, 30])
+kernelTest(
+  "an iterator goes over a map's elements",
+  t => {
+    using object = BpfObject.open(compileObject('elements')).load()
+    const numbers = object.map('numbers')
+    for (const [index, number] of [10, 20, 30].entries()) numbers.set(index, number)
+    const program = object.program('list_elements')
+    using iterator = program.attachIter(numbers)
+    const bytes = iterator.read().slice()
+    t.deepEqual([...new Uint32Array(bytes.buffer, 0, bytes.length / 4)], [10, 20, 30])
 
-  t.throws(() => program.attachIter(7 as never), { instanceOf: TypeError, message: /^map must be/ })
-  t.throws(() => program.attachIter(), { instanceOf: BpfError })
-})
+    t.throws(() => program.attachIter(7 as never), { instanceOf: TypeError, message: /^map must be/ })
+    t.throws(() => program.attachIter(), { instanceOf: BpfError })
+  },
+  () => probeIter('bpf_map_elem').reason,
+)
 
 kernelTest('a pinned link outlives its object until it is unpinned', async t => {
   await withBpfFs(async path => {

@@ -93,26 +93,3 @@ int list_tasks(struct bpf_iter__task *context)
 	bpf_seq_write(context->meta->seq, &tgid, sizeof(tgid));
 	return 0;
 }
-
-struct bpf_iter__bpf_map_elem {
-	struct bpf_iter_meta *meta;
-	void *key;
-	void *value;
-} __attribute__((preserve_access_index));
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 3);
-	__type(key, __u32);
-	__type(value, __u32);
-} numbers SEC(".maps");
-
-SEC("iter/bpf_map_elem")
-int list_elements(struct bpf_iter__bpf_map_elem *context)
-{
-	__u32 *value = context->value;
-
-	if (value)
-		bpf_seq_write(context->meta->seq, value, sizeof(*value));
-	return 0;
-}

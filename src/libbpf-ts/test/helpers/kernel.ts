@@ -9,12 +9,16 @@ import { compileObject } from './objects.js'
 
 type Body = (t: ExecutionContext) => void | Promise<void>
 
-/** Declares a test that talks to the kernel: with root it runs, without it is skipped, and its title says why. */
-export const kernelTest = (title: string, body: Body): void => {
-  if (process.getuid?.() === 0) {
+/**
+ * Declares a test that talks to the kernel: with root it runs, without it is skipped, and its title says why. It is skipped as
+ * well where `findObstacle` gives what the kernel lacks.
+ */
+export const kernelTest = (title: string, body: Body, findObstacle?: () => string | undefined): void => {
+  const obstacle = process.getuid?.() === 0 ? findObstacle?.() : 'needs root: loading BPF programs'
+  if (obstacle === undefined) {
     test.serial(title, body as ImplementationFn<[]>)
   } else {
-    test.skip(`${title} (needs root: loading BPF programs)`, body as ImplementationFn<[]>)
+    test.skip(`${title} (${obstacle})`, body as ImplementationFn<[]>)
   }
 }
 
