@@ -1,11 +1,12 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { MeasureDocument } from '../../src/latency/document.js'
-import { assertExact, assertNear, spreadMean } from './support/assertions.js'
+import { assertExact, spreadMean } from './support/assertions.js'
 import { openConnection } from './support/client.js'
 import { createQuestion, startForwarder, startNameServer } from './support/datagrams.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
+import { readFamilyRunDelay } from './support/scheduler.js'
 import {
   readCommandStats,
   readStat,
@@ -16,8 +17,11 @@ import {
 } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
 
-/** What taut says of some requests, and how long the service was at each by its own clock, in microseconds. */
-type Witnessed = { document: MeasureDocument; ownUs: number }
+/**
+ * What taut says of some requests; in microseconds, how long the service was at each by its own clock, and how long it was
+ * ready and had to wait for a CPU, by the scheduler's.
+ */
+type Witnessed = { document: MeasureDocument; ownUs: number; waitedUs: number }
 
 /** What lies between the end of recv and the beginning of send, on a CPU and off it. */
 const appUs = ({ document }: Witnessed): number =>
@@ -25,30 +29,64 @@ const appUs = ({ document }: Witnessed): number =>
 
 const OF_ITS_OWN_CLOCK = 0.03
 
+type Place = 'app_cpu' | 'app_wait'
+
+/** Where the two disagree; nothing, when they don't. */
+const findFaults = ({ quick, slow }: Pair, stage: Place, clockUs: number): string[] => {
+  const own = slow.ownUs - quick.ownUs
+  const found = appUs(slow) - appUs(quick)
+  const moved = spreadMean(slow.document, stage) - spreadMean(quick.document, stage)
+  // Its clock goes on while it is preempted, which is no computing.
+  const inStage = stage === 'app_cpu' ? own - (slow.waitedUs - quick.waitedUs) : own
+  return [
+    ...(Math.abs(found - own) <= own * OF_ITS_OWN_CLOCK + 2 * clockUs
+      ? []
+      : [`${found} µs instead of ${own}`]),
+    ...(moved > inStage * 0.9 ? [] : [`only ${moved} of ${inStage} µs in ${stage}`]),
+  ]
+}
+
+const describe = (run: Witnessed): string => {
+  const [cpu, wait] = [spreadMean(run.document, 'app_cpu'), spreadMean(run.document, 'app_wait')]
+  return `${cpu.toFixed(1)} + ${wait.toFixed(1)} µs beside its own ${run.ownUs.toFixed(1)} µs`
+}
+
+const ATTEMPTS = 3
+
+/** Requests that do not take long, and ones that do. */
+type Pair = { quick: Witnessed; slow: Witnessed }
+
 /**
  * Asserts that the time from recv to send is what the service's own clock says: of requests that take long and of ones that
  * do not the difference, for a service also parses and writes outside of what it times itself. `clockUs` is what its
  * clock leaves open of a mean.
+ *
+ * Other programs take CPUs away, and then from what the service does not time as well. The scheduler's statistics tell:
+ * only a comparison which that has disturbed is made again.
  */
-const assertAgree = (
+const assertAgree = async (
   t: Context,
-  quick: Witnessed,
-  slow: Witnessed,
-  stage: 'app_cpu' | 'app_wait',
+  measureQuick: () => Promise<Witnessed>,
+  measureSlow: () => Promise<Witnessed>,
+  stage: Place,
   clockUs: number,
-) => {
-  const said = [quick, slow].map(
-    run =>
-      `${spreadMean(run.document, 'app_cpu').toFixed(1)} + ${spreadMean(run.document, 'app_wait').toFixed(1)} µs beside its own ${run.ownUs.toFixed(1)} µs`,
-  )
-  t.log(said.join('; '))
-  for (const run of [quick, slow]) {
-    t.true(appUs(run) >= run.ownUs - clockUs, 'what a service times lies between recv and send')
+): Promise<void> => {
+  for (let attempt = 1; ; attempt++) {
+    const quick = await measureQuick()
+    const slow = await measureSlow()
+    const waited = Math.max(quick.waitedUs, slow.waitedUs)
+    const said = `${describe(quick)}; ${describe(slow)}; waited for a CPU for up to ${waited.toFixed(1)} µs`
+    t.log(said)
+    for (const run of [quick, slow]) {
+      t.true(appUs(run) >= run.ownUs - clockUs, `what a service times lies between recv and send: ${said}`)
+    }
+    const faults = findFaults({ quick, slow }, stage, clockUs)
+    const isDisturbed = waited > ((slow.ownUs - quick.ownUs) * OF_ITS_OWN_CLOCK) / 2
+    if (faults.length === 0 || !isDisturbed || attempt === ATTEMPTS) {
+      t.deepEqual(faults, [], said)
+      return
+    }
   }
-  const own = slow.ownUs - quick.ownUs
-  assertNear(t, appUs(slow) - appUs(quick), own, own * OF_ITS_OWN_CLOCK + 2 * clockUs, said.join('; '))
-  const moved = spreadMean(slow.document, stage) - spreadMean(quick.document, stage)
-  t.true(moved > own * 0.9, said.join('; '))
 }
 
 const REDIS_REQUESTS = 300
@@ -72,20 +110,26 @@ const measureRedis = async (
   }
   socket.end()
   await once(socket.resume(), 'end')
+  const waitedUs = (await readFamilyRunDelay(service.pid)) / 1000 / REDIS_REQUESTS
   const document = await measurement.stop()
   assertExact(t, document, REDIS_REQUESTS)
   const { calls, usec } = await readCommandStats(service, command.toLowerCase())
   t.is(calls, REDIS_REQUESTS)
-  return { document, ownUs: usec / calls }
+  return { document, ownUs: usec / calls, waitedUs }
 }
 
 kernelTest(
   'finds what Redis says that its commands took, computing',
   async t => {
     const script = 'local sum = 0 for i = 1, tonumber(ARGV[1]) do sum = sum + i end return 1'
-    const quick = await measureRedis(t, 'EVAL', script, 0, 0)
-    const slow = await measureRedis(t, 'EVAL', script, 0, 200_000)
-    assertAgree(t, quick, slow, 'app_cpu', REDIS_CLOCK_US)
+    const measure = (turns: number) => measureRedis(t, 'EVAL', script, 0, turns)
+    await assertAgree(
+      t,
+      () => measure(0),
+      () => measure(200_000),
+      'app_cpu',
+      REDIS_CLOCK_US,
+    )
   },
   'redis-server',
 )
@@ -93,9 +137,14 @@ kernelTest(
 kernelTest(
   'finds what Redis says that its commands took, asleep',
   async t => {
-    const quick = await measureRedis(t, 'DEBUG', 'SLEEP', 0)
-    const slow = await measureRedis(t, 'DEBUG', 'SLEEP', 0.002)
-    assertAgree(t, quick, slow, 'app_wait', REDIS_CLOCK_US)
+    const measure = (seconds: number) => measureRedis(t, 'DEBUG', 'SLEEP', seconds)
+    await assertAgree(
+      t,
+      () => measure(0),
+      () => measure(0.002),
+      'app_wait',
+      REDIS_CLOCK_US,
+    )
   },
   'redis-server',
 )
@@ -116,6 +165,7 @@ const measureNginx = async (t: Context, delayUs: number): Promise<Witnessed> => 
   const load = { protocol: 'http', requests: NGINX_REQUESTS, rate: NGINX_RATE, connections: 4 } as const
   await runLoad(t, { port: service.port, ...load })
   const logged = await service.readLog(NGINX_REQUESTS)
+  const waitedUs = (await readFamilyRunDelay(service.pid)) / 1000 / NGINX_REQUESTS
   const document = await measurement.stop()
   assertExact(t, document, NGINX_REQUESTS)
   t.is(logged.length, NGINX_REQUESTS)
@@ -126,37 +176,46 @@ const measureNginx = async (t: Context, delayUs: number): Promise<Witnessed> => 
   ]
   t.true(logged.every(({ at }) => at * 1000 >= Math.floor(begin) && at * 1000 <= end))
   const sum = logged.reduce((total, { seconds }) => total + seconds, 0)
-  return { document, ownUs: (sum / NGINX_REQUESTS) * 1e6 }
+  return { document, ownUs: (sum / NGINX_REQUESTS) * 1e6, waitedUs }
 }
 
 kernelTest(
   "finds what nginx's log says that requests took, with a slow upstream",
   async t =>
-    assertAgree(t, await measureNginx(t, 0), await measureNginx(t, 10_000), 'app_wait', NGINX_CLOCK_US),
+    assertAgree(
+      t,
+      () => measureNginx(t, 0),
+      () => measureNginx(t, 10_000),
+      'app_wait',
+      NGINX_CLOCK_US,
+    ),
   'nginx',
 )
 
 const NODE_REQUESTS = 300
 
-const measureNode = async (
-  t: Context,
-  place: 'app_cpu' | 'app_wait',
-  delayUs: number,
-): Promise<Witnessed> => {
+const measureNode = async (t: Context, place: Place, delayUs: number): Promise<Witnessed> => {
   const service = await startTimedServer(t, place, delayUs)
   const measurement = await startMeasuring(t, '--port', service.port)
   await runLoad(t, { port: service.port, protocol: 'http', requests: NODE_REQUESTS, rate: 100 })
+  const waitedUs = (await readFamilyRunDelay(service.pid)) / 1000 / NODE_REQUESTS
   const document = await measurement.stop()
   assertExact(t, document, NODE_REQUESTS)
   const { requests, own_us } = await service.finish()
   t.is(requests, NODE_REQUESTS)
-  return { document, ownUs: own_us / requests }
+  return { document, ownUs: own_us / requests, waitedUs }
 }
 
 for (const place of ['app_cpu', 'app_wait'] as const) {
   kernelTest(`finds what a handler of Node's says that it took, in ${place}`, async t =>
     // Its clock counts nanoseconds.
-    assertAgree(t, await measureNode(t, place, 0), await measureNode(t, place, 4000), place, 0),
+    assertAgree(
+      t,
+      () => measureNode(t, place, 0),
+      () => measureNode(t, place, 4000),
+      place,
+      0,
+    ),
   )
 }
 
@@ -176,15 +235,24 @@ const measureUnbound = async (t: Context, delayMs: number): Promise<Witnessed> =
     t.is(answer.readUInt16BE(0), number)
   }
   const times = await service.readTimes(DNS_REQUESTS)
+  const waitedUs = (await readFamilyRunDelay(service.pid)) / 1000 / DNS_REQUESTS
   const document = await measurement.stop()
   assertExact(t, document, DNS_REQUESTS)
   t.is(times.length, DNS_REQUESTS)
-  return { document, ownUs: (times.reduce((sum, seconds) => sum + seconds, 0) / DNS_REQUESTS) * 1e6 }
+  const ownUs = (times.reduce((sum, seconds) => sum + seconds, 0) / DNS_REQUESTS) * 1e6
+  return { document, ownUs, waitedUs }
 }
 
 kernelTest(
   "finds what unbound's log says that replies took, with a slow name server",
-  async t => assertAgree(t, await measureUnbound(t, 0), await measureUnbound(t, 5), 'app_wait', DNS_CLOCK_US),
+  async t =>
+    assertAgree(
+      t,
+      () => measureUnbound(t, 0),
+      () => measureUnbound(t, 5),
+      'app_wait',
+      DNS_CLOCK_US,
+    ),
   'unbound',
 )
 

@@ -19,6 +19,15 @@ export const readRunDelay = async (pid: number): Promise<number> => {
   return stats.reduce((sum, stat) => sum + Number(stat.split(' ')[1]), 0)
 }
 
+/** Gives the same of a process and those it has started, for each of its workers may be one of its own. */
+export const readFamilyRunDelay = async (pid: number): Promise<number> => {
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'latin1')).trim().split(' ')
+  const delays = await Promise.all(
+    [pid, ...children.filter(child => child !== '').map(Number)].map(readRunDelay),
+  )
+  return delays.reduce((sum, ns) => sum + ns, 0)
+}
+
 /** Gives the CPUs that are online, by their numbers. */
 export const listCpus = (): number[] =>
   readFileSync('/sys/devices/system/cpu/online', 'utf8')
