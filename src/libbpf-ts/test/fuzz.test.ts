@@ -37,7 +37,6 @@ const MUST_WORK = [
   'objectCounts',
   'objectLoad',
   'objectName',
-  'objectOpen',
   'programAutoload',
   'programDescribe',
   'programFd',

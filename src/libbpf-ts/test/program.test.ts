@@ -2,7 +2,15 @@ import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
 import { BpfError, BpfObject, type Link, listLinks, listPrograms, probeIter } from '../lib/index.js'
-import { callGetuid, kernelTest, openCounter, waitUntil, withBpfFs, withInterface } from './helpers/kernel.js'
+import {
+  callGetuid,
+  kernelTest,
+  openCounter,
+  waitUntil,
+  withBpfFs,
+  withInterface,
+  withTracefs,
+} from './helpers/kernel.js'
 import { compileObject } from './helpers/objects.js'
 
 const load = () => {
@@ -42,28 +50,31 @@ kernelTest('closing an object closes its links and unloads its programs', async 
   await waitUntil(() => !listLinks().some(one => one.id === linkId))
 })
 
-kernelTest('raw tracepoints and tracepoints attach by name', t => {
-  using object = load()
-  using raw = object.program('on_raw_tracepoint').attachRawTracepoint('sys_enter')
-  using tracepoint = object.program('on_tracepoint').attachTracepoint('syscalls', 'sys_enter_getuid')
-  callGetuid(3)
-  raw.close()
-  tracepoint.close()
-  t.is(runsOf(object, 0), 3n)
-  t.true(runsOf(object, 1) >= 3n)
-  t.throws(() => object.program('on_raw_tracepoint').attachRawTracepoint('nope'), {
-    instanceOf: BpfError,
-    code: 'ENOENT',
-  })
-  t.throws(() => object.program('on_tracepoint').attachTracepoint('sched', 'nope'), {
-    instanceOf: BpfError,
-    code: 'ENOENT',
-  })
-  t.throws(() => object.program('on_tracepoint').attachTracepoint('sched', 5 as never), {
-    instanceOf: TypeError,
-    message: /name/,
-  })
-})
+kernelTest(
+  'raw tracepoints and tracepoints attach by name',
+  withTracefs(t => {
+    using object = load()
+    using raw = object.program('on_raw_tracepoint').attachRawTracepoint('sys_enter')
+    using tracepoint = object.program('on_tracepoint').attachTracepoint('syscalls', 'sys_enter_getuid')
+    callGetuid(3)
+    raw.close()
+    tracepoint.close()
+    t.is(runsOf(object, 0), 3n)
+    t.true(runsOf(object, 1) >= 3n)
+    t.throws(() => object.program('on_raw_tracepoint').attachRawTracepoint('nope'), {
+      instanceOf: BpfError,
+      code: 'ENOENT',
+    })
+    t.throws(() => object.program('on_tracepoint').attachTracepoint('sched', 'nope'), {
+      instanceOf: BpfError,
+      code: 'ENOENT',
+    })
+    t.throws(() => object.program('on_tracepoint').attachTracepoint('sched', 5 as never), {
+      instanceOf: TypeError,
+      message: /name/,
+    })
+  }),
+)
 
 kernelTest('a perf event runs its program', t => {
   using object = load()

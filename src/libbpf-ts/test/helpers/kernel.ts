@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -72,5 +72,20 @@ export const withInterface = async (body: (name: string) => void | Promise<void>
     await body(name)
   } finally {
     execFileSync('ip', ['link', 'del', name])
+  }
+}
+
+const tracefs = '/sys/kernel/tracing'
+
+/** Runs a test with tracefs where libbpf looks for it, mounted for as long as it takes where nobody has. */
+export const withTracefs = (body: Body): Body => {
+  const isMounted = existsSync(`${tracefs}/events`)
+  return async t => {
+    if (!isMounted) execFileSync('mount', ['-t', 'tracefs', 'tracefs', tracefs])
+    try {
+      await body(t)
+    } finally {
+      if (!isMounted) execFileSync('umount', [tracefs])
+    }
   }
 }
