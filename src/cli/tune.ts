@@ -18,6 +18,7 @@ import { createRandom } from '../statistics/random.js'
 import type { Target } from '../system/target.js'
 import { printable } from '../text/printable.js'
 import { ALLOWANCES, type Allowances } from '../tune/judge.js'
+import { planLooks } from '../tune/looks.js'
 import { InterferenceError, overlaps, TrialSettings } from '../tune/settings.js'
 import { GOALS, type Goal, type Limit } from '../tune/slice.js'
 import { findMeters, measureSlice } from '../tune/traffic.js'
@@ -63,6 +64,8 @@ const LEAST_BEYOND = 3
 /** The percentile that a goal is about, as the share beyond it; the guards' p99 for all others. */
 const BEYOND: Readonly<Partial<Record<Goal, number>>> = { 'p99.9': 0.001 }
 const USUALLY_BEYOND = 0.01
+/** Of the time, what is left for the trials of all candidates. */
+const TRIALS_SHARE = 0.6
 const HOUR_MS = 3_600_000
 
 /** One candidate: what a rule advises, and what it would change here. */
@@ -285,7 +288,7 @@ const runTrials = async (
   tracer: Tracer,
   settings: TrialSettings,
 ): Promise<TuneResult<Proposal>> => {
-  const sliceMs = chooseSlice(document, options.goal)
+  const sliceMs = chooseSlice(document, options, proposals.length)
   const meters = findMeters()
   const candidates = proposals.map(proposal => ({ ...proposal, setting: settings.prepare(proposal.plans) }))
   const deadline = begin + options.for * 1000
@@ -329,7 +332,15 @@ const waitForEnd = async (signal: AbortSignal): Promise<void> => {
   while (!signal.aborted) await sleep(HOUR_MS, signal)
 }
 
-const chooseSlice = ({ requests, seconds }: MeasureDocument, goal: Goal): number => {
+/**
+ * As long as it takes for enough requests beyond the percentile, but short enough for each candidate to come to its second look
+ * in time, if that leaves any.
+ */
+const chooseSlice = (
+  { requests, seconds }: MeasureDocument,
+  { goal, for: time }: TuneOptions,
+  candidates: number,
+): number => {
   const rate = requests / seconds
   const beyond = BEYOND[goal] ?? USUALLY_BEYOND
   const least = LEAST_BEYOND / beyond / (SLICE_MS.most / 1000)
@@ -337,7 +348,11 @@ const chooseSlice = ({ requests, seconds }: MeasureDocument, goal: Goal): number
     throw new Failure(
       `${rate.toFixed(0)} requests a second are too few to tell settings apart by their slowest ${beyond * 100} %; nothing was changed (it takes ${least})`,
     )
-  return Math.min(SLICE_MS.most, Math.max(SLICE_MS.least, (SLICE_BEYOND / beyond / rate) * 1000))
+  const msFor = (several: number): number => (several / beyond / rate) * 1000
+  const msOfTrial = ((time - LOOK_S) * 1000 * TRIALS_SHARE) / candidates
+  const inTime = msOfTrial / (2 * (planLooks(candidates).at[1] ?? 1)) - SETTLE_MS
+  const ms = Math.max(msFor(LEAST_BEYOND), Math.min(msFor(SLICE_BEYOND), inTime))
+  return Math.min(SLICE_MS.most, Math.max(SLICE_MS.least, ms))
 }
 
 const print = ({ goal, json }: TuneOptions, outcome: Outcome): void => {

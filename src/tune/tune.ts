@@ -45,8 +45,9 @@ export type TuneResult<Candidate> = {
 
 export type Summary = Omit<Slice, 'requests' | 'seconds'> & { throughput: number }
 
-/** So many slices tell what the traffic is like before anything is tried, or whether a target is reached. */
-const SLICES_TO_KNOW = 8
+/** So many slices tell what the traffic is like before anything is tried, and whether a target is reached. */
+const SLICES_BEFORE = 4
+const SLICES_TO_MEET = 8
 /** The comparison of all with nothing at the end may take so much of the time. */
 const MOST_FINAL_SHARE = 0.3
 /** Of the confirming pairs, fewer than these can't tell. */
@@ -90,7 +91,7 @@ class Run<Candidate> {
   /** Learns what the traffic is like as things are. */
   async lookBefore(): Promise<void> {
     const begin = this.options.now()
-    this.#before = await this.#measure(SLICES_TO_KNOW)
+    this.#before = await this.#measure(SLICES_BEFORE)
     if (this.#before.length > 0) this.#pairMs = (2.5 * (this.options.now() - begin)) / this.#before.length
   }
 
@@ -186,9 +187,11 @@ class Run<Candidate> {
   /** Compares all that was kept with nothing, and gives what came of it all. */
   async confirmAll(): Promise<TuneResult<Candidate>> {
     const { goal, allow, random, deadline } = this.options
-    let whole: Judgement | null = null
+    // Of a single one, its own trial was that comparison.
+    const [only] = this.candidates.length === 1 ? this.#trials.values() : []
+    let whole: Judgement | null = only?.judgement ?? null
     let slices: { off: Slice[]; on: Slice[] } | null = null
-    while (this.#kept.length > 0) {
+    while (this.#kept.length > 0 && only === undefined) {
       const { pairs, collapse } = await this.#confirm(this.#kept, deadline)
       if (collapse !== null) {
         await this.#leaveAllOut(`in the end, with all together, ${collapse}`)
@@ -227,6 +230,7 @@ class Run<Candidate> {
   /** When trying ends, so that there is time to compare all with nothing. */
   #beforeFinal(): number {
     const { now, deadline } = this.options
+    if (this.candidates.length === 1) return deadline
     const left = deadline - now()
     return deadline - Math.min(left * MOST_FINAL_SHARE, PAIRS_TO_CONFIRM * this.#pairMs * 1.1)
   }
@@ -240,7 +244,7 @@ class Run<Candidate> {
   }
 
   async #meets(target: Limit): Promise<boolean> {
-    return meets(await this.#measure(SLICES_TO_KNOW), target)
+    return meets(await this.#measure(SLICES_TO_MEET), target)
   }
 
   async #measure(count: number): Promise<Slice[]> {

@@ -106,7 +106,7 @@ const startTuning = (t: Context, { service, state }: World): Promise<Running> =>
     env: { TAUT_STATE: state },
   })
 
-const KILLS = 8
+const KILLS = 3
 
 kernelTest(
   'tune that is killed at any moment of its trials leaves everything as it was',
