@@ -377,11 +377,18 @@ export const PROBES: readonly Probe[] = [
 export type Support = { probe: Probe; reason: string | null }
 
 /** Tries every probe that there is as a kind of program. */
-export const probeSupport = (kind: ProbeKind): Support[] =>
-  PROBES.filter(probe => (probe.kind ?? kind) === kind).map(probe => ({
-    probe,
-    reason: findObstacle(probe.point, kind),
-  }))
+export const probeSupport = (
+  kind: ProbeKind,
+  isWanted: (probe: Probe) => boolean = () => true,
+): Support[] => {
+  // Several probes share a point, and trying one takes 50 ms on a slow machine.
+  const reasons = new Map<string, string | null>()
+  return PROBES.filter(probe => (probe.kind ?? kind) === kind && isWanted(probe)).map(probe => {
+    const { point } = probe
+    if (!reasons.has(point)) reasons.set(point, findObstacle(point, kind))
+    return { probe, reason: reasons.get(point) ?? null }
+  })
+}
 
 /** Gives the probe that this kernel takes in another's place, null when there is none. */
 export const findStandIn = ({ program }: Probe, support: readonly Support[]): Probe | null =>
@@ -415,7 +422,7 @@ export const choosePrograms = (
   { role, service: { protocol } }: Target,
   useless: readonly string[],
 ): Program[] => {
-  const support = probeSupport(kind).filter(({ probe }) => isFor(probe, protocol, role))
+  const support = probeSupport(kind, probe => isFor(probe, protocol, role))
   const taken = support.filter(({ reason }) => reason === null).map(({ probe }) => probe)
   const missing = findMissing(support, protocol, role)
   if (missing !== null) {

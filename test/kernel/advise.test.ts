@@ -68,7 +68,7 @@ if (isSmp) {
       t.true(found?.evidence.some(line => line.startsWith(`sh (${hog.pid}) took`)))
       t.deepEqual(found?.commands, ['taut apply --set net.rps=none --nic wire'])
       t.deepEqual(found?.shell_commands, ['echo 0 > /sys/class/net/wire/queues/rx-0/rps_cpus'])
-      t.deepEqual(Object.keys(lost).sort(), ['clock', 'map_full', 'recursion', 'ringbuf_full'])
+      t.deepEqual(Object.keys(lost).sort(), ['clock', 'map_full', 'recursion', 'ringbuf_full', 'unmatched'])
 
       // From outside, neither that device nor any other is its to set.
       const outside = await advise(t, service, undefined, '--netns', server)

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { probeIter } from 'libbpf-ts'
 import { PROBES } from '../../src/probes/support.js'
 import { readProcessTimes } from '../../src/system/process-times.js'
 import { assertAddsUp } from './support/assertions.js'
@@ -83,6 +84,10 @@ kernelTest('a ready file that cannot be written: exit 1', async t => {
   assertFailure(t, ending, 1, /^taut: cannot write the ready file: /)
 })
 
+/** Some kernels let nobody load an iterator over a map; clients are then measured without it. */
+const isRefused = (point: string): boolean =>
+  point === 'iter/bpf_sk_storage_map' && probeIter('bpf_sk_storage_map').code === 'EPERM'
+
 for (const [kind, ...options] of [['tp_btf'], ['raw_tp', '--btf', '/sys/kernel/btf/vmlinux']] as const) {
   const expected = PROBES.filter(probe => (probe.kind ?? kind) === kind)
   const title = ['doctor', ...options].join(' ')
@@ -91,7 +96,8 @@ for (const [kind, ...options] of [['tp_btf'], ['raw_tp', '--btf', '/sys/kernel/b
     const { code, stdout, stderr } = await runTaut(t, ['doctor', ...options])
     t.is(code, 0, stdout)
     t.is(stderr, '')
-    for (const { point } of expected) t.true(stdout.includes(`yes  ${point} `), point)
+    for (const { point } of expected)
+      t.true(stdout.includes(`${isRefused(point) ? 'NO ' : 'yes'}  ${point} `), point)
     t.false(stdout.includes(ESCAPE))
   })
 
@@ -114,7 +120,7 @@ for (const [kind, ...options] of [['tp_btf'], ['raw_tp', '--btf', '/sys/kernel/b
     )
     t.deepEqual(
       probes.map(({ program, ok }: { program: string; ok: boolean }) => [program, ok]),
-      expected.map(({ program }) => [program, true]),
+      expected.map(({ program, point }) => [program, !isRefused(point)]),
     )
   })
 }
@@ -124,7 +130,7 @@ kernelTest(
   async t => {
     const service = await startMemcached(t)
     const rate = 2000
-    const send = await connectFirst(t, { port: service.port, requests: 6 * rate, rate })
+    const send = await connectFirst(t, { port: service.port, requests: 15 * rate, rate })
     const sending = send()
     const { stdout } = await runTaut(t, ['measure', '--port', service.port, '--for', '3s', '--json'])
     const { requests, seconds } = JSON.parse(stdout)

@@ -48,7 +48,13 @@ kernelTest('counts each thread that there is no room for, when it starts and whe
   await runLoad(t, load)
   t.deepEqual(await read(''), {
     requests: load.requests,
-    lost: { ringbuf_full: 0, map_full: load.connections + load.requests, clock: 0, recursion: 0 },
+    lost: {
+      ringbuf_full: 0,
+      map_full: load.connections + load.requests,
+      unmatched: 0,
+      clock: 0,
+      recursion: 0,
+    },
   })
 })
 
