@@ -75,10 +75,13 @@ kernelTest(
     const service = await startMemcached(t)
     const measurement = await startMeasuring(t, '--port', service.port)
     const load = { port: service.port, connections: 4, requests: 40_000, pipeline: 16 }
-    await runLoad(t, load)
+    // Whether the next requests come before a reply has left is a matter of chance.
+    const loads = 5
+    for (let run = 0; run < loads; run++) await runLoad(t, load)
     const document = await measurement.stop()
-    t.true(document.requests > 0 && document.requests <= load.requests)
-    t.true(document.pipelined > 0 && document.pipelined <= document.requests)
+    t.true(document.requests > 0 && document.requests <= loads * load.requests)
+    t.true(document.pipelined > 0, JSON.stringify(document))
+    t.true(document.pipelined <= document.requests)
     t.deepEqual(document.lost, { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 })
     t.deepEqual([document.in_flight, document.unanswered], [0, 0])
     t.true(document.exemplars.every(({ stages }) => Object.values(stages).every(us => us >= 0)))

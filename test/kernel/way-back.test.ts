@@ -6,6 +6,12 @@ import { mountState, RPS, RPS_FILE, TEN, waitForGuard, wayBackTest } from './sup
 
 const run = promisify(execFile)
 
+/**
+ * Of all steps, every so manieth is one to be killed or to fail at: with 1, as `npm run test:way-back` has it, each is, which takes
+ * half an hour.
+ */
+const STRIDE = Number(process.env.TAUT_TEST_STRIDE ?? 8)
+
 /** Knobs whose effect is seen at once, and those of which threads or packets would have to tell, which may not come meanwhile. */
 const SEEN = ['nic.offload.gro', 'net.threaded_napi', 'cpu.idle_latency']
 const PERHAPS_SEEN = ['cpu.app_affinity', 'net.rps']
@@ -45,15 +51,16 @@ wayBackTest('ten knobs are set, seen in the kernel, and put back', async (world,
 })
 
 wayBackTest(
-  'killed at any step of an apply: its guard puts everything back, or taut revert where that is killed as well',
+  'killed at steps of an apply: its guard puts everything back, or taut revert where that is killed as well',
   async (world, before) => {
     const { t } = world
     const readEntries = async (): Promise<{ kept: boolean }[]> => {
       const text = await readFile(join(world.state, 'journal.json'), 'utf8').catch(() => '{"entries":[]}')
       return JSON.parse(text).entries
     }
-    for (let at = 1; ; at++) {
-      const way = at % 2 === 0 ? 'kill' : 'kill-all'
+    let kills = 0
+    for (let at = 1; ; at += STRIDE) {
+      const way = kills++ % 2 === 0 ? 'kill' : 'kill-all'
       const { code, signal } = await world.broken({ way, at }, ...world.apply)
       await waitForGuard(world)
       const entries = await readEntries()
@@ -64,7 +71,7 @@ wayBackTest(
       }
       t.is(await world.settings(), before, `${way} at ${at}`)
       if (code === 0) {
-        t.log(`${at - 1} steps`)
+        t.log(`${kills - 1} kills in ${at - 1} steps`)
         t.true(at > 200)
         return
       }
@@ -73,32 +80,29 @@ wayBackTest(
   },
 )
 
-wayBackTest(
-  'killed at every second step of a revert, the next one puts the rest back',
-  async (world, before) => {
-    const { t } = world
-    const [apply, ...rest] = world.apply
-    let struck = 0
-    for (let at = 1; ; at += 2) {
-      const applied = await world.taut(apply ?? '', ...rest)
-      t.is(applied.code, 0, applied.stderr)
-      const { code } = await world.broken({ way: 'kill', at }, 'revert')
-      const reverted = await world.taut('revert', '--all')
-      t.is(reverted.code, 0, reverted.stderr)
-      t.is(await world.settings(), before, `killed at ${at}`)
-      if (code === 0) break
-      struck++
-    }
-    t.log(`${struck} steps`)
-    t.true(struck > 25)
-  },
-)
+wayBackTest('killed at steps of a revert, the next one puts the rest back', async (world, before) => {
+  const { t } = world
+  const [apply, ...rest] = world.apply
+  let struck = 0
+  for (let at = 1; ; at += 2 * STRIDE) {
+    const applied = await world.taut(apply ?? '', ...rest)
+    t.is(applied.code, 0, applied.stderr)
+    const { code } = await world.broken({ way: 'kill', at }, 'revert')
+    const reverted = await world.taut('revert', '--all')
+    t.is(reverted.code, 0, reverted.stderr)
+    t.is(await world.settings(), before, `killed at ${at}`)
+    if (code === 0) break
+    struck++
+  }
+  t.log(`${struck} steps`)
+  t.true(struck * STRIDE > 25)
+})
 
 wayBackTest(
-  'every third write that fails, of a knob or of the journal, leaves everything as it was',
+  'writes that fail, of a knob or of the journal, leave everything as it was',
   async (world, before) => {
     const { t } = world
-    for (let at = 1; ; at += 3) {
+    for (let at = 1; ; at += 3 * STRIDE) {
       const { code, stderr, isStruck } = await world.broken({ way: 'ENOSPC', at }, ...world.apply)
       if (code === 0) {
         t.is((await world.taut('revert', '--all')).code, 0)
