@@ -47,8 +47,8 @@ export const assertExact = (
       }),
     },
   )
-  // What TCP holds back while nobody looks for that is counted, and rare.
-  t.true(unsplit <= Math.max(1, requests / 10_000), `${unsplit} unsplit`)
+  // What TCP holds back is looked for while it is at least one reply in a thousand (docs/cost.md); of fewer each is counted.
+  t.true(unsplit <= Math.max(2, requests / 1000), `${unsplit} unsplit`)
   t.true(
     (document.total.max_us ?? Number.NaN) <= document.seconds * 1e6,
     `a request of ${document.total.max_us} us in ${document.seconds} s`,
