@@ -71,10 +71,13 @@ static __always_inline bool is_set(const void *pointer, __u32 size)
 static __always_inline bool is_queue_steered(struct net_device *dev, __u32 number)
 {
 	struct netdev_rx_queue *queue;
+	__u64 queues = 0;
 
 	if (number >= READ(dev, real_num_rx_queues))
 		return false;
-	queue = (void *)READ(dev, _rx) + number * bpf_core_type_size(struct netdev_rx_queue);
+	/* As a number: before 6.3 the verifier lets nobody add one that it does not know to a pointer. */
+	bpf_probe_read_kernel(&queues, bpf_core_field_size(dev->_rx), &dev->_rx);
+	queue = (void *)(unsigned long)(queues + number * bpf_core_type_size(struct netdev_rx_queue));
 	return (bpf_core_field_exists(queue->rps_map) && is_set(&queue->rps_map, bpf_core_field_size(queue->rps_map))) ||
 	       (bpf_core_field_exists(queue->rps_flow_table) &&
 		is_set(&queue->rps_flow_table, bpf_core_field_size(queue->rps_flow_table)));
