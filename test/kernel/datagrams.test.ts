@@ -75,6 +75,8 @@ kernelTest(
 )
 
 const LATER_US = 100_000
+/** A percentile is the middle of a bucket, and off by so much of itself at most. */
+const OF_A_BUCKET = 1 / 64
 
 for (const [what, peers, window] of [
   ['500 peers', 500, 1],
@@ -87,7 +89,7 @@ for (const [what, peers, window] of [
       const service = await startEcho(t, { place: 'later', delayUs: LATER_US })
       const questions = { message: MESSAGES.echo, requests: 2 * peers * window, peers, window }
       const { total, depth, requests } = await measure(t, service, questions)
-      t.true((total.p50_us ?? 0) >= LATER_US)
+      t.true((total.p50_us ?? 0) >= LATER_US * (1 - OF_A_BUCKET))
       t.is(depth.requests, requests)
     },
     'ip',
@@ -108,7 +110,7 @@ kernelTest(
       { all: requests + lost.map_full, in_flight, unanswered },
       { all: questions.requests, in_flight: 0, unanswered: 0 },
     )
-    t.true((total.p50_us ?? 0) >= LATER_US)
+    t.true((total.p50_us ?? 0) >= LATER_US * (1 - OF_A_BUCKET))
   },
   'ip',
 )
