@@ -72,7 +72,15 @@ kernelTest(
     const ask = await prepareQuestions(t, service, questions)
     const measurement = await startWithoutBtf(t, '--port', `${service.port}/udp`)
     await ask()
-    assertExact(t, await measurement.stop(), questions.requests)
+    const { requests, lost, in_flight, unanswered } = await measurement.stop()
+    // Where a probe is not run as a datagram comes, that and its answer are told to be without each other.
+    const said = JSON.stringify({ requests, lost })
+    t.true(lost.unmatched <= questions.requests / 1000, said)
+    t.deepEqual(
+      { all: requests + Math.ceil(lost.unmatched / 2), in_flight, unanswered },
+      { all: questions.requests, in_flight: 0, unanswered: 0 },
+      said,
+    )
   },
   'unshare',
 )
