@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import type { Context } from '../kernel/support/kernel-test.js'
 import { connectFirst, type Load } from '../kernel/support/load.js'
 import { createNetnsPair } from '../kernel/support/netns.js'
-import { listCpus, pinProcess } from '../kernel/support/scheduler.js'
+import { listCpus, pinProcess, readOwnCpus } from '../kernel/support/scheduler.js'
 
 const run = promisify(execFile)
 
@@ -28,9 +28,11 @@ export type Machine = {
 /** Two network namespaces with a virtual wire between them, and the CPUs to use. */
 export type World = Machine & { client: string }
 
-/** Makes the namespaces, and moves this process and all that it will start to the client's CPU. */
+/** Makes the namespaces, and has this process and all that it starts meanwhile on the client's CPU. */
 export const createWorld = async (t: Context): Promise<World> => {
   const [clientCpu = 0, serviceCpu = 0] = listCpus()
+  const before = await readOwnCpus()
+  t.teardown(() => pinProcess(process.pid, before))
   await pinProcess(process.pid, clientCpu)
   const { server, client, ipv4 } = await createNetnsPair(t)
   const connectClient = (load: Load) => connectFirst(t, load, client)

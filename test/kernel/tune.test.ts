@@ -102,7 +102,7 @@ kernelTest(
 )
 
 const startTuning = (t: Context, { service, state }: World): Promise<Running> =>
-  startProcess(t, process.execPath, [TAUT, 'tune', '--port', service.port, ...ONLY, '--for', '30s'], {
+  startProcess(t, process.execPath, [TAUT, 'tune', '--port', service.port, ...ONLY, '--for', '5m'], {
     env: { TAUT_STATE: state },
   })
 

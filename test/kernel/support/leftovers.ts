@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { listLinks, listMaps, listPrograms } from 'libbpf-ts'
 import { listServices } from '../../../src/system/services.js'
+import { readOwnCpus } from './scheduler.js'
 import { waitFor } from './wait.js'
 
 /**
@@ -14,7 +15,7 @@ export const WORKPLACE = await mkdtemp(join(await realpath(tmpdir()), 'taut-test
 process.once('exit', () => rmSync(WORKPLACE, { recursive: true, force: true }))
 
 /** What a test may change and has to put back. */
-type Snapshot = { bpf: Set<string>; runStats: string }
+type Snapshot = { bpf: Set<string>; runStats: string; cpus: string }
 
 const RUN_STATS = '/proc/sys/kernel/bpf_stats_enabled'
 const NETNS_FOLDER = '/run/netns'
@@ -26,6 +27,7 @@ export const NETNS_PREFIX = `taut-test-${process.pid}-`
 export const takeSnapshot = async (): Promise<Snapshot> => ({
   bpf: new Set(listBpf()),
   runStats: await readFile(RUN_STATS, 'utf8'),
+  cpus: await readOwnCpus(),
 })
 
 /**
@@ -104,6 +106,9 @@ export const describeLeftovers = async (before: Snapshot): Promise<string[]> => 
       .map(({ comm, port }) => `listening socket of ${comm} on port ${port}`),
   )
   if ((await readFile(RUN_STATS, 'utf8')) !== before.runStats) leftovers.push(`${RUN_STATS} has changed`)
+  // Whatever is started next would have no others.
+  const cpus = await readOwnCpus()
+  if (cpus !== before.cpus) leftovers.push(`the tests run on CPU ${cpus}, no longer on ${before.cpus}`)
   return leftovers
 }
 

@@ -5,10 +5,14 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Moves all threads of a process, and those they will start, to a CPU. */
-export const pinProcess = async (pid: number, cpu: number): Promise<void> => {
-  await run('taskset', ['-a', '-c', '-p', String(cpu), String(pid)])
+/** Moves all threads of a process, and those they will start, to a CPU or a list of them. */
+export const pinProcess = async (pid: number, cpus: number | string): Promise<void> => {
+  await run('taskset', ['-a', '-c', '-p', String(cpus), String(pid)])
 }
+
+/** Gives the CPUs that this process may run on, as the kernel lists them; what it starts may run on the same. */
+export const readOwnCpus = async (): Promise<string> =>
+  /^Cpus_allowed_list:\s*(\S+)$/m.exec(await readFile('/proc/self/status', 'utf8'))?.[1] ?? ''
 
 /** Gives for how long the threads of a process were ready and had to wait for a CPU, in nanoseconds. */
 export const readRunDelay = async (pid: number): Promise<number> => {
