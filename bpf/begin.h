@@ -5,36 +5,10 @@
 
 #include "arrivals.h"
 #include "datagrams.h"
+#include "early.h"
 
-/* The service may have read and answered it already, when its probes on other CPUs were faster. */
-static __always_inline void answer_early(struct datagrams *datagrams, const struct peer *peer, struct waiting *waiting,
-					 __u64 socket, __u32 number)
-{
-	struct turn *turn = &waiting->turn;
-	__u64 hash = hash_of(peer);
-	struct early *early = early_of(hash);
-	struct query query = { .position = waiting->position, .socket = socket, .before = early->ns };
-	__u64 ns = query.before;
-
-	if (early->peer != hash || ns <= turn->arrival.path.receive_ns ||
-	    __sync_val_compare_and_swap(&early->ns, ns, 0) != ns)
-		return;
-	switch (match_datagram(turn, &query)) {
-	case NOT_READ:
-		return;
-	case NOT_KNOWN:
-		turn->arrival.generation = 0;
-	default:
-		break;
-	}
-	if (pop(datagrams, number)) {
-		finish_datagram(turn, ns, false);
-		forget_waiting(datagrams, peer, number);
-	}
-}
-
-/* A datagram has come to a socket, whose read is about there. Gives 0. */
-__weak __noinline int begin_datagram(const struct incoming *incoming, const struct position *position, __u64 socket)
+/* A datagram has come to a socket, whose read is expected to have that number. Gives 0. */
+__weak __noinline int begin_datagram(const struct incoming *incoming, __u64 socket, __u32 read)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct datagrams *datagrams;
@@ -43,32 +17,34 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, const stru
 	struct peer peer;
 	__u32 number;
 
-	if (!incoming || !position)
+	if (!incoming)
 		return 0;
 	peer = incoming->peer;
 	datagrams = keep_datagrams(&peer, now);
-	number = datagrams ? push(datagrams) : 0;
-	waiting = datagrams && number ? keep_waiting(datagrams, &peer, number) : NULL;
-	if (!datagrams || !waiting) {
+	if (!datagrams) {
 		COUNT(lost_map_full);
 		return 0;
 	}
+	/* So that nobody forgets it meanwhile. */
 	datagrams->pushed_ns = now;
+	__sync_fetch_and_add(&datagrams->unwritten, 1);
+	number = push(datagrams);
+	waiting = number ? keep_waiting(datagrams, &peer, number) : NULL;
+	if (!waiting) {
+		__sync_fetch_and_sub(&datagrams->unwritten, 1);
+		COUNT(lost_map_full);
+		return 0;
+	}
 	turn = &waiting->turn;
 	turn->arrival.path = incoming->path;
 	turn->arrival.generation = generation_of(hash_of(&peer) >> 32);
 	turn->arrival.cpu = incoming->path.receive_ns ? incoming->path.cpu : NO_CPU;
 	turn->arrival.ready_ns = now;
-	waiting->position = *position;
+	waiting->read = read;
 	__sync_lock_test_and_set(&waiting->number, number);
-	/* An answer that came before it could be found has passed it over. */
-	if (comes_before(number, datagrams->popped)) {
-		forget_waiting(datagrams, &peer, number);
-		COUNT(lost_unmatched);
-		return 0;
-	}
+	__sync_fetch_and_sub(&datagrams->unwritten, 1);
 	COUNT(begun);
-	answer_early(datagrams, &peer, waiting, socket, number);
+	answer_early(&peer, socket);
 	return 0;
 }
 

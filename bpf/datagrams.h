@@ -20,7 +20,7 @@
 
 struct waiting {
 	struct turn turn;
-	struct position position;
+	__u32 read;		/* is expected to have this number */
 	__u32 number;		/* written last; 0: none */
 };
 
@@ -33,6 +33,7 @@ struct datagrams {
 	__u32 pushed;
 	__u32 popped;
 	__u32 queued;
+	__u32 unwritten;	/* so many have numbers, or are about to, and can't be found yet */
 	__u64 pushed_ns;
 	struct waiting near[MAX_NEAR];
 };
@@ -70,16 +71,6 @@ struct {
 
 __u32 hand __weak = 0;
 
-/* Something that was sent to a peer and answers nothing that has come from it, as far as this was known then. */
-struct early {
-	__u64 peer;		/* its hash */
-	__u64 ns;		/* 0: none */
-};
-
-#define MAX_EARLY 1024
-
-struct early early_answers[MAX_EARLY] __weak = {};
-
 /* A peer's packets belong together as a connection's do. */
 static __always_inline __u64 hash_of(const struct peer *peer)
 {
@@ -89,16 +80,6 @@ static __always_inline __u64 hash_of(const struct peer *peer)
 	for (int i = 0; i < sizeof(*peer) / sizeof(*words); i++)
 		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ULL;
 	return hash;
-}
-
-static __always_inline struct early *early_of(__u64 hash)
-{
-	return &early_answers[hash >> 40 & (MAX_EARLY - 1)];
-}
-
-static __always_inline bool comes_before(__u32 number, __u32 other)
-{
-	return (__s32)(number - other) < 0;
 }
 
 static __always_inline struct waiting *near_place(struct datagrams *datagrams, __u32 number)

@@ -13,7 +13,13 @@
 /* So many reads are looked at for the one that belongs to a datagram. */
 #define MAX_SEARCHED 64
 /* The queue that is ahead of a datagram can be so much shorter than it looks, when several CPUs fill it. */
-#define QUEUE_SLACK 16
+#define READ_SLACK 16
+
+/* Numbers of reads and of datagrams begin anew when there are no more. */
+static __always_inline bool comes_before(__u32 number, __u32 other)
+{
+	return (__s32)(number - other) < 0;
+}
 
 struct read {
 	struct thread_run run;
@@ -81,25 +87,15 @@ static __always_inline void keep_read(const struct reader *reader, const struct 
 	__sync_lock_test_and_set(&read->is_taken, 0);
 }
 
-/* Where a datagram's own read is among those of its socket: from `first` on, and about `ahead` behind that. */
-struct position {
-	__u32 first;
-	__u32 ahead;
-};
-
-/* Of a datagram that is on the socket now, and came to IP at `since`. */
-static __always_inline struct position find_position(const struct reader *reader, struct sock *sk, __u64 since)
+/*
+ * Gives the number that the read of a datagram will have, or has, which is on the socket now: behind those that are ahead of
+ * it in the queue. Off by as many as are between a queue and the end of their reading, or fill the queue at the same time.
+ */
+static __always_inline __u32 expect_read(const struct reader *reader, struct sock *sk)
 {
 	__u32 queued = READ(sk, sk_receive_queue.qlen) + READ_UNTYPED((struct udp_sock *)sk, reader_queue.qlen);
-	struct position position = {
-		.first = reader->reads->count,
-		.ahead = queued > QUEUE_SLACK ? queued - QUEUE_SLACK : 0,
-	};
 
-	/* It may have been read already. */
-	for (int i = 0; i < QUEUE_SLACK && read_at(reader->reads, position.first - 1)->ns >= since; i++)
-		position.first--;
-	return position;
+	return reader->reads->count + queued - 1;
 }
 
 enum match {
@@ -108,38 +104,36 @@ enum match {
 	NOT_KNOWN,	/* it may have been read, but that is forgotten */
 };
 
-/* From where to look, when so many reads are known. */
-static __always_inline __u32 begin_of_search(const struct position *position, __u32 count)
-{
-	__u32 begin = position->first + position->ahead, latest = count - MAX_SEARCHED / 2;
-
-	if ((__s32)(begin - latest) > 0)
-		begin = latest;
-	return (__s32)(begin - position->first) > 0 ? begin : position->first;
-}
-
-/* Which read is looked for: of a datagram on a socket, by a time, and rather by this thread than by another. */
+/* Which read is looked for: about this one on a socket, by a time, and rather by this thread than by another. */
 struct query {
-	struct position position;
 	__u64 socket;
 	__u64 before;
+	__u32 expected;
 	__u32 tid;
 };
 
-/* Finds the first that is not another datagram's, and gives its number. */
+/* The nearest first, on both sides; then farther on, where the reads of other sockets that share the ring have moved it. */
+static __always_inline __u32 nearby(__u32 expected, __u32 i)
+{
+	if (i >= 2 * READ_SLACK)
+		return expected + i - READ_SLACK;
+	return i & 1 ? expected - (i + 1) / 2 : expected + i / 2;
+}
+
+/* Finds the nearest that is not another datagram's, and gives its number. */
 static __always_inline enum match find_read(const struct reader *reader, const struct query *query, __u64 since, __u32 *found)
 {
-	__u32 count = reader->reads->count, begin = begin_of_search(&query->position, count);
+	__u32 count = reader->reads->count, expected = query->expected;
+	bool is_ahead = !comes_before(expected, count);
 	enum match match = NOT_KNOWN;
 
-	if (count - begin > MAX_READS - MAX_SEARCHED)
+	if (count - expected > MAX_READS - MAX_SEARCHED && !is_ahead)
 		return NOT_KNOWN;
 	for (__u32 i = 0; i < MAX_SEARCHED; i++) {
-		__u32 number = begin + i;
+		/* The queue was shorter than it looked, if it has been read at all. */
+		__u32 number = is_ahead ? count - 1 - i : nearby(expected, i);
 		struct read *read = read_at(reader->reads, number);
 
-		if (number == count)
-			return match == MATCHED ? MATCHED : NOT_READ;
 		if (read->is_taken || read->number != number || read->socket != reader->socket || read->ns < since ||
 		    read->ns > query->before)
 			continue;
@@ -152,7 +146,9 @@ static __always_inline enum match find_read(const struct reader *reader, const s
 			match = MATCHED;
 		}
 	}
-	return match;
+	if (match == MATCHED)
+		return MATCHED;
+	return is_ahead || count - expected <= MAX_SEARCHED - READ_SLACK ? NOT_READ : NOT_KNOWN;
 }
 
 /*

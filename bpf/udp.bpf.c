@@ -62,7 +62,6 @@ TRACEPOINT(sk_data_ready)
 int BPF_PROG(datagram_is_ready, struct sock *sk)
 {
 	struct incoming incoming;
-	struct position position;
 	struct reader reader;
 
 	if (!is_target(sk))
@@ -73,8 +72,7 @@ int BPF_PROG(datagram_is_ready, struct sock *sk)
 	}
 	if (!find_reader(first_argument(ctx), &reader))
 		return 0;
-	position = find_position(&reader, sk, incoming.path.receive_ns);
-	begin_datagram(&incoming, &position, reader.socket);
+	begin_datagram(&incoming, reader.socket, expect_read(&reader, sk));
 	return 0;
 }
 
@@ -115,9 +113,9 @@ static __always_inline bool leave_service(struct waiting *waiting, __u64 socket,
 	struct turn *turn = &waiting->turn;
 	struct cpu_state *cpu = this_cpu();
 	struct query query = {
-		.position = waiting->position,
 		.socket = socket,
 		.before = now,
+		.expected = waiting->read,
 		.tid = cpu->tid,
 	};
 
@@ -174,8 +172,16 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 		return false;
 	waiting = find_waiting(datagrams, &peer, number);
 	if (!waiting) {
-		pop(datagrams, number);
-		return true;
+		bool is_coming = datagrams->unwritten;
+
+		/* Its begin has come to its end meanwhile, or will see that this answer was early. */
+		waiting = find_waiting(datagrams, &peer, number);
+		if (!waiting && is_coming)
+			return false;
+		if (!waiting) {
+			pop(datagrams, number);
+			return true;
+		}
 	}
 	if (!comes_before(number, datagrams->queued) && !leave_service(waiting, answer->socket, answer->now))
 		return false;
@@ -190,18 +196,12 @@ TRACEPOINT(net_dev_start_xmit)
 int BPF_PROG(datagram_is_sent, struct sk_buff *skb)
 {
 	struct answer answer;
-	struct early *early;
-	__u64 hash;
 
 	if (!find_answer(skb, &answer) || answer_oldest(&answer))
 		return 0;
-	hash = hash_of(&answer.peer);
-	early = early_of(hash);
-	early->peer = hash;
-	__sync_lock_test_and_set(&early->ns, answer.now);
+	keep_early(&answer.peer, this_cpu(), answer.now);
 	/* What has arrived by now did not see this. */
-	if (answer_oldest(&answer))
-		__sync_val_compare_and_swap(&early->ns, answer.now, 0);
+	answer_early(&answer.peer, answer.socket);
 	return 0;
 }
 

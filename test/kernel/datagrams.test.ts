@@ -115,24 +115,35 @@ kernelTest(
   'ip',
 )
 
-kernelTest(
-  'counts slow answers among many quick ones, whose reads are not taken for theirs',
-  async t => {
-    const service = await startEcho(t, { place: 'later', delayUs: LATER_US })
-    const [slow, quick] = [500, 20_000]
-    const ask = await Promise.all([
-      prepareQuestions(t, service, { message: MESSAGES.echo, requests: slow, peers: 100 }),
-      prepareQuestions(t, service, { message: MESSAGES.quick, requests: quick, peers: 4, rate: 40_000 }),
-    ])
-    const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
-    await Promise.all(ask.map(start => start()))
-    const document = await measurement.stop()
-    assertExact(t, document, slow + quick)
-    const [, , , tail] = document.tail
-    t.true((tail?.mean_us ?? 0) >= LATER_US)
-  },
-  'ip',
-)
+for (const [where, cpu] of [
+  ['', undefined],
+  [', all on one CPU', 0],
+] as const) {
+  kernelTest(
+    `counts slow answers among many quick ones, whose reads are not taken for theirs${where}`,
+    async t => {
+      const service = await startEcho(t, {
+        place: 'later',
+        delayUs: LATER_US,
+        ...(cpu !== undefined && { cpu }),
+      })
+      const [slow, quick] = [500, 20_000]
+      const prepare = (questions: Questions) => prepareQuestions(t, service, questions, undefined, cpu)
+      const ask = await Promise.all([
+        prepare({ message: MESSAGES.echo, requests: slow, peers: 100 }),
+        prepare({ message: MESSAGES.quick, requests: quick, peers: 4, rate: 40_000 }),
+      ])
+      const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
+      await Promise.all(ask.map(start => start()))
+      const document = await measurement.stop()
+      assertExact(t, document, slow + quick)
+      const [, , , tail] = document.tail
+      t.true((tail?.mean_us ?? 0) >= LATER_US)
+    },
+    'ip',
+    'taskset',
+  )
+}
 
 kernelTest(
   'tells the senders apart whose datagrams come by several CPUs at the same time',

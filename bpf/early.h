@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/*
+ * Answers that left before the datagram they answer was known to be on its socket, which happens when the service is at work
+ * on another CPU: it may read as soon as the datagram is in the queue, and probes are told a little later.
+ */
+#ifndef TAUT_EARLY_H
+#define TAUT_EARLY_H
+
+#include "datagrams.h"
+
+struct early {
+	__u64 peer;		/* its hash */
+	__u64 ns;		/* 0: none */
+	__u64 call_ns;		/* begin of the call that has sent it */
+	__u64 call_off_ns;	/* off_ns of the thread by then */
+	__u32 tid;		/* 0: not the service's, or it sends by another's order */
+};
+
+/* Somebody writes there. */
+#define EARLY_WRITES (~0ULL)
+#define EARLY_SETS 256
+#define EARLY_WAYS 4
+
+struct early early_answers[EARLY_SETS][EARLY_WAYS] __weak = {};
+
+static __always_inline struct early *early_of(__u64 hash)
+{
+	return early_answers[hash >> 40 & (EARLY_SETS - 1)];
+}
+
+/* In the place of the oldest that shares it: an answer to something is taken at once. */
+static __always_inline void keep_early(const struct peer *peer, const struct cpu_state *cpu, __u64 now)
+{
+	__u64 hash = hash_of(peer);
+	struct early *set = early_of(hash);
+
+	for (int i = 0; i < EARLY_WAYS; i++) {
+		struct early *place = set;
+		__u64 before;
+
+		for (int way = 1; way < EARLY_WAYS; way++) {
+			if (set[way].ns < place->ns)
+				place = &set[way];
+		}
+		before = place->ns;
+		if (before == EARLY_WRITES || __sync_val_compare_and_swap(&place->ns, before, EARLY_WRITES) != before)
+			continue;
+		place->peer = hash;
+		place->call_ns = cpu->run.call_ns;
+		place->call_off_ns = cpu->run.call_off_ns;
+		place->tid = READ(current_task(), flags) & PF_IO_WORKER ? 0 : cpu->tid;
+		__sync_lock_test_and_set(&place->ns, now);
+		return;
+	}
+}
+
+/* Takes the oldest of a peer's that has left since. */
+static __always_inline bool take_early(__u64 hash, __u64 since, struct early *taken)
+{
+	struct early *set = early_of(hash), *found = NULL;
+	__u64 ns = EARLY_WRITES;
+
+	for (int way = 0; way < EARLY_WAYS; way++) {
+		if (set[way].peer != hash || set[way].ns <= since || set[way].ns >= ns)
+			continue;
+		found = &set[way];
+		ns = found->ns;
+	}
+	if (!found)
+		return false;
+	*taken = *found;
+	return __sync_val_compare_and_swap(&found->ns, ns, 0) == ns;
+}
+
+/* As leave_app does, of a call that is over. */
+static __always_inline void leave_app_early(struct turn *turn, const struct early *early)
+{
+	if (!early->tid || early->tid != turn->reader || early->call_ns < turn->last_ns)
+		return;
+	turn->app_wait_ns = early->call_off_ns - turn->recv_off_ns;
+	turn->undivided = false;
+	turn->send_entry_ns = early->call_ns;
+}
+
+/* The peer's oldest that wait may be answered already. Gives 0. */
+__weak __noinline int answer_early(const struct peer *early_peer, __u64 socket)
+{
+	struct datagrams *datagrams;
+	struct peer peer;
+
+	if (!early_peer)
+		return 0;
+	peer = *early_peer;
+	datagrams = bpf_map_lookup_elem(&peers, &peer);
+	for (int i = 0; datagrams && i < EARLY_WAYS; i++) {
+		__u32 number = datagrams->popped;
+		struct waiting *waiting = number == datagrams->pushed ? NULL : find_waiting(datagrams, &peer, number);
+		struct query query = { .socket = socket };
+		struct early early;
+
+		if (!waiting || !take_early(hash_of(&peer), waiting->turn.arrival.path.receive_ns, &early))
+			break;
+		query.before = early.ns;
+		query.expected = waiting->read;
+		query.tid = early.tid;
+		switch (match_datagram(&waiting->turn, &query)) {
+		case NOT_READ:
+			return 0;
+		case NOT_KNOWN:
+			waiting->turn.arrival.generation = 0;
+			break;
+		case MATCHED:
+			leave_app_early(&waiting->turn, &early);
+			break;
+		}
+		if (pop(datagrams, number)) {
+			finish_datagram(&waiting->turn, early.ns, datagrams->pushed != number + 1);
+			forget_waiting(datagrams, &peer, number);
+		}
+	}
+	return 0;
+}
+
+#endif
