@@ -81,6 +81,9 @@ extern struct cpu_state cpus[MAX_CPUS];
 
 extern const volatile bool is_udp;
 
+#define MAX_SYSCALLS 512
+extern const volatile __u64 receive_syscalls[MAX_SYSCALLS / 64];
+
 /*
  * Which requests are followed in depth: those of connections whose hash is not above the limit, which user space lowers
  * when measuring costs too much. A request that has begun in another generation has met probes that were not attached.

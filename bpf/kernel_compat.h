@@ -37,6 +37,7 @@ struct pt_regs___x86 {
 
 struct pt_regs___arm64 {
 	__u64 regs[31];
+	__u64 orig_x0;
 	int syscallno;
 } __attribute__((preserve_access_index));
 
@@ -85,6 +86,29 @@ static __always_inline struct call_arguments arguments_of(struct task_struct *ta
 	if (bpf_core_field_exists(arm->uregs))
 		return (struct call_arguments){ { READ(arm, uregs[0]), READ(arm, uregs[1]), READ(arm, uregs[2]) } };
 	return (struct call_arguments){};
+}
+
+/* The number of the system call that this thread is about to leave, and its first argument. */
+struct left_call {
+	__u32 number;
+	__u32 argument;
+};
+
+static __always_inline struct left_call left_call_of(struct task_struct *task)
+{
+	void *regs = registers_of(task);
+	struct pt_regs___x86 *x86 = regs;
+	struct pt_regs___arm64 *arm64 = regs;
+	struct pt_regs___arm *arm = regs;
+
+	if (bpf_core_field_exists(x86->orig_ax))
+		return (struct left_call){ READ(x86, orig_ax), READ(x86, di) };
+	if (bpf_core_field_exists(arm64->syscallno))
+		return (struct left_call){ READ(arm64, syscallno), READ(arm64, orig_x0) };
+	/* The result has taken the first argument's place; a copy is behind the others. */
+	if (bpf_core_field_exists(arm->uregs))
+		return (struct left_call){ READ(arm, uregs[7]), READ(arm, uregs[17]) };
+	return (struct left_call){ NO_SYSCALL };
 }
 
 static __always_inline bool is_same_call(const struct call_arguments *a, const struct call_arguments *b)

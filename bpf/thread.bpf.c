@@ -9,7 +9,6 @@ const volatile bool follows_syscalls = false;
 __u32 counts_recvs = 0;
 
 /* One bit a system call number: those that wait for sockets, and of these the ones that then read. */
-#define MAX_SYSCALLS 512
 const volatile __u64 wait_syscalls[MAX_SYSCALLS / 64] = {};
 const volatile __u64 receive_syscalls[MAX_SYSCALLS / 64] = {};
 

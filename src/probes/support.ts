@@ -362,6 +362,16 @@ export const PROBES: readonly Probe[] = [
     since: '6.3',
   },
   {
+    program: 'datagram_was_read',
+    point: 'raw_syscalls/sys_exit',
+    role: 'server',
+    standsInFor: 'datagram_is_read',
+    protocol: 'udp',
+    required: false,
+    stages: ['recv', 'app_cpu'],
+    buys: 'the same on older kernels, at the end of the system call',
+  },
+  {
     program: 'datagram_is_ready',
     point: 'sock/sk_data_ready',
     role: 'server',
@@ -370,6 +380,17 @@ export const PROBES: readonly Probe[] = [
     stages: ['protocol'],
     buys: 'when a datagram is on the socket: the begin of a request',
     since: '6.3',
+  },
+  {
+    program: 'datagram_comes',
+    point: 'net/netif_receive_skb',
+    role: 'server',
+    standsInFor: 'datagram_is_ready',
+    protocol: 'udp',
+    beside: 'netif_receive_skb',
+    required: false,
+    stages: [],
+    buys: 'the same on older kernels, before IP has looked at it',
   },
 ]
 

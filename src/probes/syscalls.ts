@@ -26,20 +26,24 @@ const RECEIVE: Record<Arch, readonly number[]> = {
   arm: [3, 145, 291, 292, 297, 340, 365, 417, 426],
 }
 
+/** Of these, calls that read several datagrams: recvmmsg, recvmmsg_time64. */
+const BATCH: Record<Arch, readonly number[]> = { x64: [299], arm64: [243], arm: [365, 417] }
+
 /** accept, accept4 */
 const ACCEPT: Record<Arch, readonly number[]> = { x64: [43, 288], arm64: [202, 242], arm: [285, 366] }
 
-/** As many as the probes have a bit for, in bpf/thread.bpf.c. */
+/** As many as the probes have a bit for, in bpf/context.h. */
 const MAX_SYSCALLS = 512
 
 /** Gives the bit sets, by system call number, that the probes are specialised with; null on an architecture not known. */
 export const listWaitSyscalls = (
   arch: string,
-): { wait: bigint[]; receive: bigint[]; multiplex: bigint[] } | null => {
+): { wait: bigint[]; receive: bigint[]; batch: bigint[]; multiplex: bigint[] } | null => {
   if (!isKnown(arch)) return null
   return {
     wait: toBits([...MULTIPLEX[arch], ...ACCEPT[arch], ...RECEIVE[arch]], MAX_SYSCALLS),
     receive: toBits(RECEIVE[arch], MAX_SYSCALLS),
+    batch: toBits(BATCH[arch], MAX_SYSCALLS),
     multiplex: toBits(MULTIPLEX[arch], MAX_SYSCALLS),
   }
 }

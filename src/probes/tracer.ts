@@ -114,6 +114,7 @@ export class Tracer implements Disposable {
       object.variable('is_udp').set(protocol === 'udp')
       object.variable('wait_syscalls').set(syscalls.wait)
       object.variable('receive_syscalls').set(syscalls.receive)
+      object.variable('batch_syscalls').set(syscalls.batch)
       const hasCards = setNicIrqs(object, listReceiveIrqs())
       object.variables.get('service_pids')?.set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)

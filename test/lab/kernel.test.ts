@@ -6,6 +6,8 @@ const SUITES: { name: string; files: string[]; without?: string[] }[] = [
   { name: 'connections and threads', files: ['connections', 'threads'] },
   { name: 'exact counts', files: ['exact-counts'] },
   { name: 'sizes and services', files: ['sizes', 'services'] },
+  // Emulated, sleeping and computing for 2 ms bring other delays with them.
+  { name: 'datagrams', files: ['datagrams'], without: ['finds in app_*'] },
   {
     name: 'clients',
     files: ['clients'],
