@@ -22,7 +22,6 @@ int BPF_PROG(datagram_comes, struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct arrivals *arrivals = arrivals_of(bpf_get_smp_processor_id());
-	struct position position = {};
 	struct incoming incoming;
 	struct reader reader;
 
@@ -31,8 +30,8 @@ int BPF_PROG(datagram_comes, struct sk_buff *skb)
 	incoming = *latest_of(arrivals);
 	if (incoming.path.receive_ns != cpu->packet.receive_ns || !claim(latest_of(arrivals)) || !find_reader(0, &reader))
 		return 0;
-	position.first = reader.reads->count;
-	begin_datagram(&incoming, &position, 0);
+	/* Of what is ahead of it on the socket nothing is known yet. */
+	begin_datagram(&incoming, 0, reader.reads->count);
 	return 0;
 }
 

@@ -10,7 +10,6 @@ import { printable } from '../text/printable.js'
 import { createStyle, type Style } from '../text/style.js'
 import { formatCount } from '../text/units.js'
 import { reportWidth, wrap } from '../text/width.js'
-import { shellCommandsOf } from './advised-commands.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { chooseTarget } from './choose-target.js'
 import { createDurationOption } from './duration.js'
@@ -18,7 +17,9 @@ import { EXIT } from './failure.js'
 import { listenForInterrupt } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { requirePermission } from './permission.js'
+import { planAdvice } from './plan-advice.js'
 import { formatLost, type ReportOptions } from './report.js'
+import { describeCommand } from './shell-commands.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
 
@@ -45,7 +46,10 @@ const adviseUser = async (options: AdviseOptions): Promise<void> => {
   const machine = await watch()
   const advice = document.requests < REQUESTS_TO_ADVISE ? [] : advise({ document, machine })
   const listed: AdviceByHand[] = []
-  for (const each of advice) listed.push({ ...each, shell: await shellCommandsOf(each) })
+  for (const each of advice) {
+    const changes = (await planAdvice(each, target.service)).flatMap(plan => plan.changes)
+    listed.push({ ...each, shell: changes.map(({ place, to }) => describeCommand(place, to)) })
+  }
   process.stdout.write(
     options.json
       ? `${JSON.stringify(adviceDocument(document, listed))}\n`

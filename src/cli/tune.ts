@@ -5,9 +5,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Advice, advise, REQUESTS_TO_ADVISE } from '../advise/all.js'
 import { adviseFor } from '../advise/for-goal.js'
 import { watchMachine } from '../advise/gather.js'
-import { KNOBS } from '../knobs/all.js'
-import { type Plan, planWish } from '../knobs/apply.js'
-import { InvalidValue, Unavailable } from '../knobs/knob.js'
+import type { Plan } from '../knobs/apply.js'
 import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
 import { describePlace } from '../knobs/places/place.js'
 import { type MeasureDocument, TOTAL_FIELDS } from '../latency/document.js'
@@ -31,7 +29,7 @@ import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt, sleep } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { requirePermission } from './permission.js'
-import { selectFor } from './selection.js'
+import { planAdvice } from './plan-advice.js'
 import { openState, requireRoot, type State } from './state.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
@@ -214,25 +212,10 @@ const propose = async (
     const names = each.settings.map(({ knob }) => knob)
     if (names.length === 0 || names.some(name => exclude.includes(name) || only?.includes(name) === false))
       continue
-    const plans = await planAdvice(each, target)
+    const plans = await planAdvice(each, target.service)
     if (plans.some(({ changes }) => changes.length > 0)) proposals.push({ advice: each, plans })
   }
   return proposals
-}
-
-const planAdvice = async ({ settings, finding }: Advice, target: Target): Promise<Plan[]> => {
-  try {
-    return await Promise.all(
-      settings.map(async ({ knob, value, nic }) => {
-        // The service is the one that is measured, and not whichever else has its port elsewhere.
-        const selection = { ...(await selectFor(KNOBS[knob], { nic })), service: target.service }
-        return planWish({ knob: KNOBS[knob], value, why: finding, selection })
-      }),
-    )
-  } catch (error) {
-    if (error instanceof Unavailable || error instanceof InvalidValue) return []
-    throw error
-  }
 }
 
 type Run = {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { rootPath } from './fixtures.js'
@@ -15,19 +15,23 @@ import { runTaut, TAUT } from './taut.js'
 const run = promisify(execFile)
 const BREAKING = rootPath('dist/test/kernel/support/breaking.js')
 
-/** Ten knobs, and what each is to become on the wire of a namespace. */
-export const TEN = [
-  'nic.offload.gro=on',
-  'net.threaded_napi=first',
-  'net.rps=all',
-  'net.xps=all',
-  'net.gro_flush_timeout=20000',
-  'net.napi_defer_hard_irqs=10',
-  'cpu.app_affinity=first',
-  'cpu.idle_latency=500',
-  'kernel.timer_migration=0',
-  'vm.thp=never',
-]
+/** Ten knobs, and what each is to become on the wire of a namespace: something else than this machine has. */
+const listTen = async (): Promise<string[]> => {
+  const isThpOff = (await readFile('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8')).includes('[never]')
+  const isTimerFixed = (await readFile('/proc/sys/kernel/timer_migration', 'utf8')) === '0\n'
+  return [
+    'nic.offload.gro=on',
+    'net.threaded_napi=first',
+    'net.rps=all',
+    'net.xps=all',
+    'net.gro_flush_timeout=20000',
+    'net.napi_defer_hard_irqs=10',
+    'cpu.app_affinity=first',
+    'cpu.idle_latency=500',
+    `kernel.timer_migration=${isTimerFixed ? 1 : 0}`,
+    `vm.thp=${isThpOff ? 'madvise' : 'never'}`,
+  ]
+}
 
 /** One knob, on the wire. */
 export const RPS = ['apply', '--set', 'net.rps=all', '--nic', 'wide', '--yes']
@@ -43,6 +47,9 @@ export type World = {
   netns: string
   state: string
   service: Running
+  /** Ten knobs, each with its value as `--set` takes it. */
+  ten: string[]
+  /** The arguments that set them. */
   apply: string[]
   /** The environment of taut. */
   env: Record<string, string>
@@ -67,6 +74,13 @@ const createWorld = async (t: Context): Promise<World> => {
   const service = await startMemcached(t, ['-t', '2'], { netns })
   const env: Record<string, string> = { TAUT_STATE: state }
   const mark = join(folder, 'struck')
+  const ten = await listTen()
+  // A test that fails in the middle would leave the machine's own settings changed for all that follow.
+  t.teardown(() =>
+    run('ip', ['netns', 'exec', netns, process.execPath, TAUT, 'revert', '--all'], {
+      env: { ...process.env, ...env },
+    }).catch(() => t.log('taut revert failed in the end')),
+  )
   const startBroken: World['startBroken'] = ({ way, at, steps = '', afterwards = '' }, ...args) => {
     const broken = {
       TAUT_TEST_WAY: way,
@@ -84,9 +98,10 @@ const createWorld = async (t: Context): Promise<World> => {
     state,
     service,
     env,
+    ten,
     apply: [
       'apply',
-      ...TEN.flatMap(text => ['--set', text]),
+      ...ten.flatMap(text => ['--set', text]),
       '--nic',
       'wide',
       '--port',

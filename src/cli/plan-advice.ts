@@ -1,0 +1,28 @@
+import type { Finding } from '../advise/rule.js'
+import { KNOBS } from '../knobs/all.js'
+import { type Plan, planWish } from '../knobs/apply.js'
+import { InvalidValue, Unavailable } from '../knobs/knob.js'
+import type { Service } from '../system/services.js'
+import { Failure } from './failure.js'
+import { selectFor } from './selection.js'
+
+/**
+ * Plans what is advised for a service: the one that was measured, and not whichever else has its port elsewhere. Gives nothing
+ * where this machine has nothing to set: a device may be gone meanwhile, and the advice is right all the same.
+ */
+export const planAdvice = async (
+  { settings, finding }: Pick<Finding, 'settings' | 'finding'>,
+  service: Service,
+): Promise<Plan[]> => {
+  try {
+    return await Promise.all(
+      settings.map(async ({ knob, value, nic }) => {
+        const selection = { ...(await selectFor(KNOBS[knob], { nic })), service }
+        return planWish({ knob: KNOBS[knob], value, why: finding, selection })
+      }),
+    )
+  } catch (error) {
+    if (error instanceof Unavailable || error instanceof InvalidValue || error instanceof Failure) return []
+    throw error
+  }
+}
