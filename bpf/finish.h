@@ -89,6 +89,7 @@ static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 	cpu->run = thread->run;
 	cpu->run.on_ns = now;
 	cpu->run.call_ns = now;
+	cpu->run.call_sends = false;
 	cpu->tid = READ(task, pid);
 }
 
@@ -99,7 +100,7 @@ static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 static __always_inline __u64 find_entry(const struct thread_run *run, __u64 ready, __u64 now)
 {
 	/* A call that nobody saw begin has lasted since before measuring did. */
-	if (follows_syscalls || run->call_ns > ready)
+	if (follows_syscalls || (run->call_ns > ready && !run->call_sends))
 		return run->call_ns ?: ready;
 	if (ready == now)
 		return now;

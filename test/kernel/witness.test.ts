@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { assertExact, assertNear, spreadMean } from './support/assertions.js'
 import { startCapture } from './support/capture.js'
-import { rootPath } from './support/fixtures.js'
+import { compileProbes, rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
 import { createNetnsPair } from './support/netns.js'
-import { startProcess, waitForOutput } from './support/processes.js'
+import { startAnswering, startProcess, waitForOutput } from './support/processes.js'
 import { listCpus, pinProcess, readRunDelay } from './support/scheduler.js'
 import { startServiceAt } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
@@ -120,10 +120,11 @@ kernelTest(
 )
 
 /**
- * The scheduler counts from when a thread is on the queue of a CPU, taut from when the payload is on its socket. In
- * between is the wake-up, to another CPU by an interrupt: 3.6 µs without, up to 23 µs with one on a virtual machine.
+ * The scheduler counts from when a thread is on the queue of a CPU, taut from when the payload is on its socket. In between is
+ * the wake-up, which is measured (3.6 µs to 30 µs: to another CPU it is an interrupt). And it does not look at its clock again
+ * when it switches at once to what it has just woken (rq_clock_skip_update), which takes 12 to 20 µs on a virtual machine.
  */
-const WAKE_UP_US = 40
+const SWITCH_US = 25
 /** Of the waits: those that a thread has to bear on its way from one request to the next, or in the kernel. */
 const IN_OTHER_STAGES = 0.05
 
@@ -134,6 +135,17 @@ type Competition = {
   clientCpu?: number
   /** The service also waits for a CPU between two requests, which the scheduler counts and taut does not. */
   waitsBetween?: boolean
+}
+
+/** Gives the function that tells how long it took to wake the thread of a service, all in all until then, in nanoseconds. */
+const watchWakeUps = async (t: Context, pid: number): Promise<() => Promise<number>> => {
+  const object = rootPath('dist/test/kernel/fixtures/wake-ups.bpf.o')
+  await compileProbes(object, rootPath('test/kernel/fixtures/wake-ups.bpf.c'))
+  const ask = await startAnswering<number>(t, rootPath('dist/test/kernel/fixtures/wake-ups.js'), [
+    object,
+    pid,
+  ])
+  return () => ask('')
 }
 
 /** Compares waits for a CPU for which a neighbour competes, with those that the scheduler adds up itself. */
@@ -150,10 +162,12 @@ const compareWithScheduler = async (
   await waitForOutput(client, /ready\n/)
   const measurement = await startMeasuring(t, '--port', service.port)
   await pinProcess(measurement.pid, otherCpu)
+  const readWakeUps = await watchWakeUps(t, service.pid)
   const before = await readRunDelay(service.pid)
   client.child.stdin?.write('\n')
   await waitForOutput(client, /done\n/)
   const scheduler = ((await readRunDelay(service.pid)) - before) / requests / 1000
+  const wakeUp = (await readWakeUps()) / requests / 1000
   const document = await measurement.stop()
 
   assertExact(t, document, requests)
@@ -165,10 +179,13 @@ const compareWithScheduler = async (
     0,
   )
   t.log(
-    `taut's waits exceed ${scheduler.toFixed(2)} µs by ${(waits - scheduler).toFixed(2)} µs (others ${others.toFixed(2)} µs)`,
+    `taut's waits exceed ${scheduler.toFixed(2)} µs by ${(waits - scheduler).toFixed(2)} µs (waking up ${wakeUp.toFixed(2)} µs, others ${others.toFixed(2)} µs)`,
   )
   t.true(scheduler > 500)
-  t.true(waits <= scheduler + WAKE_UP_US, `${waits} µs of waits, and ${scheduler} µs by the scheduler`)
+  t.true(
+    waits <= scheduler + wakeUp + SWITCH_US,
+    `${waits} µs of waits, and ${scheduler} µs by the scheduler, ${wakeUp} µs of waking up`,
+  )
   t.true(
     waitsBetween || waits + others >= scheduler,
     `${waits} and ${others} µs of waits, and ${scheduler} µs by the scheduler`,
