@@ -123,19 +123,22 @@ static __always_inline bool is_old(struct datagrams *datagrams, const struct pee
 }
 
 /* Gives up a peer's oldest, as long as they are old and there are later ones. Gives 0. */
-__weak __noinline int give_up_old(const struct peer *peer, __u64 now)
+__weak __noinline int give_up_old(const struct peer *whose, __u64 now)
 {
 	struct datagrams *datagrams;
+	struct peer peer;
 
-	if (!peer)
+	if (!whose)
 		return 0;
-	datagrams = bpf_map_lookup_elem(&peers, peer);
+	/* Older kernels take no key from anywhere but the stack. */
+	peer = *whose;
+	datagrams = bpf_map_lookup_elem(&peers, &peer);
 	for (int i = 0; datagrams && i < MAX_WAITING; i++) {
 		__u32 popped = datagrams->popped;
 
-		if (datagrams->pushed - popped < 2 || !is_old(datagrams, peer, popped, now))
+		if (datagrams->pushed - popped < 2 || !is_old(datagrams, &peer, popped, now))
 			break;
-		if (pop(datagrams, popped) && forget_waiting(datagrams, peer, popped))
+		if (pop(datagrams, popped) && forget_waiting(datagrams, &peer, popped))
 			COUNT(unanswered);
 	}
 	return 0;
@@ -158,14 +161,16 @@ static __always_inline bool is_closed(__u32 pushed, __u32 popped)
 }
 
 /* Forgets a peer that has waited for too long, or for nothing. False if it has to stay. */
-__weak __noinline int forget_peer(const struct peer *peer, __u64 now)
+__weak __noinline int forget_peer(const struct peer *whose, __u64 now)
 {
 	struct datagrams *datagrams;
 	__u32 pushed, popped;
+	struct peer peer;
 
-	if (!peer)
+	if (!whose)
 		return false;
-	datagrams = bpf_map_lookup_elem(&peers, peer);
+	peer = *whose;
+	datagrams = bpf_map_lookup_elem(&peers, &peer);
 	if (!datagrams)
 		return true;
 	pushed = datagrams->pushed;
@@ -175,13 +180,13 @@ __weak __noinline int forget_peer(const struct peer *peer, __u64 now)
 		    __sync_val_compare_and_swap(&datagrams->popped, popped, pushed) != popped)
 			return false;
 		for (__u32 i = 0; i < MAX_WAITING && popped + i != pushed; i++) {
-			if (forget_waiting(datagrams, peer, popped + i))
+			if (forget_waiting(datagrams, &peer, popped + i))
 				COUNT(unanswered);
 		}
 	}
 	if (__sync_val_compare_and_swap(&datagrams->pushed, pushed, pushed + (1U << 31)) != pushed)
 		return false;
-	bpf_map_delete_elem(&peers, peer);
+	bpf_map_delete_elem(&peers, &peer);
 	return true;
 }
 

@@ -6,8 +6,13 @@ const SUITES: { name: string; files: string[]; without?: string[] }[] = [
   { name: 'connections and threads', files: ['connections', 'threads'] },
   { name: 'exact counts', files: ['exact-counts'] },
   { name: 'sizes and services', files: ['sizes', 'services'] },
-  // Emulated, sleeping and computing for 2 ms bring other delays with them.
-  { name: 'datagrams', files: ['datagrams'], without: ['finds in app_*'] },
+  {
+    name: 'datagrams',
+    files: ['datagrams'],
+    // Emulated, sleeping and computing for 2 ms bring other delays with them. Before 6.3 nothing tells how many are ahead of a
+    // datagram: of many that wait some are followed by their totals alone.
+    without: ['finds in app_*', 'counts answers that come later*', 'counts slow answers*'],
+  },
   {
     name: 'clients',
     files: ['clients'],
