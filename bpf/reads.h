@@ -14,8 +14,6 @@
 #define MAX_SEARCHED 64
 /* The queue that is ahead of a datagram can be so much shorter than it looks, when several CPUs fill it. */
 #define READ_SLACK 16
-/* So many threads may be between the queue and the end of a call to receive. */
-#define MAX_READERS 4
 
 /* Numbers of reads and of datagrams begin anew when there are no more. */
 static __always_inline bool comes_before(__u32 number, __u32 other)
@@ -150,8 +148,8 @@ static __always_inline enum match find_read(const struct reader *reader, const s
 	}
 	if (match == MATCHED)
 		return MATCHED;
-	/* What is expected to have been read has been, unless others are between the queue and the end of their reading. */
-	return is_ahead || count - expected <= MAX_READERS ? NOT_READ : NOT_KNOWN;
+	/* An answer tells that it has been read, unless others were ahead of it: the kernel may have left a probe's run out. */
+	return is_ahead && expected != count ? NOT_READ : NOT_KNOWN;
 }
 
 /*

@@ -195,11 +195,16 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 TRACEPOINT(net_dev_start_xmit)
 int BPF_PROG(datagram_is_sent, struct sk_buff *skb)
 {
+	struct cpu_state *cpu = this_cpu();
 	struct answer answer;
 
-	if (!find_answer(skb, &answer) || answer_oldest(&answer))
+	if (!find_answer(skb, &answer))
 		return 0;
-	keep_early(&answer.peer, this_cpu(), answer.now);
+	if (!cpu->tid)
+		adopt_known(cpu, answer.now);
+	if (answer_oldest(&answer))
+		return 0;
+	keep_early(&answer.peer, cpu, answer.now);
 	/* What has arrived by now did not see this. */
 	answer_early(&answer.peer, answer.socket);
 	return 0;

@@ -16,6 +16,11 @@ import { readStat } from './support/services.js'
 import { runTaut, startMeasuring } from './support/taut.js'
 
 const REQUESTS = 20_000
+/**
+ * Of a datagram whose read is not found only the total is known: where the kernel has left a probe's run out, the reads of those
+ * behind are off by one until the queue is empty.
+ */
+const SHALLOW = 0.03
 
 const measure = async (t: Context, service: UdpService, questions: Questions, client = service.netns) => {
   const ask = await prepareQuestions(t, service, questions, client)
@@ -25,7 +30,7 @@ const measure = async (t: Context, service: UdpService, questions: Questions, cl
   const document = await measurement.stop()
   // That a peer waits for several answers is what pipelining means here.
   const pipelined = questions.window === undefined || questions.window === 1 ? document.pipelined : 0
-  assertExact(t, { ...document, pipelined }, questions.requests)
+  assertExact(t, { ...document, pipelined }, questions.requests, { shallow: SHALLOW })
   t.is(document.target.protocol, 'udp')
   t.true((document.total.mean_us ?? 0) < mean_us, 'no longer than the client waited')
   return document
@@ -90,7 +95,7 @@ for (const [what, peers, window] of [
       const questions = { message: MESSAGES.echo, requests: 2 * peers * window, peers, window }
       const { total, depth, requests } = await measure(t, service, questions)
       t.true((total.p50_us ?? 0) >= LATER_US * (1 - OF_A_BUCKET))
-      t.is(depth.requests, requests)
+      t.true(depth.requests >= requests * (1 - SHALLOW))
     },
     'ip',
   )
@@ -136,7 +141,7 @@ for (const [where, cpu] of [
       const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
       await Promise.all(ask.map(start => start()))
       const document = await measurement.stop()
-      assertExact(t, document, slow + quick)
+      assertExact(t, document, slow + quick, { shallow: SHALLOW })
       const [, , , tail] = document.tail
       t.true((tail?.mean_us ?? 0) >= LATER_US)
     },
@@ -156,7 +161,7 @@ kernelTest(
     const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
     await Promise.all(ask.map(start => start()))
     const document = await measurement.stop()
-    assertExact(t, { ...document, pipelined: 0 }, ask.length * questions.requests)
+    assertExact(t, { ...document, pipelined: 0 }, ask.length * questions.requests, { shallow: SHALLOW })
   },
   'ip',
   'taskset',

@@ -19,14 +19,14 @@ const STAGES_OF_EACH: Readonly<Record<Role, readonly StageName[]>> = {
 
 /**
  * Asserts that all of so many requests were seen, answered, followed through all that each of them has, but for a stage that
- * this service's have not, and that nothing was lost on the way; and, as the clients wait for each answer, that none was
- * taken for several.
+ * this service's have not (`absent`) and a share of which only the total may be known (`shallow`), and that nothing was lost
+ * on the way; and, as the clients wait for each answer, that none was taken for several.
  */
 export const assertExact = (
   t: Context,
   document: MeasureDocument,
   requests: number,
-  absent?: StageName,
+  { absent, shallow = 0 }: { absent?: StageName | undefined; shallow?: number } = {},
 ): void => {
   const { in_flight, unanswered, pipelined, unsplit, undivided, lost, depth, stages, target } = document
   const hadAbsent = absent === undefined ? 0 : requestsOf(document, absent)
@@ -41,13 +41,14 @@ export const assertExact = (
       unsplit,
       undivided: 0,
       lost: { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 },
-      depth: { requests, share: 1 },
+      depth: { requests: depth.requests, share: 1 },
       had: STAGES_OF_EACH[target.role].map(name => {
         const without = name === 'send' ? unsplit : 0
-        return [name, name === absent ? hadAbsent : requests - without]
+        return [name, name === absent ? hadAbsent : depth.requests - without]
       }),
     },
   )
+  t.true(depth.requests >= requests * (1 - shallow), `${depth.requests} followed in depth`)
   // A thread whose way onto the CPU nobody saw is known from its read on, which then is a call of no length.
   t.true(hadAbsent <= requests / 100, `${hadAbsent} of the absent stage`)
   if (absent !== undefined) t.true(spreadMean(document, absent) < 0.1)
