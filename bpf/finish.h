@@ -78,6 +78,7 @@ static __always_inline void take_over(struct cpu_state *cpu, struct thread_state
 	cpu->run = thread->run;
 	cpu->run.on_ns = now;
 	cpu->run.call_ns = now;
+	cpu->run.call_off_ns = cpu->run.off_ns;
 	cpu->run.call_sends = false;
 	cpu->tid = READ(current_task(), pid);
 }
