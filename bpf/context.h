@@ -27,7 +27,6 @@ struct thread_run {
 	__u64 wait_on_ns;	/* switched in again after that wait */
 	__u64 wait_awake_ns;	/* the idle CPU it was switched in on ran again; 0: that was not idle */
 	__u32 wait_idle_state;	/* how deep it had slept, by cpuidle's number of the state */
-	bool call_sends;	/* the call of call_ns writes; valid unless system calls are followed */
 	bool wait_receives;	/* that wait was a call's that reads */
 	struct call_arguments wait_call;	/* ... which is this one */
 	__u32 send_end;		/* sequence number at which what the last call to send had ends */

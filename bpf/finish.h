@@ -72,38 +72,38 @@ static __always_inline void arrive_unseen(struct arrival *arrival, __u32 generat
 	arrival->cpu = NO_CPU;
 }
 
-/* A thread of the service is on this CPU, and nobody saw it come: the kernel left the probe's run out, or it is new. */
-static __always_inline void take_over(struct cpu_state *cpu, struct thread_state *thread, __u64 now)
-{
-	cpu->run = thread->run;
-	cpu->run.on_ns = now;
-	cpu->run.call_ns = now;
-	cpu->run.call_off_ns = cpu->run.off_ns;
-	cpu->run.call_sends = false;
-	cpu->tid = READ(current_task(), pid);
-}
-
 /*
  * A thread that reads requests is the service's, whatever process it belongs to. One that is known already came on the
  * CPU unseen: when is not known, and what is known of it still holds.
  */
 static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 {
-	struct thread_state *thread = KEEP_OF_THREAD(threads, current_task(), no_state);
+	struct task_struct *task = current_task();
+	struct thread_state *thread;
 
-	if (thread)
-		take_over(cpu, thread, now);
-	else
+	thread = KEEP_OF_THREAD(threads, task, no_state);
+	if (!thread) {
 		COUNT(lost_map_full);
+		return;
+	}
+	cpu->run = thread->run;
+	cpu->run.on_ns = now;
+	cpu->run.call_ns = now;
+	cpu->tid = READ(task, pid);
 }
 
-/* The same of a thread that sends, if it has read before. */
+/* A thread that sends, and came on the CPU unseen: it is the service's if it has read before. */
 static __always_inline void adopt_known(struct cpu_state *cpu, __u64 now)
 {
 	struct thread_state *thread = FIND_OF_THREAD(threads, current_task());
 
-	if (thread)
-		take_over(cpu, thread, now);
+	if (!thread)
+		return;
+	cpu->run = thread->run;
+	cpu->run.on_ns = now;
+	cpu->run.call_ns = now;
+	cpu->run.call_off_ns = cpu->run.off_ns;
+	cpu->tid = READ(current_task(), pid);
 }
 
 /*
@@ -113,7 +113,7 @@ static __always_inline void adopt_known(struct cpu_state *cpu, __u64 now)
 static __always_inline __u64 find_entry(const struct thread_run *run, __u64 ready, __u64 now)
 {
 	/* A call that nobody saw begin has lasted since before measuring did. */
-	if (follows_syscalls || (run->call_ns > ready && !run->call_sends))
+	if (follows_syscalls || run->call_ns > ready)
 		return run->call_ns ?: ready;
 	if (ready == now)
 		return now;

@@ -179,11 +179,7 @@ int BPF_PROG(payload_was_copied, struct sock *sk)
 /* Is this the service's own call that sends the reply, or had the reply to wait, for an ACK or for the qdisc? */
 static __always_inline bool is_sending(struct turn *turn, struct sock *sk, struct cpu_state *cpu)
 {
-	if (!is_deep(turn) || !is_locked(sk))
-		return false;
-	if (!cpu->tid)
-		adopt_known(cpu, bpf_ktime_get_ns());
-	return may_be_sending(turn, cpu);
+	return is_deep(turn) && is_locked(sk) && may_be_sending(turn, cpu);
 }
 
 /* One packet can carry the replies of both turns. */

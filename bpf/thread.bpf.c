@@ -170,7 +170,6 @@ int BPF_PROG(recv_copies)
 
 	if (!cpu->tid)
 		return 0;
-	cpu->run.call_sends = false;
 	return begin_call(cpu, is_waiting_call(&cpu->run) ? cpu->run.wait_on_ns : bpf_ktime_get_ns());
 }
 
@@ -199,7 +198,6 @@ int BPF_PROG(send_copies, struct sock *sk, struct msghdr *msg)
 	if (end == cpu->run.send_end)
 		return 0;
 	cpu->run.send_end = end;
-	cpu->run.call_sends = true;
 	return begin_call(cpu, bpf_ktime_get_ns());
 }
 
