@@ -44,7 +44,7 @@ kernelTest('counts each request of a service that receives and sends by io_uring
   t.true((document.total.mean_us ?? Number.NaN) < clientUs)
 })
 
-const ATTEMPTS = 3
+const ATTEMPTS = 6
 
 /** Asserts that a delay is in one stage and nowhere else; made again only where others took the CPUs. */
 const assertDelay = async (t: Context, stage: StageName, ...args: string[]): Promise<void> => {
