@@ -53,7 +53,8 @@ export const assertExact = (
   t.true(hadAbsent <= requests / 100, `${hadAbsent} of the absent stage`)
   if (absent !== undefined) t.true(spreadMean(document, absent) < 0.1)
   // What TCP holds back is looked for while it is at least one reply in a thousand (docs/cost.md); of fewer each is counted.
-  t.true(unsplit <= Math.max(2, requests / 1000), `${unsplit} unsplit`)
+  // And about once a second a virtual machine's kernel left out the probe that sees the thread come onto its CPU.
+  t.true(unsplit <= Math.max(2 + document.seconds, requests / 1000), `${unsplit} unsplit`)
   t.true(
     (document.total.max_us ?? Number.NaN) <= document.seconds * 1e6,
     `a request of ${document.total.max_us} us in ${document.seconds} s`,
