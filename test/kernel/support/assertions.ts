@@ -49,9 +49,9 @@ export const assertExact = (
     },
   )
   t.true(depth.requests >= requests * (1 - shallow), `${depth.requests} followed in depth`)
-  // A thread whose way onto the CPU nobody saw is known from its read on, which then is a call of no length.
+  // A thread whose way onto the CPU nobody saw is known from its read on; and one that has sent since the request came may seem
+  // to have read from then on.
   t.true(hadAbsent <= requests / 100, `${hadAbsent} of the absent stage`)
-  if (absent !== undefined) t.true(spreadMean(document, absent) < 0.1)
   // What TCP holds back is looked for while it is at least one reply in a thousand (docs/cost.md); of fewer each is counted.
   // And about once a second a virtual machine's kernel left out the probe that sees the thread come onto its CPU.
   t.true(unsplit <= Math.max(2 + document.seconds, requests / 1000), `${unsplit} unsplit`)
