@@ -16,6 +16,7 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 	struct turn *turn;
 	struct peer peer;
 	__u32 number;
+	__u64 hash;
 
 	if (!incoming)
 		return 0;
@@ -35,16 +36,18 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 		COUNT(lost_map_full);
 		return 0;
 	}
+	hash = hash_of(&peer);
 	turn = &waiting->turn;
 	turn->arrival.path = incoming->path;
-	turn->arrival.generation = generation_of(hash_of(&peer) >> 32);
+	turn->arrival.generation = generation_of(hash >> 32);
 	turn->arrival.cpu = incoming->path.receive_ns ? incoming->path.cpu : NO_CPU;
 	turn->arrival.ready_ns = now;
 	waiting->read = read;
 	__sync_lock_test_and_set(&waiting->number, number);
 	__sync_fetch_and_sub(&datagrams->unwritten, 1);
 	COUNT(begun);
-	answer_early(&peer, socket);
+	if (has_early(hash))
+		answer_early(&peer, socket);
 	return 0;
 }
 

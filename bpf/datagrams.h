@@ -255,4 +255,14 @@ __weak __noinline int finish_datagram(struct turn *turn, __u64 now, int pipeline
 	return 0;
 }
 
+/* The peer's oldest is answered, unless somebody else was faster. */
+static __always_inline void end_datagram(struct datagrams *datagrams, const struct peer *peer, __u32 number,
+					 struct waiting *waiting, __u64 now)
+{
+	if (!pop(datagrams, number))
+		return;
+	finish_datagram(&waiting->turn, now, datagrams->pushed != number + 1);
+	forget_waiting(datagrams, peer, number);
+}
+
 #endif

@@ -54,6 +54,18 @@ static __always_inline void keep_early(const struct peer *peer, const struct cpu
 	}
 }
 
+/* Most have none, and need not be looked up. */
+static __always_inline bool has_early(__u64 hash)
+{
+	struct early *set = early_of(hash);
+
+	for (int way = 0; way < EARLY_WAYS; way++) {
+		if (set[way].peer == hash && set[way].ns)
+			return true;
+	}
+	return false;
+}
+
 /* Takes the oldest of a peer's that has left since. */
 static __always_inline bool take_early(__u64 hash, __u64 since, struct early *taken)
 {
@@ -113,10 +125,7 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket)
 			leave_app_early(&waiting->turn, &early);
 			break;
 		}
-		if (pop(datagrams, number)) {
-			finish_datagram(&waiting->turn, early.ns, datagrams->pushed != number + 1);
-			forget_waiting(datagrams, &peer, number);
-		}
+		end_datagram(datagrams, &peer, number, waiting, early.ns);
 	}
 	return 0;
 }

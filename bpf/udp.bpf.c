@@ -178,17 +178,14 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 		waiting = find_waiting(datagrams, &peer, number);
 		if (!waiting && is_coming)
 			return false;
-		if (!waiting) {
-			pop(datagrams, number);
-			return true;
-		}
+	}
+	if (!waiting) {
+		pop(datagrams, number);
+		return true;
 	}
 	if (!comes_before(number, datagrams->queued) && !leave_service(waiting, answer->socket, answer->now))
 		return false;
-	if (pop(datagrams, number)) {
-		finish_datagram(&waiting->turn, answer->now, datagrams->pushed != number + 1);
-		forget_waiting(datagrams, &peer, number);
-	}
+	end_datagram(datagrams, &peer, number, waiting, answer->now);
 	return true;
 }
 

@@ -1,5 +1,5 @@
 import { isInTotal, STAGES, type StageName } from '../../src/latency/stages.js'
-import { assertExact, spreadMean } from './support/assertions.js'
+import { assertExact, OF_A_BUCKET, spreadMean } from './support/assertions.js'
 import {
   MESSAGES,
   prepareQuestions,
@@ -80,8 +80,6 @@ kernelTest(
 )
 
 const LATER_US = 100_000
-/** A percentile is the middle of a bucket, and off by so much of itself at most. */
-const OF_A_BUCKET = 1 / 64
 
 for (const [what, peers, window] of [
   ['500 peers', 500, 1],
@@ -127,11 +125,7 @@ for (const [where, cpu] of [
   kernelTest(
     `counts slow answers among many quick ones, whose reads are not taken for theirs${where}`,
     async t => {
-      const service = await startEcho(t, {
-        place: 'later',
-        delayUs: LATER_US,
-        ...(cpu !== undefined && { cpu }),
-      })
+      const service = await startEcho(t, { place: 'later', delayUs: LATER_US, cpu })
       const [slow, quick] = [500, 20_000]
       const prepare = (questions: Questions) => prepareQuestions(t, service, questions, undefined, cpu)
       const ask = await Promise.all([

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { assertExact, assertNear, spreadMean } from './support/assertions.js'
+import { assertExact, assertNear, OF_A_BUCKET, spreadMean } from './support/assertions.js'
 import { startCapture } from './support/capture.js'
 import { compileProbes, rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
@@ -20,8 +20,6 @@ const meanOf = (us: number | null): number => us ?? Number.NaN
  * do there. Of two taps the second is a microsecond late for each packet; all of it was 2.7 to 6.4 µs in 30 runs.
  */
 const TAPS_US = 10
-/** A percentile is the middle of a bucket. */
-const OF_A_BUCKET = 1 / 64
 
 /** Compares the totals of the same requests: those that tcpdump sees on the service's interface, and taut's. */
 const compareWithWire = async (t: Context, delayUs: number): Promise<void> => {

@@ -9,7 +9,7 @@ const FLOAT_US = 1e-6
 /** Of the bucket in which a row of the tail begins, each stage's part is rounded down to a nanosecond. */
 const PART_US = 0.001
 /** A percentile is the middle of a bucket, and off by so much of itself at most. */
-const OF_A_BUCKET = 1 / 64
+export const OF_A_BUCKET = 1 / 64
 
 /** Without these no request is complete. */
 const STAGES_OF_EACH: Readonly<Record<Role, readonly StageName[]>> = {

@@ -36,7 +36,7 @@ export const startEcho = async (
     place = 'app_cpu',
     delayUs = 0,
     cpu,
-  }: { host?: string; netns?: string; place?: string; delayUs?: number; cpu?: number },
+  }: { host?: string; netns?: string; place?: string; delayUs?: number; cpu?: number | undefined },
 ): Promise<UdpService & { finish: () => Promise<EchoAccount> }> => {
   const running = await startProcess(t, DATAGRAMS, ['serve', host, place, delayUs], { netns, cpu })
   const [, port] = await waitForOutput(running, /^port (\d+)\n/)
