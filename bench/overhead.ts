@@ -1,4 +1,3 @@
-import { constants, setPriority } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Session } from '../src/probes/session.js'
 import { listServices } from '../src/system/services.js'
@@ -49,11 +48,12 @@ const startSession = async (): Promise<{ stop: () => Promise<number> }> => {
   const [target] = resolveTarget({ port: memcached.port }, await listServices())
   if (target === undefined) throw new Error('memcached is not there')
   const session = await Session.start(target, { kind: 'tp_btf' })
-  // The load client inherits it, and is to compete as it does without taut.
-  setPriority(constants.priority.PRIORITY_NORMAL)
-  const { requests } = await settle()
-  // What this service does not need is let go here.
-  await session.refresh()
+  // What this service does not need is let go here, and what it costs sampled, which is done once a minute in the long run.
+  const refreshTwice = async (): Promise<void> => {
+    await session.refresh()
+    await session.refresh()
+  }
+  const [{ requests }] = await Promise.all([settle(), refreshTwice()])
   let refresh = Promise.resolve()
   const timer = setInterval(() => {
     refresh = refresh.then(() => session.refresh())

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -30,9 +30,11 @@ export const startMemcached = async (): Promise<{ port: number; stop: () => void
   return { port, stop: () => child.kill() }
 }
 
-/** Runs the load client against a port. */
+/** Runs the load client against a port, at normal priority: measuring, this process has a lower one. */
 export const runLoad = async (port: number, ...args: string[]): Promise<Load> => {
-  const { stdout } = await run(KVLOAD, ['--host', '127.0.0.1', '--port', String(port), ...args])
+  const niceness = String(-getPriority())
+  const client = [KVLOAD, '--host', '127.0.0.1', '--port', String(port), ...args]
+  const { stdout } = await run('nice', ['-n', niceness, ...client])
   return JSON.parse(stdout)
 }
 

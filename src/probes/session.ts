@@ -18,8 +18,11 @@ import { Tracer } from './tracer.js'
 
 /** Of the requests that are not slow, so many a second become exemplars. */
 const ORDINARY_EXEMPLARS = 16
-/** What a request costs changes slowly, and looking at that makes it dearer. */
-const REFRESHES_A_SAMPLE = 5
+/**
+ * What a request costs changes slowly, and looking at that disturbs the service for some 30 ms. So each sample comes three
+ * times as many refreshes after the last as that one after the one before, until it is one a minute.
+ */
+const SAMPLES_APART = { first: 1, growth: 3, most: 60 }
 const KEPT_EXEMPLARS = 16
 
 /** A stretch of the session: its own counts, and those since the start at its end. */
@@ -44,7 +47,12 @@ export class Session implements Disposable {
   #lastCost: number | null = null
   #last: { cumulative: Counts; at: Date; ms: number }
   #totals: Float64Array = new Float64Array(BUCKETS)
-  #refreshes = 0
+  #refreshesToSample = 0
+  /** At the last refresh; before the first one, what no number is. */
+  #lastRequests: number | null = null
+  #samplesApart = SAMPLES_APART.first
+  /** The share in depth when the cost was last sampled. */
+  #sampledShare = 1
   /** The slowest of the session. */
   #exemplars: Exemplar[] = []
 
@@ -95,8 +103,12 @@ export class Session implements Disposable {
    * 0.6 s, or until the signal.
    */
   async refresh(signal?: AbortSignal): Promise<void> {
-    const isDue = this.#refreshes++ % REFRESHES_A_SAMPLE === 0 || !this.#cost.isKnown
-    if (isDue || this.#budget !== null) this.#cost.sample(await this.#tracer.measureCost())
+    const requests = this.#tracer.countRequests()
+    const isDue = this.#isSampleDue(requests)
+    if (isDue || this.#mayMisjudge(requests)) {
+      this.#cost.sample(await this.#tracer.measureCost())
+      this.#sampledShare = this.#budget?.share ?? 1
+    }
     const cost = this.#cost.spend(this.#tracer.countRequests())
     this.#lastCost = cost
     if (this.#budget !== null && cost !== null) this.#tracer.setDepth(this.#budget.next(cost))
@@ -154,6 +166,26 @@ export class Session implements Disposable {
     this.close()
   }
 
+  /** A sample of a service that is idle would tell nothing, but that it costs little. */
+  #isSampleDue(requests: number): boolean {
+    const isIdle = requests === this.#lastRequests
+    this.#lastRequests = requests
+    if (this.#refreshesToSample > 0) {
+      this.#refreshesToSample--
+      return false
+    }
+    if (isIdle) return false
+    this.#refreshesToSample = this.#samplesApart - 1
+    this.#samplesApart = Math.min(SAMPLES_APART.most, this.#samplesApart * SAMPLES_APART.growth)
+    return true
+  }
+
+  /** Whether a budget would be kept by a sample of another time: of another share in depth, or of another load. */
+  #mayMisjudge(requests: number): boolean {
+    if (this.#budget === null) return false
+    return this.#sampledShare !== this.#budget.share || this.#cost.isOutdated(requests)
+  }
+
   /** Overheads are known at a price of their own, which nothing but the room below the budget's limit covers. */
   #mayLookCloser(cost: number | null): boolean {
     return (
@@ -168,7 +200,8 @@ export class Session implements Disposable {
   }
 
   #keepExemplars(): void {
-    this.#exemplars = [...this.#exemplars, ...this.#tracer.drainExemplars()]
+    const fastest = this.#exemplars.length < KEPT_EXEMPLARS ? undefined : this.#exemplars.at(-1)
+    this.#exemplars = [...this.#exemplars, ...this.#tracer.drainExemplars(Number(fastest?.totalNs ?? 0))]
       .sort((a, b) => Number(b.totalNs - a.totalNs))
       .slice(0, KEPT_EXEMPLARS)
   }

@@ -8,7 +8,7 @@ import { type Role, STAGES } from '../latency/stages.js'
 import { listReceiveIrqs } from '../system/nic-irqs.js'
 import type { Target } from '../system/target.js'
 import { OnDemand } from './demand.js'
-import { decodeExemplar, EXEMPLAR_SIZE } from './generated/taut.js'
+import { decodeExemplar, EXEMPLAR_OFFSETS, EXEMPLAR_SIZE } from './generated/taut.js'
 import { type KernelTypes, openProbes, typesFor } from './kernel-types.js'
 import { type CountName, Metrics } from './metrics.js'
 import { countMissedRuns, fill, loadOnly, setNicIrqs, setTarget } from './specialise.js'
@@ -168,12 +168,17 @@ export class Tracer implements Disposable {
     this.#metrics.allowExemplars(EXEMPLARS_A_CPU)
   }
 
-  /** Gives the exemplars that came since the last call. */
-  drainExemplars(): Exemplar[] {
+  /** Gives those exemplars that came since the last call and took longer than a number of nanoseconds. */
+  drainExemplars(overNs = 0): Exemplar[] {
     const exemplars: Exemplar[] = []
     for (let batch = this.#ring.drain(); batch !== undefined; batch = this.#ring.drain()) {
-      for (const record of batch) {
-        if (record.length === EXEMPLAR_SIZE) exemplars.push(readExemplar(record))
+      const halves = new Uint32Array(batch.buffer)
+      for (let index = 0; index < batch.count; index++) {
+        // Decoding one takes ten times as long as finding that it is not wanted.
+        const total = ((batch.offsets[index] ?? 0) + EXEMPLAR_OFFSETS.total_ns) / 4
+        const totalNs = (halves[total] ?? 0) + (halves[total + 1] ?? 0) * 2 ** 32
+        if (totalNs <= overNs || batch.length(index) !== EXEMPLAR_SIZE) continue
+        exemplars.push(readExemplar(batch.record(index)))
       }
     }
     return exemplars
