@@ -19,7 +19,8 @@ const { values } = parseArgs({
 const LOAD = ['--connections', values.connections]
 /** Short, and close to what they are compared with: a machine's disturbances last for seconds. */
 const SLICE = ['--seconds', '0.5']
-const AGENT_SECONDS = 20
+/** Long enough that what is done once a minute, and what JavaScript compiles in the beginning, count as little as they do. */
+const AGENT_SECONDS = 60
 /**
  * Probes on demand settle: a measurement that runs is compared. The load runs as long before every slice, with and
  * without: a machine that has rested is faster than one at work.

@@ -8,6 +8,7 @@
 #define TAUT_CONTEXT_H
 
 #include "kernel_compat.h"
+#include "own_time.h"
 #include "request.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

@@ -73,7 +73,7 @@ static __always_inline struct syscall_use *syscall_use(struct overheads *o, __u3
 }
 
 TRACEPOINT(sys_enter)
-int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
+int TIMED_PROG(sys_enter, struct pt_regs *regs, long number)
 {
 	struct thread_call *call;
 	struct overheads *o;
@@ -102,7 +102,7 @@ static __always_inline void count_wait(struct overheads *o, struct thread_call *
 }
 
 TRACEPOINT(sys_exit)
-int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+int TIMED_PROG(sys_exit, struct pt_regs *regs, long ret)
 {
 	struct thread_call *call;
 	struct syscall_use *use;
@@ -126,7 +126,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 }
 
 TRACEPOINT(sched_switch)
-int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+int TIMED_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct thread_call *from, *to;
 	struct overheads *o;
@@ -151,7 +151,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 
 /* What a thread waits for in epoll_wait and its like got ready: the first of several that did. */
 TRACEPOINT(sched_waking)
-int BPF_PROG(sched_waking, struct task_struct *p)
+int TIMED_PROG(sched_waking, struct task_struct *p)
 {
 	struct thread_call *call;
 
@@ -175,7 +175,7 @@ static __always_inline void adopt_reader(struct task_struct *task, const struct 
 }
 
 TRACEPOINT(skb_copy_datagram_iovec)
-int BPF_PROG(payload_is_copied, const struct sk_buff *skb)
+int TIMED_PROG(payload_is_copied, const struct sk_buff *skb)
 {
 	struct task_struct *task = current_task();
 	struct thread_call *call;
@@ -196,7 +196,7 @@ int BPF_PROG(payload_is_copied, const struct sk_buff *skb)
 }
 
 TRACEPOINT(tcp_sendmsg_locked)
-int BPF_PROG(payload_is_sent, const struct sock *sk)
+int TIMED_PROG(payload_is_sent, const struct sock *sk)
 {
 	struct thread_call *call;
 	struct overheads *o;

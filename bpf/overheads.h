@@ -5,6 +5,7 @@
 
 #include "bits.h"
 #include "kernel_types.h"
+#include "own_time.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 

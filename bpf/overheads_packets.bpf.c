@@ -30,7 +30,7 @@ static __always_inline struct softirq_run *this_softirq(void)
 }
 
 TRACEPOINT(softirq_entry)
-int BPF_PROG(softirq_entry, unsigned int vec)
+int TIMED_PROG(softirq_entry, unsigned int vec)
 {
 	struct softirq_run *run;
 	__u32 zero = 0;
@@ -44,7 +44,7 @@ int BPF_PROG(softirq_entry, unsigned int vec)
 }
 
 TRACEPOINT(softirq_exit)
-int BPF_PROG(softirq_exit, unsigned int vec)
+int TIMED_PROG(softirq_exit, unsigned int vec)
 {
 	struct softirq_run *run;
 	struct overheads *o;
@@ -62,7 +62,7 @@ int BPF_PROG(softirq_exit, unsigned int vec)
 }
 
 TRACEPOINT(netif_receive_skb)
-int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
+int TIMED_PROG(netif_receive_skb, struct sk_buff *skb)
 {
 	struct softirq_run *run;
 
@@ -98,19 +98,19 @@ static __always_inline int count_gro(int result)
 }
 
 TRACEPOINT(napi_gro_receive_exit)
-int BPF_PROG(napi_gro_receive, int result)
+int TIMED_PROG(napi_gro_receive, int result)
 {
 	return count_gro(result);
 }
 
 TRACEPOINT(napi_gro_frags_exit)
-int BPF_PROG(napi_gro_frags, int result)
+int TIMED_PROG(napi_gro_frags, int result)
 {
 	return count_gro(result);
 }
 
 TRACEPOINT(napi_poll)
-int BPF_PROG(napi_poll, struct napi_struct *napi, int work)
+int TIMED_PROG(napi_poll, struct napi_struct *napi, int work)
 {
 	struct net_device *dev;
 	struct overheads *o;
@@ -129,7 +129,7 @@ int BPF_PROG(napi_poll, struct napi_struct *napi, int work)
 }
 
 TRACEPOINT(irq_handler_entry)
-int BPF_PROG(irq_handler_entry, int irq)
+int TIMED_PROG(irq_handler_entry, int irq)
 {
 	struct overheads *o;
 

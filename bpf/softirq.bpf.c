@@ -21,7 +21,7 @@ const volatile __u64 nic_irqs[MAX_IRQS / 64] = {};
  * comes again has led to none, for until its packets are fetched its card keeps it back: somebody else has fetched them.
  */
 TRACEPOINT(irq_handler_entry)
-int BPF_PROG(irq_handler_entry, int irq)
+int TIMED_PROG(irq_handler_entry, int irq)
 {
 	struct cpu_state *cpu = this_cpu();
 
@@ -33,7 +33,7 @@ int BPF_PROG(irq_handler_entry, int irq)
 }
 
 TRACEPOINT(softirq_entry)
-int BPF_PROG(softirq_entry, unsigned int vec)
+int TIMED_PROG(softirq_entry, unsigned int vec)
 {
 	struct cpu_state *cpu = this_cpu();
 
@@ -53,7 +53,7 @@ int BPF_PROG(softirq_entry, unsigned int vec)
  * that enough of such packets would be noticed.
  */
 TRACEPOINT(softirq_exit)
-int BPF_PROG(softirq_exit, unsigned int vec)
+int TIMED_PROG(softirq_exit, unsigned int vec)
 {
 	leave_softirq(this_cpu());
 	return 0;
@@ -115,19 +115,19 @@ static __always_inline int hand_over(struct sk_buff *skb)
 }
 
 TRACEPOINT(napi_gro_receive_entry)
-int BPF_PROG(napi_gro_receive, struct sk_buff *skb)
+int TIMED_PROG(napi_gro_receive, struct sk_buff *skb)
 {
 	return hand_over(skb);
 }
 
 TRACEPOINT(napi_gro_frags_entry)
-int BPF_PROG(napi_gro_frags, struct sk_buff *skb)
+int TIMED_PROG(napi_gro_frags, struct sk_buff *skb)
 {
 	return hand_over(skb);
 }
 
 TRACEPOINT(netif_receive_skb_entry)
-int BPF_PROG(netif_receive, struct sk_buff *skb)
+int TIMED_PROG(netif_receive, struct sk_buff *skb)
 {
 	return hand_over(skb);
 }
@@ -137,13 +137,13 @@ int BPF_PROG(netif_receive, struct sk_buff *skb)
  * CPU they are as good as handed over when the softirq begins.
  */
 TRACEPOINT(netif_rx_entry)
-int BPF_PROG(netif_rx, struct sk_buff *skb)
+int TIMED_PROG(netif_rx, struct sk_buff *skb)
 {
 	return is_steered(skb, READ(skb, dev)) ? hand_over(skb) : 0;
 }
 
 TRACEPOINT(netif_receive_skb)
-int BPF_PROG(netif_receive_skb, struct sk_buff *skb)
+int TIMED_PROG(netif_receive_skb, struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct net_device *dev = READ(skb, dev);

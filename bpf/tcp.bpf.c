@@ -40,7 +40,7 @@ static __always_inline void begin(struct sock *sk, struct sk_buff *skb)
 
 /* The packet is the last on the socket's queue, unless it was joined to what was there. */
 TRACEPOINT(sk_data_ready)
-int BPF_PROG(payload_is_ready, struct sock *sk)
+int TIMED_PROG(payload_is_ready, struct sock *sk)
 {
 	struct tcp_sock *tp;
 
@@ -54,7 +54,7 @@ int BPF_PROG(payload_is_ready, struct sock *sk)
 
 /* Stands in for sk_data_ready on older kernels: a packet in order, which is about to be put on the socket's queue. */
 TRACEPOINT(tcp_probe)
-int BPF_PROG(payload_arrives, struct sock *sk, struct sk_buff *skb)
+int TIMED_PROG(payload_arrives, struct sock *sk, struct sk_buff *skb)
 {
 	struct tcp_sock *tp;
 
@@ -115,7 +115,7 @@ static __always_inline void begin_unseen(struct turn *turn, const struct reading
  * after the service has written belongs to the next request, also while the reply still waits to be sent.
  */
 TRACEPOINT(tcp_rcv_space_adjust)
-int BPF_PROG(payload_was_copied, struct sock *sk)
+int TIMED_PROG(payload_was_copied, struct sock *sk)
 {
 	struct connection *conn;
 	struct reading reading;
@@ -184,7 +184,7 @@ static __always_inline bool is_sending(struct turn *turn, struct sock *sk, struc
 
 /* One packet can carry the replies of both turns. */
 TRACEPOINT(net_dev_start_xmit)
-int BPF_PROG(packet_is_sent, struct sk_buff *skb)
+int TIMED_PROG(packet_is_sent, struct sk_buff *skb)
 {
 	struct sock *sk = READ(skb, sk);
 	struct connection *conn;
@@ -224,7 +224,7 @@ static __always_inline void enqueue_reply(struct turn *turn, bool may_send, stru
 }
 
 TRACEPOINT(qdisc_enqueue)
-int BPF_PROG(packet_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
+int TIMED_PROG(packet_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
 {
 	struct sock *sk = READ(skb, sk);
 	struct connection *conn;
@@ -254,7 +254,7 @@ int BPF_PROG(packet_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue 
  * a send stage.
  */
 TRACEPOINT(sock_send_length)
-int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
+int TIMED_PROG(reply_is_queued, struct sock *sk, int ret)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct connection *conn;
@@ -282,7 +282,7 @@ int BPF_PROG(reply_is_queued, struct sock *sk, int ret)
 
 /* The port may be gone from a closing socket, so the filter is the connection's state itself. */
 TRACEPOINT(inet_sock_set_state)
-int BPF_PROG(connection_changes, struct sock *sk, int oldstate, int newstate)
+int TIMED_PROG(connection_changes, struct sock *sk, int oldstate, int newstate)
 {
 	struct connection *conn;
 	__u32 state;

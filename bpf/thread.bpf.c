@@ -30,7 +30,7 @@ static __always_inline void switch_out(struct cpu_state *cpu, struct task_struct
 
 /* Leaving the idle loop, before it is known for whom. */
 TRACEPOINT(cpu_idle)
-int BPF_PROG(cpu_idle, unsigned int state)
+int TIMED_PROG(cpu_idle, unsigned int state)
 {
 	struct cpu_state *cpu = this_cpu();
 
@@ -65,7 +65,7 @@ static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state
 }
 
 TRACEPOINT(sched_switch)
-int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+int TIMED_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct thread_state *from = NULL, *to;
 	struct cpu_state *cpu = this_cpu();
@@ -91,7 +91,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
  * of the first may wake the second as well, but one that waits for a hand-over has no softirq to wait for.
  */
 TRACEPOINT(sched_waking)
-int BPF_PROG(sched_waking, struct task_struct *p)
+int TIMED_PROG(sched_waking, struct task_struct *p)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct thread_state *thread;
@@ -109,7 +109,7 @@ int BPF_PROG(sched_waking, struct task_struct *p)
 
 /* New threads of a known service are known from their first switch on. */
 TRACEPOINT(sched_process_fork)
-int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
+int TIMED_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	if (this_cpu()->tid && !KEEP_OF_THREAD(threads, child, no_state))
 		COUNT(lost_map_full);
@@ -164,7 +164,7 @@ static __always_inline int begin_call(struct cpu_state *cpu, __u64 ns)
 
 /* Copies what has arrived to user space, packet by packet; the socket is locked. */
 TRACEPOINT(skb_copy_datagram_iovec)
-int BPF_PROG(recv_copies)
+int TIMED_PROG(recv_copies)
 {
 	struct cpu_state *cpu = this_cpu();
 
@@ -175,7 +175,7 @@ int BPF_PROG(recv_copies)
 
 /* Needed where a request is read in several pieces: do they belong to one call? */
 TRACEPOINT(sock_recv_length)
-int BPF_PROG(recv_ends)
+int TIMED_PROG(recv_ends)
 {
 	this_cpu()->run.recvs++;
 	return 0;
@@ -183,7 +183,7 @@ int BPF_PROG(recv_ends)
 
 /* Copies the reply from user space, piece by piece: what was written and what is left together stay the same. */
 TRACEPOINT(tcp_sendmsg_locked)
-int BPF_PROG(send_copies, struct sock *sk, struct msghdr *msg)
+int TIMED_PROG(send_copies, struct sock *sk, struct msghdr *msg)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct tcp_sock *tp;
@@ -206,7 +206,7 @@ int BPF_PROG(send_copies, struct sock *sk, struct msghdr *msg)
  * way into every system call. Calls that wait for others to read come after those, and would hide them.
  */
 TRACEPOINT(sys_enter)
-int BPF_PROG(sys_enter, struct pt_regs *regs, long number)
+int TIMED_PROG(sys_enter, struct pt_regs *regs, long number)
 {
 	struct cpu_state *cpu = this_cpu();
 

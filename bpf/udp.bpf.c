@@ -59,7 +59,7 @@ static __always_inline __u64 first_argument(const void *ctx)
 }
 
 TRACEPOINT(sk_data_ready)
-int BPF_PROG(datagram_is_ready, struct sock *sk)
+int TIMED_PROG(datagram_is_ready, struct sock *sk)
 {
 	struct incoming incoming;
 	struct reader reader;
@@ -78,7 +78,7 @@ int BPF_PROG(datagram_is_ready, struct sock *sk)
 
 /* There is no room on the socket. */
 TRACEPOINT(udp_fail_queue_rcv_skb)
-int BPF_PROG(datagram_is_refused, int rc, struct sock *sk)
+int TIMED_PROG(datagram_is_refused, int rc, struct sock *sk)
 {
 	if (is_target(sk))
 		refuse_datagram();
@@ -87,7 +87,7 @@ int BPF_PROG(datagram_is_refused, int rc, struct sock *sk)
 
 /* The end of each receiving call, and of each datagram that recvmmsg reads. */
 TRACEPOINT(sock_recv_length)
-int BPF_PROG(datagram_is_read, struct sock *sk, int ret, int flags)
+int TIMED_PROG(datagram_is_read, struct sock *sk, int ret, int flags)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct reader reader;
@@ -190,7 +190,7 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 }
 
 TRACEPOINT(net_dev_start_xmit)
-int BPF_PROG(datagram_is_sent, struct sk_buff *skb)
+int TIMED_PROG(datagram_is_sent, struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct answer answer;
@@ -208,7 +208,7 @@ int BPF_PROG(datagram_is_sent, struct sk_buff *skb)
 }
 
 TRACEPOINT(qdisc_enqueue)
-int BPF_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
+int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
 {
 	struct datagrams *datagrams;
 	struct waiting *waiting;

@@ -18,7 +18,7 @@ const volatile __u64 batch_syscalls[MAX_SYSCALLS / 64] = {};
 
 /* After netif_receive_skb of softirq.bpf.c, which is attached before. What the kernel drops from here on is a request as well. */
 TRACEPOINT(netif_receive_skb)
-int BPF_PROG(datagram_comes, struct sk_buff *skb)
+int TIMED_PROG(datagram_comes, struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct arrivals *arrivals = arrivals_of(bpf_get_smp_processor_id());
@@ -60,7 +60,7 @@ static __always_inline bool is_target_number(struct sock *sk)
 }
 
 TRACEPOINT(sys_exit)
-int BPF_PROG(datagram_was_read, struct pt_regs *regs, long result)
+int TIMED_PROG(datagram_was_read, struct pt_regs *regs, long result)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct left_call call;

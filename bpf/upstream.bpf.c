@@ -129,7 +129,7 @@ static __always_inline struct exchange *find_exchange(struct sock *sk)
 
 /* Copies the request from user space, piece by piece. */
 TRACEPOINT(tcp_sendmsg_locked)
-int BPF_PROG(request_is_written, struct sock *sk, struct msghdr *msg)
+int TIMED_PROG(request_is_written, struct sock *sk, struct msghdr *msg)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct exchange *exchange;
@@ -183,7 +183,7 @@ static __always_inline struct exchange *follow_packet(struct sock *sk, struct sk
 }
 
 TRACEPOINT(net_dev_start_xmit)
-int BPF_PROG(request_is_sent, struct sk_buff *skb)
+int TIMED_PROG(request_is_sent, struct sk_buff *skb)
 {
 	struct exchange *exchange;
 	struct sock *sk = READ(skb, sk);
@@ -197,7 +197,7 @@ int BPF_PROG(request_is_sent, struct sk_buff *skb)
 }
 
 TRACEPOINT(qdisc_enqueue)
-int BPF_PROG(request_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
+int TIMED_PROG(request_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
 {
 	struct exchange *exchange;
 	struct sock *sk = READ(skb, sk);
@@ -221,7 +221,7 @@ static __always_inline void answer(struct sock *sk, struct sk_buff *skb)
 }
 
 TRACEPOINT(sk_data_ready)
-int BPF_PROG(reply_is_ready, struct sock *sk)
+int TIMED_PROG(reply_is_ready, struct sock *sk)
 {
 	struct tcp_sock *tp;
 
@@ -235,7 +235,7 @@ int BPF_PROG(reply_is_ready, struct sock *sk)
 
 /* Stands in for sk_data_ready on older kernels. */
 TRACEPOINT(tcp_probe)
-int BPF_PROG(reply_arrives, struct sock *sk, struct sk_buff *skb)
+int TIMED_PROG(reply_arrives, struct sock *sk, struct sk_buff *skb)
 {
 	struct tcp_sock *tp;
 
@@ -248,7 +248,7 @@ int BPF_PROG(reply_arrives, struct sock *sk, struct sk_buff *skb)
 }
 
 TRACEPOINT(tcp_rcv_space_adjust)
-int BPF_PROG(reply_was_copied, struct sock *sk)
+int TIMED_PROG(reply_was_copied, struct sock *sk)
 {
 	const struct thread_run *run;
 	struct exchange *exchange;
@@ -282,7 +282,7 @@ int BPF_PROG(reply_was_copied, struct sock *sk)
 
 /* As for servers, the state is the filter. */
 TRACEPOINT(inet_sock_set_state)
-int BPF_PROG(exchange_ends, struct sock *sk, int oldstate, int newstate)
+int TIMED_PROG(exchange_ends, struct sock *sk, int oldstate, int newstate)
 {
 	struct exchange *exchange;
 	__u32 state;

@@ -1,5 +1,4 @@
 import { BpfError } from 'libbpf-ts'
-import { ForbiddenError } from '../probes/forbidden.js'
 import { classifyRefusal, isOfVerifier } from '../probes/refusal.js'
 import { UnsupportedError } from '../probes/unsupported.js'
 import { EXIT, Failure } from './failure.js'
@@ -15,9 +14,6 @@ export const explain = (error: unknown): Explanation => {
   if (error instanceof Failure) return { exitCode: error.exitCode, message: error.message, details: [] }
   if (error instanceof UnsupportedError) {
     return { exitCode: EXIT.unsupported, message: `${error.message} (try: taut doctor)`, details: [] }
-  }
-  if (error instanceof ForbiddenError) {
-    return { exitCode: EXIT.forbidden, message: `${error.message} (try: sudo taut …)`, details: [] }
   }
   if (error instanceof BpfError) return explainRefusal(error)
   const message = error instanceof Error ? error.message : String(error)

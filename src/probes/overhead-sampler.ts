@@ -4,7 +4,6 @@ import type { OverheadSample } from '../latency/overheads.js'
 import type { Target } from '../system/target.js'
 import type { KernelTypes } from './kernel-types.js'
 import { describeWords, OverheadProbes } from './overheads.js'
-import { allowTiming } from './timing.js'
 
 /** Enough requests to tell what one of them takes; a service that answers fewer is looked at for longer. */
 const WINDOW_REQUESTS = 500
@@ -28,9 +27,10 @@ export class OverheadSampler implements Disposable {
    * libbpf-ts's BpfError.
    */
   async sample(countRequests: () => number, isTimed: boolean, signal?: AbortSignal): Promise<number> {
-    using _ = isTimed ? allowTiming() : null
-    const before = this.#probes.sumRunTime()
-    this.#probes.attach()
+    using timing = isTimed ? this.#probes.time() : null
+    const before = timing?.read() ?? 0
+    await this.#probes.attach()
+    if (this.#probes.closed) return 0
     // Counting takes a while, in which requests go on: so it comes after the window's begin as it does after its end.
     this.#probes.openWindow()
     const begin = { requests: countRequests(), ms: performance.now() }
@@ -42,8 +42,8 @@ export class OverheadSampler implements Disposable {
     this.#probes.closeWindow()
     this.#requests += countRequests() - begin.requests
     this.#seconds += (performance.now() - begin.ms) / 1000
-    this.#probes.detach()
-    return isTimed ? this.#probes.sumRunTime() - before : 0
+    await this.#probes.detach()
+    return timing === null || this.#probes.closed ? 0 : timing.read() - before
   }
 
   /** Gives what all windows so far have counted, null before the first. */

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { BpfObject, Link, Program } from 'libbpf-ts'
 import { OVERHEAD_SUMS, type OverheadSample } from '../latency/overheads.js'
 import { listNicIrqs } from '../system/nic-irqs.js'
@@ -15,11 +16,13 @@ import { countMissedRuns, loadOnly, setNicIrqs, setTarget } from './specialise.j
 import { findObstacle, type Probe, type Support } from './support.js'
 import { listSyscallNames } from './syscall-names.js'
 import { listWaitSyscalls } from './syscalls.js'
-import { sumRunTime } from './timing.js'
+import { type Timing, timeProbes } from './timing.js'
 
 /** As many system calls as the probes tell apart, MAX_SYSCALLS in bpf/overheads.h; the last slot is for all others. */
 const MAX_SYSCALLS = OVERHEADS_OFFSETS.voluntary / SYSCALL_USE_SIZE
 const WORD = 8
+/** Between two of what holds a CPU up: a service that waited for it catches up. */
+const PAUSE_MS = 2
 
 /** Where the sampling probes attach, and what they are for. A number whose probe is missing is null. */
 export const OVERHEAD_PROBES: readonly (Pick<Probe, 'point' | 'buys' | 'since'> & {
@@ -146,14 +149,24 @@ export class OverheadProbes implements Disposable {
     return this.#object.closed
   }
 
-  /** Attaches the probes; throws BpfError. */
-  attach(): void {
-    for (const program of this.#programs) this.#links.push(program.attach())
+  /**
+   * Attaches the probes, one at a time: for each the kernel patches its own code, during which a CPU does nothing else for up
+   * to a millisecond. Throws BpfError; ends early when all is closed meanwhile.
+   */
+  async attach(): Promise<void> {
+    for (const program of this.#programs) {
+      if (this.closed) return
+      this.#links.push(program.attach())
+      await setTimeout(PAUSE_MS)
+    }
   }
 
-  /** Detaches them; harmless when done again. */
-  detach(): void {
-    for (const link of this.#links.splice(0)) link.close()
+  /** Detaches them, in the same way and the other way round; harmless when done again. */
+  async detach(): Promise<void> {
+    for (let link = this.#links.pop(); link !== undefined; link = this.#links.pop()) {
+      link.close()
+      await setTimeout(PAUSE_MS)
+    }
   }
 
   /** Has the probes count what begins from here on. */
@@ -182,9 +195,9 @@ export class OverheadProbes implements Disposable {
     return countMissedRuns(this.#programs)
   }
 
-  /** Gives for how long the probes have run while they were timed, in nanoseconds. */
-  sumRunTime(): number {
-    return sumRunTime(this.#programs)
+  /** Has the probes time themselves until the result is disposed of. */
+  time(): Timing {
+    return timeProbes(this.#object)
   }
 
   /** Detaches and frees everything; harmless when done again. */

@@ -11,7 +11,6 @@ import { createUsageMeter, type Usage } from '../system/usage.js'
 import { VERSION } from '../version.js'
 import { Budget } from './budget.js'
 import { CostMeter } from './cost-meter.js'
-import { ForbiddenError } from './forbidden.js'
 import type { KernelTypes } from './kernel-types.js'
 import { OverheadSampler } from './overhead-sampler.js'
 import { Tracer } from './tracer.js'
@@ -19,8 +18,8 @@ import { Tracer } from './tracer.js'
 /** Of the requests that are not slow, so many a second become exemplars. */
 const ORDINARY_EXEMPLARS = 16
 /**
- * What a request costs changes slowly, and looking at that disturbs the service for some 30 ms. So each sample comes three
- * times as many refreshes after the last as that one after the one before, until it is one a minute.
+ * What a request costs changes slowly, and looking at that and at the socket API disturbs the service. So each sample comes
+ * three times as many refreshes after the last as that one after the one before, until it is one a minute.
  */
 const SAMPLES_APART = { first: 1, growth: 3, most: 60 }
 const KEPT_EXEMPLARS = 16
@@ -74,12 +73,9 @@ export class Session implements Disposable {
 
   /**
    * Attaches the probes; every request that begins from here on is measured. With a budget, which is a share of all CPUs'
-   * time, fewer of them in depth if that costs more. Throws as Tracer.start does, and ForbiddenError for a budget where
-   * this process may not know what the probes take.
+   * time, fewer of them in depth if that costs more. Throws as Tracer.start does.
    */
   static async start(target: Target, types: KernelTypes, budget?: number): Promise<Session> {
-    if (budget !== undefined && !Tracer.canMeasureCost())
-      throw new ForbiddenError('timing the probes, for a budget, takes CAP_SYS_ADMIN')
     // Before the tracer counts: what it counted meanwhile would lie before the session's first second.
     // They are about what a service does.
     const overheads = target.role === 'client' ? null : loadOverheads(target, types)

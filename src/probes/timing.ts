@@ -1,18 +1,23 @@
-import { BpfError, enableRunStats, type Program } from 'libbpf-ts'
+import type { BpfObject } from 'libbpf-ts'
 
-/**
- * Has the kernel time all BPF programs until it is disposed of. Null without CAP_SYS_ADMIN, which timing takes, while tracing
- * does without.
- */
-export const allowTiming = (): Disposable | null => {
-  try {
-    return enableRunStats()
-  } catch (error) {
-    if (error instanceof BpfError && error.code === 'EPERM') return null
-    throw error
-  }
+/** The probes of an object, which time themselves until this is disposed of. */
+export type Timing = Disposable & {
+  /** Gives what they have taken whenever they were timed, in nanoseconds. */
+  read: () => number
 }
 
-/** Gives for how long programs have run while they were timed, in nanoseconds. */
-export const sumRunTime = (programs: readonly Program[]): number =>
-  programs.reduce((sum, program) => sum + Number(program.info().runTimeNs), 0)
+/**
+ * Has the probes of an object time themselves (bpf/own_time.h), each from its first instruction to its last: what calling them
+ * takes the kernel is not in it, as it is not in the kernel's own account of BPF programs.
+ */
+export const timeProbes = (object: BpfObject): Timing => {
+  const isTimed = object.variable('is_timed')
+  const sums = object.map<number, bigint[]>('own_ns')
+  isTimed.set(1)
+  return {
+    read: () => Number((sums.get(0) ?? []).reduce((sum, ns) => sum + ns, 0n)),
+    [Symbol.dispose]: () => {
+      if (!object.closed) isTimed.set(0)
+    },
+  }
+}

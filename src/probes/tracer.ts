@@ -15,7 +15,7 @@ import { countMissedRuns, fill, loadOnly, setNicIrqs, setTarget } from './specia
 import { choosePrograms } from './support.js'
 import { listWaitSyscalls } from './syscalls.js'
 import { enterThreads } from './threads.js'
-import { allowTiming, sumRunTime } from './timing.js'
+import { timeProbes } from './timing.js'
 import { UnsupportedError } from './unsupported.js'
 
 /** As many as the probes keep a slot for, MAX_CPUS in bpf/context.h. */
@@ -196,29 +196,21 @@ export class Tracer implements Disposable {
     this.#detachCalls = null
   }
 
-  /** Whether this process may have the kernel time the probes. */
-  static canMeasureCost(): boolean {
-    using timing = allowTiming()
-    return timing !== null
-  }
-
   /**
-   * Has the kernel time the probes, and gives what they took. Timing makes every run of a probe dearer, so it ends
-   * with enough requests to tell, after 50 ms at most. Gives null to a process that may not have it do so, and when
-   * all has been closed meanwhile.
+   * Has the probes time themselves, and gives what they took. That makes every run of a probe dearer, so it ends
+   * with enough requests to tell, after 50 ms at most. Gives null when all has been closed meanwhile.
    */
   async measureCost(): Promise<BpfCost | null> {
-    using timing = allowTiming()
-    if (timing === null) return null
+    using timing = timeProbes(this.#object)
     const begin = performance.now()
-    const before = { ns: this.#sumRunTime(), requests: this.countRequests() }
+    const before = { ns: timing.read(), requests: this.countRequests() }
     let requests = 0
     for (let steps = 0; steps < COST_STEPS && requests < COST_REQUESTS; steps++) {
       await setTimeout(COST_STEP_MS)
       if (this.#object.closed) return null
       requests = this.countRequests() - before.requests
     }
-    return { bpfNs: this.#sumRunTime() - before.ns, requests, ns: (performance.now() - begin) * 1e6 }
+    return { bpfNs: timing.read() - before.ns, requests, ns: (performance.now() - begin) * 1e6 }
   }
 
   /** To be called now and then: what this service does not need is turned off, or on again. */
@@ -343,10 +335,6 @@ export class Tracer implements Disposable {
     return countMissedRuns(
       this.#programs.filter(({ name }) => name !== 'connection_changes' && name !== 'exchange_ends'),
     )
-  }
-
-  #sumRunTime(): number {
-    return sumRunTime(this.#programs)
   }
 }
 

@@ -3,7 +3,6 @@ import test from 'ava'
 import { BpfError } from 'libbpf-ts'
 import { checkLoading } from '../../src/cli/doctor.js'
 import { explain } from '../../src/cli/explain.js'
-import { ForbiddenError } from '../../src/probes/forbidden.js'
 
 /** What libbpf says of a program that the verifier refuses. */
 const MESSAGES = `libbpf: prog 'unchecked': BPF program load failed: Permission denied
@@ -57,12 +56,6 @@ for (const [code, operation, messages, exitCode] of [
     t.is(explain(fail(code, operation, messages)).exitCode, exitCode)
   })
 }
-
-test('a permission that was missing: exit 4', t => {
-  const { exitCode, message } = explain(new ForbiddenError('timing the probes takes CAP_SYS_ADMIN'))
-  t.is(exitCode, 4)
-  t.is(message, 'timing the probes takes CAP_SYS_ADMIN (try: sudo taut …)')
-})
 
 test('other errors: exit 1 with their message', t => {
   t.deepEqual(explain(new Error('no luck')), { exitCode: 1, message: 'no luck', details: [] })

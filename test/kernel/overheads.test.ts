@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { listPrograms } from 'libbpf-ts'
+import { enableRunStats, listPrograms } from 'libbpf-ts'
 import type { Overheads } from '../../src/latency/overheads.js'
 import { OverheadSampler } from '../../src/probes/overhead-sampler.js'
 import { listServices } from '../../src/system/services.js'
@@ -149,24 +149,25 @@ kernelTest(
 )
 
 kernelTest(
-  'what a sample takes is what the kernel says that its probes have run',
+  'what a sample takes is what the kernel says that its probes have run, but for what timing takes itself',
   async t => {
     const service = await startMemcached(t)
     const [target] = resolveTarget({ port: service.port }, await listServices())
     if (target === undefined) throw new Error('nothing listens')
     const others = new Set(listPrograms().map(({ id }) => id))
     using sampler = new OverheadSampler(target, { kind: 'tp_btf' })
-    const sumRuns = (): number =>
-      listPrograms()
-        .filter(({ id }) => !others.has(id))
-        .reduce((sum, { runTimeNs }) => sum + Number(runTimeNs), 0)
     const load = runLoad(t, { port: service.port, connections: 1, rate: RATE, requests: REQUESTS })
-    t.is(await sampler.sample(() => 0, false), 0)
-    t.is(sumRuns(), 0, 'they are not timed')
+    t.is(await sampler.sample(() => 0, false), 0, 'they are not timed')
+    using _stats = enableRunStats()
     const taken = await sampler.sample(() => 0, true)
-    t.true(taken > 0)
-    t.is(taken, sumRuns())
     await load
+    const own = listPrograms().filter(({ id }) => !others.has(id))
+    const byKernel = own.reduce((sum, { runTimeNs }) => sum + Number(runTimeNs), 0)
+    const runs = own.reduce((sum, { runCount }) => sum + Number(runCount), 0)
+    t.log(`${taken / runs} ns a run, ${byKernel / runs} by the kernel's account`)
+    // Most are short, and to be timed twice takes longer than some of them do.
+    t.true(taken < byKernel)
+    t.true(taken > byKernel / 4)
   },
   'memcached',
 )

@@ -2,6 +2,8 @@ import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, readlink, realpath } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { listLinks, listMaps, listPrograms } from 'libbpf-ts'
 import { listServices } from '../../../src/system/services.js'
 import { readOwnCpus } from './scheduler.js'
@@ -79,12 +81,18 @@ const read = <T>(look: () => T): T | undefined => {
   }
 }
 
+setFlagsFromString('--expose-gc')
+const collectGarbage: () => void = runInNewContext('gc')
+
 /** Waits until everything of BPF that was not there before is gone, for the kernel frees it in its own time. */
 export const waitUntilBpfIsGone = async (before: ReadonlySet<string>): Promise<void> => {
   let left: string[] = []
   const isClean = () => {
     left = listBpf().filter(item => !before.has(item))
-    return left.length === 0 ? true : null
+    if (left.length === 0) return true
+    // Memory of a map that this process has written to lives until it is collected.
+    collectGarbage()
+    return null
   }
   await waitFor('BPF to be freed', isClean).catch(error => {
     throw new Error(`${error.message}: ${left.join(', ')}`)
