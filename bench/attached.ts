@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { BpfObject, enableRunStats, listLinks, listPrograms, type ProgramInfo } from 'libbpf-ts'
+import { loadOnly } from '../src/probes/specialise.js'
 import { PROBES } from '../src/probes/support.js'
 
 const EMPTY = fileURLToPath(new URL('empty.bpf.o', import.meta.url))
@@ -24,7 +25,11 @@ const findAttached = (): Map<string, ProgramInfo> => {
 export const prepareEmptyProbes = (): { attach: () => Disposable; close: () => void } => {
   const names = [...findAttached().keys()]
   const object = BpfObject.open(EMPTY)
-  object.load()
+  // The others may be at tracepoints that this kernel does not have.
+  loadOnly(
+    object,
+    names.map(name => object.program(name)),
+  )
   const attach = (): Disposable => {
     const links = names.map(name => object.program(name).attach())
     return {

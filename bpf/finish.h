@@ -35,6 +35,7 @@ struct turn {
 	__u32 reply_seq;	/* the reply's first byte has this sequence number */
 };
 
+/* User space gives it room for what comes between two drains, which depends on how many CPUs there are. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 256 * 1024);

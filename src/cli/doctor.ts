@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { BpfError, hasKernelBtf, listPrograms } from 'libbpf-ts'
+import { BpfError, hasKernelBtf, probeAttach } from 'libbpf-ts'
 import { findMismatch } from '../probes/architecture.js'
 import { BTF_SOURCES } from '../probes/kernel-types.js'
 import { type Loading, type Purpose, tryLoading } from '../probes/loading.js'
@@ -120,16 +120,14 @@ const checkPermission = (): Check => {
 
 const checkBpf = (): Check => {
   const name = 'bpf'
-  try {
-    return { name, ok: true, detail: `${listPrograms().length} programs are loaded`, remedy: null }
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error)
-    const isForbidden = error instanceof BpfError && error.code === 'EPERM'
-    const remedy = isForbidden
+  // Listing what is loaded would take CAP_SYS_ADMIN, which tracing does not.
+  const { attachable, code, reason } = probeAttach('sched_switch', 'raw_tp')
+  if (attachable) return { name, ok: true, detail: 'programs load, and attach to tracepoints', remedy: null }
+  const remedy =
+    code === 'EPERM' || code === 'EACCES'
       ? 'root, and no container or kernel lockdown that forbids it'
-      : 'a kernel with CONFIG_BPF_SYSCALL'
-    return { name, ok: false, detail, remedy }
-  }
+      : 'a kernel with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS'
+  return { name, ok: false, detail: reason ?? 'no program attaches', remedy }
 }
 
 const checkBtf = (file?: string): Check => {

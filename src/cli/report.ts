@@ -136,13 +136,19 @@ const formatDominant = (document: MeasureDocument, width: number, style: Style):
   })
 }
 
+/** A full ring buffer takes no more of the requests that are kept whole, and all of them are counted. */
+const explainLost = ({ ringbuf_full, ...others }: MeasureDocument['lost']): string =>
+  Object.values(others).every(count => count === 0)
+    ? 'The numbers above are complete; so many requests could not be kept as examples.'
+    : 'The numbers above are without these.'
+
 /** What was lost, by reason. */
 export const formatLost = (lost: MeasureDocument['lost'], width: number, style: Style): string[] => {
   const reasons = `ring buffer full ${formatCount(lost.ringbuf_full)}, map full ${formatCount(lost.map_full)}, unmatched ${formatCount(lost.unmatched)}, clock ${formatCount(lost.clock)}, recursion ${formatCount(lost.recursion)}`
   const isLossless = Object.values(lost).every(count => count === 0)
   return isLossless
     ? wrap(`Lost: nothing (${reasons}).`, width)
-    : wrap(`LOST: ${reasons}. The numbers above are without these.`, width).map(line => style.red(line))
+    : wrap(`LOST: ${reasons}. ${explainLost(lost)}`, width).map(line => style.red(line))
 }
 
 const formatLosses = (document: MeasureDocument, width: number, style: Style): string[] => {

@@ -22,8 +22,12 @@ import { UnsupportedError } from './unsupported.js'
 const MAX_CPUS = 512
 /** As many processes as the probes know from the start; the others' threads are known from their first request on. */
 const MAX_PIDS = 64
-/** Bounds the ring buffer's traffic between two drains: 160 bytes each, 1 core's share fits 256 KiB four times. */
+/** Bounds the ring buffer's traffic between two drains. */
 const EXEMPLARS_A_CPU = 64
+/** Before every record, in the ring buffer. */
+const RECORD_HEADER = 8
+/** A multiple of the page size, which is 64 KiB on some machines. */
+const SMALLEST_RING = 65536
 
 const COST_REQUESTS = 200
 const COST_STEP_MS = 5
@@ -118,6 +122,7 @@ export class Tracer implements Disposable {
       const hasCards = setNicIrqs(object, listReceiveIrqs())
       object.variables.get('service_pids')?.set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)
+      object.map('exemplars').setMaxEntries(chooseRingSize(cpus))
       if (protocol === 'udp') object.map('arrivals').setMaxEntries(cpus)
       else for (const name of MAPS_OF_PEERS) object.map(name).setMaxEntries(1)
       const programs = choosePrograms(object, types.kind, target, hasCards ? [] : ['irq_handler_entry'])
@@ -336,6 +341,12 @@ export class Tracer implements Disposable {
       this.#programs.filter(({ name }) => name !== 'connection_changes' && name !== 'exchange_ends'),
     )
   }
+}
+
+/** Twice what comes at most between two drains: what is drained late finds room too. In bytes, as the kernel takes it. */
+const chooseRingSize = (cpus: number): number => {
+  const most = cpus * EXEMPLARS_A_CPU * (EXEMPLAR_SIZE + RECORD_HEADER)
+  return Math.max(SMALLEST_RING, 2 ** Math.ceil(Math.log2(2 * most)))
 }
 
 const readExemplar = (record: Uint8Array): Exemplar => {

@@ -77,6 +77,18 @@ test('losses are always told, and only alarm when there are any', t => {
   )
 })
 
+test('examples for which there was no room are missing from no number', t => {
+  const tell = (losses: object): string => {
+    const lost = { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0, ...losses }
+    return formatReport({ ...document, lost }, { columns: 200, color: false })
+  }
+  t.regex(tell({ ringbuf_full: 2 }), /^LOST: ring buffer full 2, .*The numbers above are complete;/m)
+  t.regex(
+    tell({ ringbuf_full: 2, clock: 1 }),
+    /^LOST: ring buffer full 2, .*The numbers above are without these\.$/m,
+  )
+})
+
 test('why there are no overheads is told', t => {
   const overheads = { ...document.overheads, sample: null, reason: 'the kernel refuses their probes' }
   const text = formatReport({ ...document, overheads }, { columns: 80, color: false })

@@ -6,7 +6,7 @@ import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
 import { createNetnsPair } from './support/netns.js'
 import { startAnswering, startProcess, waitForOutput } from './support/processes.js'
-import { listCpus, pinProcess, readRunDelay } from './support/scheduler.js'
+import { listCpus, pinProcess, readScheduled } from './support/scheduler.js'
 import { startServiceAt } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
 import { waitFor } from './support/wait.js'
@@ -120,7 +120,8 @@ kernelTest(
 /**
  * The scheduler counts from when a thread is on the queue of a CPU, taut from when the payload is on its socket. In between is
  * the wake-up, which is measured (3.6 µs to 30 µs: to another CPU it is an interrupt). And it does not look at its clock again
- * when it switches at once to what it has just woken (rq_clock_skip_update), which takes 12 to 20 µs on a virtual machine.
+ * when it switches at once (rq_clock_skip_update), which takes 12 to 20 µs on a virtual machine, each time that the thread comes
+ * onto a CPU.
  */
 const SWITCH_US = 25
 /** Of the waits: those that a thread has to bear on its way from one request to the next, or in the kernel. */
@@ -161,10 +162,12 @@ const compareWithScheduler = async (
   const measurement = await startMeasuring(t, '--port', service.port)
   await pinProcess(measurement.pid, otherCpu)
   const readWakeUps = await watchWakeUps(t, service.pid)
-  const before = await readRunDelay(service.pid)
+  const before = await readScheduled(service.pid)
   client.child.stdin?.write('\n')
   await waitForOutput(client, /done\n/)
-  const scheduler = ((await readRunDelay(service.pid)) - before) / requests / 1000
+  const after = await readScheduled(service.pid)
+  const scheduler = (after.waitedNs - before.waitedNs) / requests / 1000
+  const runs = (after.runs - before.runs) / requests
   const wakeUp = (await readWakeUps()) / requests / 1000
   const document = await measurement.stop()
 
@@ -177,12 +180,12 @@ const compareWithScheduler = async (
     0,
   )
   t.log(
-    `taut's waits exceed ${scheduler.toFixed(2)} µs by ${(waits - scheduler).toFixed(2)} µs (waking up ${wakeUp.toFixed(2)} µs, others ${others.toFixed(2)} µs)`,
+    `taut's waits exceed ${scheduler.toFixed(2)} µs by ${(waits - scheduler).toFixed(2)} µs (waking up ${wakeUp.toFixed(2)} µs, ${runs.toFixed(2)} times onto a CPU, others ${others.toFixed(2)} µs)`,
   )
   t.true(scheduler > 500)
   t.true(
-    waits <= scheduler + wakeUp + SWITCH_US,
-    `${waits} µs of waits, and ${scheduler} µs by the scheduler, ${wakeUp} µs of waking up`,
+    waits <= scheduler + wakeUp + SWITCH_US * runs,
+    `${waits} µs of waits, and ${scheduler} µs by the scheduler, ${wakeUp} µs of waking up, ${runs} times onto a CPU`,
   )
   t.true(
     waitsBetween || waits + others >= scheduler,

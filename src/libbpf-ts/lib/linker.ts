@@ -10,6 +10,10 @@ export const linkObjects = (output: string, inputs: readonly string[]): void => 
     throw new TypeError('output must be a string')
   }
 
+  if (output === '' || output.includes('\0')) {
+    throw new RangeError('output must be a path')
+  }
+
   const unfinished = `${output}.${process.pid}.tmp`
   try {
     native.linkObjects(unfinished, inputs)

@@ -72,6 +72,8 @@ test('two definitions of one name are refused with the name', t => {
 test('wrong arguments are named', t => {
   const output = join(makeFolder(t), 'linked.bpf.o')
   t.throws(() => linkObjects(5 as never, inputs), { instanceOf: TypeError, message: /output/ })
+  for (const none of ['', `${output}\0`])
+    t.throws(() => linkObjects(none, inputs), { instanceOf: RangeError, message: /output/ })
   t.throws(() => linkObjects(output, []), { instanceOf: RangeError, message: /inputs/ })
   t.throws(() => linkObjects(output, 'x' as never), { instanceOf: TypeError, message: /inputs/ })
   t.throws(() => linkObjects(output, [5 as never]), { instanceOf: TypeError, message: /inputs/ })

@@ -14,14 +14,20 @@ export const pinProcess = async (pid: number, cpus: number | string): Promise<vo
 export const readOwnCpus = async (): Promise<string> =>
   /^Cpus_allowed_list:\s*(\S+)$/m.exec(await readFile('/proc/self/status', 'utf8'))?.[1] ?? ''
 
-/** Gives for how long the threads of a process were ready and had to wait for a CPU, in nanoseconds. */
-export const readRunDelay = async (pid: number): Promise<number> => {
+/** How long the threads of a process were ready and had to wait for a CPU, in nanoseconds, and how often they came onto one. */
+export type Scheduled = { waitedNs: number; runs: number }
+
+export const readScheduled = async (pid: number): Promise<Scheduled> => {
   const threads = await readdir(`/proc/${pid}/task`)
   const stats = await Promise.all(
     threads.map(thread => readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8')),
   )
-  return stats.reduce((sum, stat) => sum + Number(stat.split(' ')[1]), 0)
+  const sum = (field: number): number => stats.reduce((all, stat) => all + Number(stat.split(' ')[field]), 0)
+  return { waitedNs: sum(1), runs: sum(2) }
 }
+
+/** Gives for how long the threads of a process were ready and had to wait for a CPU, in nanoseconds. */
+export const readRunDelay = async (pid: number): Promise<number> => (await readScheduled(pid)).waitedNs
 
 /** Gives the same of a process and those it has started, for each of its workers may be one of its own. */
 export const readFamilyRunDelay = async (pid: number): Promise<number> => {

@@ -4,21 +4,31 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import test, { type ExecutionContext, type ImplementationFn } from 'ava'
-import { BpfObject } from '../../lib/index.js'
+import { BpfObject, listPrograms } from '../../lib/index.js'
 import { compileObject } from './objects.js'
 
 type Body = (t: ExecutionContext) => void | Promise<void>
 
 /**
- * Declares a test that talks to the kernel: with root it runs, without it is skipped, and its title says why. It is skipped as
+ * Declares a test that talks to the kernel: with root it runs, without it, or without BPF, it is skipped, and its title says why. It is skipped as
  * well where `findObstacle` gives what the kernel lacks.
  */
 export const kernelTest = (title: string, body: Body, findObstacle?: () => string | undefined): void => {
-  const obstacle = process.getuid?.() === 0 ? findObstacle?.() : 'needs root: loading BPF programs'
+  const obstacle = findObstacleToBpf() ?? findObstacle?.()
   if (obstacle === undefined) {
     test.serial(title, body as ImplementationFn<[]>)
   } else {
     test.skip(`${title} (${obstacle})`, body as ImplementationFn<[]>)
+  }
+}
+
+const findObstacleToBpf = (): string | undefined => {
+  if (process.getuid?.() !== 0) return 'needs root: loading BPF programs'
+  try {
+    listPrograms()
+    return undefined
+  } catch (error) {
+    return `needs BPF: ${error instanceof Error ? error.message : error}`
   }
 }
 
