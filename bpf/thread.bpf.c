@@ -143,7 +143,7 @@ int know_threads(struct bpf_iter__task *ctx)
 
 /* User space enters the threads that the service has already; here they go when they end. */
 TRACEPOINT(sched_process_exit)
-int thread_ends(__u64 *ctx)
+int TIMED_PROG(thread_ends)
 {
 	forget_state(&threads, (__u32)bpf_get_current_pid_tgid());
 	return 0;

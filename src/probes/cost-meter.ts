@@ -3,9 +3,6 @@ import type { BpfCost } from './tracer.js'
 
 const CPUS = cpus().length
 
-/** Beside so much of the load of before, or its inverse, a request is not expected to cost what it did. */
-const OTHER_LOAD = 2
-
 type Moment = { requests: number; ms: number; agentUs: number }
 
 /**
@@ -17,8 +14,6 @@ export class CostMeter {
   /** All samples together. */
   readonly #sampled = { bpfNs: 0, requests: 0 }
   #latest: BpfCost | null = null
-  /** Requests a second when the latest sample was taken, from its `spend` on. */
-  #latestRate: number | null = null
   #spentBpfNs = 0
   /** What was added since the last call of `spend`. */
   #addedNs = 0
@@ -29,19 +24,8 @@ export class CostMeter {
   sample(cost: BpfCost | null): void {
     if (cost === null) return
     this.#latest = cost
-    this.#latestRate = null
     this.#sampled.bpfNs += cost.bpfNs
     this.#sampled.requests += cost.requests
-  }
-
-  /**
-   * Takes how many requests were complete by now; gives whether there were twice or half as many a second since the last call
-   * of `spend` as when the latest sample was taken, so that a request may cost something else.
-   */
-  isOutdated(requests: number): boolean {
-    if (this.#latestRate === null) return false
-    const rate = toRate(this.#last, readMoment(requests))
-    return rate > this.#latestRate * OTHER_LOAD || rate < this.#latestRate / OTHER_LOAD
   }
 
   /** Takes what other probes than the sampled ones have taken, in nanoseconds. */
@@ -64,7 +48,6 @@ export class CostMeter {
     this.#last = readMoment(requests)
     if (this.#latest === null) return null
     const { bpfNs, requests: sampled, ns } = this.#latest
-    this.#latestRate ??= toRate(since, this.#last)
     const elapsedNs = (this.#last.ms - since.ms) * 1e6
     const sampledNs = sampled > 0 ? (bpfNs / sampled) * (requests - since.requests) : (bpfNs / ns) * elapsedNs
     const spentNs = sampledNs + this.#addedNs
@@ -83,9 +66,6 @@ const readMoment = (requests: number): Moment => {
   const { user, system } = process.cpuUsage()
   return { requests, ms: performance.now(), agentUs: user + system }
 }
-
-const toRate = (from: Moment, to: Moment): number =>
-  ((to.requests - from.requests) / (to.ms - from.ms)) * 1000
 
 const toShare = (bpfNs: number, from: Moment, to: Moment): number | null => {
   const ns = (to.ms - from.ms) * 1e6 * CPUS

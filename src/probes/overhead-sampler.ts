@@ -29,21 +29,28 @@ export class OverheadSampler implements Disposable {
   async sample(countRequests: () => number, isTimed: boolean, signal?: AbortSignal): Promise<number> {
     using timing = isTimed ? this.#probes.time() : null
     const before = timing?.read() ?? 0
-    await this.#probes.attach()
-    if (this.#probes.closed) return 0
+    try {
+      await this.#probes.attach(signal)
+      if (!this.#probes.closed && !signal?.aborted) await this.#look(countRequests, signal)
+    } finally {
+      await this.#probes.detach()
+    }
+    return timing === null || this.#probes.closed ? 0 : timing.read() - before
+  }
+
+  /** Opens a window for as long as it takes. */
+  async #look(countRequests: () => number, signal?: AbortSignal): Promise<void> {
     // Counting takes a while, in which requests go on: so it comes after the window's begin as it does after its end.
     this.#probes.openWindow()
     const begin = { requests: countRequests(), ms: performance.now() }
     for (let steps = 0; steps < WINDOW_STEPS; steps++) {
       await setTimeout(STEP_MS)
-      if (this.#probes.closed) return 0
+      if (this.#probes.closed) return
       if (signal?.aborted || countRequests() - begin.requests >= WINDOW_REQUESTS) break
     }
     this.#probes.closeWindow()
     this.#requests += countRequests() - begin.requests
     this.#seconds += (performance.now() - begin.ms) / 1000
-    await this.#probes.detach()
-    return timing === null || this.#probes.closed ? 0 : timing.read() - before
   }
 
   /** Gives what all windows so far have counted, null before the first. */

@@ -151,11 +151,11 @@ export class OverheadProbes implements Disposable {
 
   /**
    * Attaches the probes, one at a time: for each the kernel patches its own code, during which a CPU does nothing else for up
-   * to a millisecond. Throws BpfError; ends early when all is closed meanwhile.
+   * to a millisecond. Throws BpfError; ends early when all is closed meanwhile, or by the signal.
    */
-  async attach(): Promise<void> {
+  async attach(signal?: AbortSignal): Promise<void> {
     for (const program of this.#programs) {
-      if (this.closed) return
+      if (this.closed || signal?.aborted) return
       this.#links.push(program.attach())
       await setTimeout(PAUSE_MS)
     }

@@ -17,11 +17,13 @@ import { Tracer } from './tracer.js'
 
 /** Of the requests that are not slow, so many a second become exemplars. */
 const ORDINARY_EXEMPLARS = 16
+/** What a request costs changes slowly, and looking at that makes it dearer. */
+const REFRESHES_A_SAMPLE = 5
 /**
- * What a request costs changes slowly, and looking at that and at the socket API disturbs the service. So each sample comes
- * three times as many refreshes after the last as that one after the one before, until it is one a minute.
+ * A sample of the socket API's overheads disturbs the service for longer: each comes three times as many refreshes after the
+ * last as that one after the one before, until it is one a minute.
  */
-const SAMPLES_APART = { first: 1, growth: 3, most: 60 }
+const WINDOWS_APART = { first: 5, growth: 3, most: 60 }
 const KEPT_EXEMPLARS = 16
 
 /** A stretch of the session: its own counts, and those since the start at its end. */
@@ -46,12 +48,11 @@ export class Session implements Disposable {
   #lastCost: number | null = null
   #last: { cumulative: Counts; at: Date; ms: number }
   #totals: Float64Array = new Float64Array(BUCKETS)
-  #refreshesToSample = 0
-  /** At the last refresh; before the first one, what no number is. */
-  #lastRequests: number | null = null
-  #samplesApart = SAMPLES_APART.first
-  /** The share in depth when the cost was last sampled. */
-  #sampledShare = 1
+  #refreshes = 0
+  /** The first refresh that may sample the overheads, how far from it the next one is, and the requests until the last refresh. */
+  #nextWindow = 0
+  #windowsApart = WINDOWS_APART.first
+  #windowRequests = 0
   /** The slowest of the session. */
   #exemplars: Exemplar[] = []
 
@@ -96,19 +97,17 @@ export class Session implements Disposable {
   /**
    * To be called about once a second: gathers exemplars and chooses the next ones by what was slow since the last
    * call, and samples now and then what measuring costs and the socket API does, which takes up to
-   * 0.6 s, or until the signal.
+   * a second, or about until the signal.
    */
   async refresh(signal?: AbortSignal): Promise<void> {
-    const requests = this.#tracer.countRequests()
-    const isDue = this.#isSampleDue(requests)
-    if (isDue || this.#mayMisjudge(requests)) {
-      this.#cost.sample(await this.#tracer.measureCost())
-      this.#sampledShare = this.#budget?.share ?? 1
-    }
+    const isDue = this.#refreshes++ % REFRESHES_A_SAMPLE === 0 || this.#cost.bpfNsPerRequest === null
+    if (isDue || this.#budget !== null) this.#cost.sample(await this.#tracer.measureCost())
     const cost = this.#cost.spend(this.#tracer.countRequests())
     this.#lastCost = cost
     if (this.#budget !== null && cost !== null) this.#tracer.setDepth(this.#budget.next(cost))
-    if (isDue && this.#overheads !== null && this.#mayLookCloser(cost)) {
+    if (this.#overheads !== null && this.#isWindowDue() && this.#mayLookCloser(cost)) {
+      this.#nextWindow = this.#refreshes + this.#windowsApart
+      this.#windowsApart = Math.min(WINDOWS_APART.most, this.#windowsApart * WINDOWS_APART.growth)
       const countRequests = (): number => this.#tracer.countRequests()
       this.#cost.add(await this.#overheads.sample(countRequests, this.#budget !== null, signal))
     }
@@ -162,24 +161,12 @@ export class Session implements Disposable {
     this.close()
   }
 
-  /** A sample of a service that is idle would tell nothing, but that it costs little. */
-  #isSampleDue(requests: number): boolean {
-    const isIdle = requests === this.#lastRequests
-    this.#lastRequests = requests
-    if (this.#refreshesToSample > 0) {
-      this.#refreshesToSample--
-      return false
-    }
-    if (isIdle) return false
-    this.#refreshesToSample = this.#samplesApart - 1
-    this.#samplesApart = Math.min(SAMPLES_APART.most, this.#samplesApart * SAMPLES_APART.growth)
-    return true
-  }
-
-  /** Whether a budget would be kept by a sample of another time: of another share in depth, or of another load. */
-  #mayMisjudge(requests: number): boolean {
-    if (this.#budget === null) return false
-    return this.#sampledShare !== this.#budget.share || this.#cost.isOutdated(requests)
+  /** A look at a service that is idle would tell nothing. */
+  #isWindowDue(): boolean {
+    const requests = this.#tracer.countRequests()
+    const isIdle = requests === this.#windowRequests
+    this.#windowRequests = requests
+    return this.#refreshes >= this.#nextWindow && !isIdle
   }
 
   /** Overheads are known at a price of their own, which nothing but the room below the budget's limit covers. */

@@ -110,7 +110,10 @@ for (const [place, ...model] of [
       const beside = await startMeasuring(t, '--port', service.port)
       await runLoad(t, { port: service.port, ...DELAYED })
       const documents = [await without.stop(), await beside.stop()] as const
-      for (const document of documents) assertExact(t, document, DELAYED.requests)
+      for (const document of documents) {
+        assertExact(t, document, DELAYED.requests)
+        t.true((document.cost.bpf_ns_per_request ?? 0) > 0)
+      }
       assertSame(t, ...documents)
       t.true((documents[0].total.mean_us ?? 0) > DELAY_US)
     },

@@ -1,6 +1,4 @@
 import { cpus } from 'node:os'
-import { performance } from 'node:perf_hooks'
-import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { CostMeter } from '../../src/probes/cost-meter.js'
 
@@ -24,25 +22,4 @@ test('what other probes took is spent once, and is no part of what a request tak
   t.true(added > 1000 * Math.max(plain, later, 1 / cpus().length), `${plain}, ${added}, ${later}`)
   t.true((meter.share ?? 0) > 1)
   t.is(meter.bpfNsPerRequest, 1000)
-})
-
-test('a sample is outdated beside twice or half as many requests a second', async t => {
-  const meter = new CostMeter()
-  const after = async (requests: number): Promise<number> => {
-    await setTimeout(20)
-    return requests
-  }
-  t.false(meter.isOutdated(await after(1e3)))
-  meter.sample({ bpfNs: 2000, requests: 2, ns: 1e6 })
-  const begin = performance.now()
-  meter.spend(await after(1e3))
-  const rate = 1e3 / (performance.now() - begin)
-  const outdatedBy = async (factor: number): Promise<boolean> => {
-    const last = performance.now()
-    await setTimeout(20)
-    return meter.isOutdated(1e3 + factor * rate * (performance.now() - last))
-  }
-  t.false(await outdatedBy(1))
-  t.true(await outdatedBy(8))
-  t.true(await outdatedBy(0.1))
 })
