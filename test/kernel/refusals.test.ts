@@ -84,7 +84,7 @@ kernelTest(
   'the capabilities that the README asks for do: to measure, and to know what the probes take and keep a budget',
   async t => {
     const service = await startService(t)
-    const send = await connectFirst(t, { port: service.port, connections: 1, requests: 20_000, rate: 5000 })
+    const send = await connectFirst(t, { port: service.port, connections: 1, requests: 60_000, rate: 5000 })
     const sending = send()
     const args = ['measure', '--port', service.port, '--budget', '99%', '--for', '2s', '--json']
     const { code, stdout, stderr } = await runWithFew(t, args)
