@@ -1,9 +1,20 @@
+import type { MeasureDocument } from '../../src/latency/document.js'
 import { assertAddsUp, assertExact } from './support/assertions.js'
-import { kernelTest } from './support/kernel-test.js'
+import { type Context, kernelTest } from './support/kernel-test.js'
 import { connectFirst, runLoad } from './support/load.js'
 import { createNetnsPair, setNamespaceSysctl } from './support/netns.js'
 import { startFileServer, startMemcached, startService } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
+
+/**
+ * Large replies are worked off a socket's backlog, where an interrupt can bring the same probe on top of itself. The kernel leaves
+ * that run out and counts it, of which there are few.
+ */
+const forgiveRecursion = (t: Context, document: MeasureDocument): MeasureDocument => {
+  const { recursion } = document.lost
+  t.true(recursion <= document.requests / 100, `${recursion} runs were left out`)
+  return { ...document, lost: { ...document.lost, recursion: 0 } }
+}
 
 kernelTest(
   'a request of many segments is one request, with a body',
@@ -111,7 +122,8 @@ kernelTest(
     const document = await measurement.stop()
     t.true(document.requests > 0 && document.requests <= load.requests)
     t.true(document.pipelined > 0 && document.pipelined <= document.requests)
-    t.deepEqual(document.lost, { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 })
+    const { lost } = forgiveRecursion(t, document)
+    t.deepEqual(lost, { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 })
     t.deepEqual([document.in_flight, document.unanswered], [0, 0])
     assertAddsUp(t, document)
   },
@@ -143,7 +155,7 @@ for (const bytes of [100, 1_000_000]) {
       await runLoad(t, { port: service.port, protocol: 'http', connections: 4, requests: 1000 })
       const document = await measurement.stop()
       // It begins with the header, whose call is seen: hardly any is unsplit.
-      assertExact(t, document, 1000)
+      assertExact(t, forgiveRecursion(t, document), 1000)
     },
     'nginx',
   )
