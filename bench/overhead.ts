@@ -49,7 +49,7 @@ const startSession = async (): Promise<{ stop: () => Promise<number> }> => {
   const [target] = resolveTarget({ port: memcached.port }, await listServices())
   if (target === undefined) throw new Error('memcached is not there')
   const session = await Session.start(target, { kind: 'tp_btf' })
-  // What this service does not need is let go here, and what it costs sampled, which is done once a minute in the long run.
+  // What this service does not need is let go here, and the overheads are sampled, which is done once a minute in the long run.
   const refreshTwice = async (): Promise<void> => {
     await session.refresh()
     await session.refresh()

@@ -125,7 +125,7 @@ const checkBpf = (): Check => {
   if (attachable) return { name, ok: true, detail: 'programs load, and attach to tracepoints', remedy: null }
   const remedy =
     code === 'EPERM' || code === 'EACCES'
-      ? 'root, and no container or kernel lockdown that forbids it'
+      ? REMEDIES.forbidden
       : 'a kernel with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS'
   return { name, ok: false, detail: reason ?? 'no program attaches', remedy }
 }

@@ -49,10 +49,9 @@ export class Session implements Disposable {
   #last: { cumulative: Counts; at: Date; ms: number }
   #totals: Float64Array = new Float64Array(BUCKETS)
   #refreshes = 0
-  /** The first refresh that may sample the overheads, how far from it the next one is, and the requests until the last refresh. */
+  /** The first refresh that may sample the overheads, and how far from it the next one is. */
   #nextWindow = 0
   #windowsApart = WINDOWS_APART.first
-  #windowRequests = 0
   /** The slowest of the session. */
   #exemplars: Exemplar[] = []
 
@@ -102,10 +101,11 @@ export class Session implements Disposable {
   async refresh(signal?: AbortSignal): Promise<void> {
     const isDue = this.#refreshes++ % REFRESHES_A_SAMPLE === 0 || this.#cost.bpfNsPerRequest === null
     if (isDue || this.#budget !== null) this.#cost.sample(await this.#tracer.measureCost())
-    const cost = this.#cost.spend(this.#tracer.countRequests())
+    const requests = this.#tracer.countRequests()
+    const cost = this.#cost.spend(requests)
     this.#lastCost = cost
     if (this.#budget !== null && cost !== null) this.#tracer.setDepth(this.#budget.next(cost))
-    if (this.#overheads !== null && this.#isWindowDue() && this.#mayLookCloser(cost)) {
+    if (this.#overheads !== null && this.#isWindowDue(requests) && this.#mayLookCloser(cost)) {
       this.#nextWindow = this.#refreshes + this.#windowsApart
       this.#windowsApart = Math.min(WINDOWS_APART.most, this.#windowsApart * WINDOWS_APART.growth)
       const countRequests = (): number => this.#tracer.countRequests()
@@ -162,11 +162,8 @@ export class Session implements Disposable {
   }
 
   /** A look at a service that is idle would tell nothing. */
-  #isWindowDue(): boolean {
-    const requests = this.#tracer.countRequests()
-    const isIdle = requests === this.#windowRequests
-    this.#windowRequests = requests
-    return this.#refreshes >= this.#nextWindow && !isIdle
+  #isWindowDue(requests: number): boolean {
+    return this.#refreshes >= this.#nextWindow && requests > countValues(this.#totals)
   }
 
   /** Overheads are known at a price of their own, which nothing but the room below the budget's limit covers. */
