@@ -148,4 +148,67 @@ static __always_inline struct metrics *this_metrics(void)
 			__sync_fetch_and_add(&counting->counter, 1); \
 	} while (0)
 
+/* A thread of the service that had been off the CPU since `off_since_ns` has run again since `now`. */
+static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state *thread, bool from_idle, __u64 now)
+{
+	cpu->run = thread->run;
+	cpu->run.on_ns = now;
+	cpu->run.preempted_ns = thread->sleeps ? 0 : thread->off_since_ns;
+	if (thread->off_since_ns)
+		cpu->run.off_ns += now - thread->off_since_ns;
+	if (thread->waits) {
+		cpu->run.wait_off_ns = thread->off_since_ns;
+		cpu->run.wait_on_ns = now;
+		cpu->run.wait_awake_ns = from_idle ? cpu->awake_ns : 0;
+		cpu->run.wait_idle_state = cpu->idle_state;
+	}
+	/* Once a wake-up: when it is preempted later, it has run for the request already. */
+	if (thread->sleeps && thread->resumed_ns < thread->woken_ns) {
+		thread->resumed_ns = now;
+		thread->resumed_off_ns = cpu->run.off_ns;
+	}
+}
+
+/*
+ * A thread of the service is on this CPU, and nobody saw it come: the machine hides the one that ran before from tracing,
+ * or the probes are newer. Since when is not known. If it slept it is taken to have slept until now, as it runs for what
+ * it does now; if it was preempted, to have gone on at once.
+ */
+static __always_inline void take_over(struct cpu_state *cpu, struct thread_state *thread, __u64 now)
+{
+	if (thread->sleeps) {
+		switch_in(cpu, thread, false, now);
+	} else {
+		cpu->run = thread->run;
+		cpu->run.on_ns = now;
+		cpu->run.preempted_ns = 0;
+	}
+	cpu->tid = READ(current_task(), pid);
+}
+
+/* A thread that reads requests is the service's, whatever process it belongs to. */
+static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
+{
+	struct thread_state *thread = KEEP_OF_THREAD(threads, current_task(), no_state);
+
+	if (!thread) {
+		COUNT(lost_map_full);
+		return;
+	}
+	take_over(cpu, thread, now);
+	cpu->run.call_ns = now;
+	cpu->run.wait_receives = false;
+}
+
+/* A thread that is known has come to where it reads or sends; gives whether there is one. */
+static __always_inline bool adopt_known(struct cpu_state *cpu, __u64 now)
+{
+	struct thread_state *thread = FIND_OF_THREAD(threads, current_task());
+
+	if (!thread)
+		return false;
+	take_over(cpu, thread, now);
+	return true;
+}
+
 #endif

@@ -73,37 +73,6 @@ static __always_inline void arrive_unseen(struct arrival *arrival, __u32 generat
 	arrival->cpu = NO_CPU;
 }
 
-/* A thread of the service is on this CPU, and nobody saw it come: since when is not known, and what is known of it still holds. */
-static __always_inline void take_over(struct cpu_state *cpu, const struct thread_state *thread, __u64 now)
-{
-	cpu->run = thread->run;
-	cpu->run.on_ns = now;
-	cpu->run.call_ns = now;
-	cpu->tid = READ(current_task(), pid);
-}
-
-/* A thread that reads requests is the service's, whatever process it belongs to. */
-static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
-{
-	struct thread_state *thread = KEEP_OF_THREAD(threads, current_task(), no_state);
-
-	if (thread)
-		take_over(cpu, thread, now);
-	else
-		COUNT(lost_map_full);
-}
-
-/* A thread that sends is if it has read before; its call begins here. */
-static __always_inline void adopt_known(struct cpu_state *cpu, __u64 now)
-{
-	struct thread_state *thread = FIND_OF_THREAD(threads, current_task());
-
-	if (!thread)
-		return;
-	take_over(cpu, thread, now);
-	cpu->run.call_off_ns = cpu->run.off_ns;
-}
-
 /*
  * When did the call that reads begin? 0 if that is not known: not all go by where reading is seen to begin (splice,
  * MSG_TRUNC, zero copy). Of a request that nobody saw arrive everything is from now on.

@@ -3,6 +3,7 @@
 #include "bits.h"
 #include "context.h"
 #include "kernel_compat.h"
+#include "target.h"
 
 struct cpu_state cpus[MAX_CPUS];
 const volatile bool follows_syscalls = false;
@@ -42,26 +43,6 @@ int TIMED_PROG(cpu_idle, unsigned int state)
 		cpu->irq_ns = 0;
 	}
 	return 0;
-}
-
-static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state *thread, bool from_idle, __u64 now)
-{
-	cpu->run = thread->run;
-	cpu->run.on_ns = now;
-	cpu->run.preempted_ns = thread->sleeps ? 0 : thread->off_since_ns;
-	if (thread->off_since_ns)
-		cpu->run.off_ns += now - thread->off_since_ns;
-	if (thread->waits) {
-		cpu->run.wait_off_ns = thread->off_since_ns;
-		cpu->run.wait_on_ns = now;
-		cpu->run.wait_awake_ns = from_idle ? cpu->awake_ns : 0;
-		cpu->run.wait_idle_state = cpu->idle_state;
-	}
-	/* Once a wake-up: when it is preempted later, it has run for the request already. */
-	if (thread->sleeps && thread->resumed_ns < thread->woken_ns) {
-		thread->resumed_ns = now;
-		thread->resumed_off_ns = cpu->run.off_ns;
-	}
 }
 
 TRACEPOINT(sched_switch)
@@ -162,13 +143,19 @@ static __always_inline int begin_call(struct cpu_state *cpu, __u64 ns)
 	return 0;
 }
 
-/* Copies what has arrived to user space, packet by packet; the socket is locked. */
+/* Is this a thread of the service, or if it is on its CPU unseen, one that is known and has the service's socket in its hands? */
+static __always_inline bool is_service_thread(struct cpu_state *cpu, struct sock *sk)
+{
+	return cpu->tid || (sk && is_service_socket(sk) && adopt_known(cpu, bpf_ktime_get_ns()));
+}
+
+/* Copies what has arrived to user space, packet by packet; the socket, which owns the packet, is locked. */
 TRACEPOINT(skb_copy_datagram_iovec)
-int TIMED_PROG(recv_copies)
+int TIMED_PROG(recv_copies, struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
 
-	if (!cpu->tid)
+	if (!is_service_thread(cpu, READ(skb, sk)))
 		return 0;
 	return begin_call(cpu, is_waiting_call(&cpu->run) ? cpu->run.wait_on_ns : bpf_ktime_get_ns());
 }
@@ -189,7 +176,7 @@ int TIMED_PROG(send_copies, struct sock *sk, struct msghdr *msg)
 	struct tcp_sock *tp;
 	__u32 end;
 
-	if (!cpu->tid)
+	if (!is_service_thread(cpu, sk))
 		return 0;
 	tp = tcp_of(sk);
 	if (!tp)

@@ -1,6 +1,7 @@
 import type { MeasureDocument } from '../../src/latency/document.js'
 import { isInTotal, STAGES, type StageName } from '../../src/latency/stages.js'
 import { assertExact, spreadMean } from './support/assertions.js'
+import { assertNoFaults, findFar } from './support/comparison.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
 import { readStolen } from './support/scheduler.js'
@@ -29,7 +30,7 @@ const measureService = async (
 }
 
 /** How the delayed run differs from the one without delay, each in microseconds a request. */
-type Comparison = {
+type Difference = {
   /** What each stage moved by. */
   moved: Map<StageName, number>
   /** What the service's own clock says the delay was. */
@@ -44,7 +45,7 @@ type Comparison = {
   stolenUs: number
 }
 
-const compareRuns = async (t: Context, place: string, model: string[]): Promise<Comparison> => {
+const compareRuns = async (t: Context, place: string, model: string[]): Promise<Difference> => {
   const stolenBefore = await readStolen()
   const base = await measureService(t, ...model, '--place', place)
   const delayed = await measureService(t, ...model, '--place', place, '--delay-us', DELAY_US)
@@ -64,49 +65,36 @@ const compareRuns = async (t: Context, place: string, model: string[]): Promise<
     competitionUs: difference(account => account.other_run_delay_ns),
   }
 }
-const ATTEMPTS = 3
 
-/**
- * Asserts that the delay is in its stage, and nowhere else. `expect` gives what moves, in microseconds a request.
- *
- * Other programs and other machines on the same hardware take CPUs away, in any stage. The scheduler's statistics tell:
- * only a comparison which that has disturbed is made again.
- */
-const assertDelay = async (
+/** Asserts that the delay is in its stage, and nowhere else. `expect` gives what moves, in microseconds a request. */
+const assertDelay = (
   t: Context,
-  expect: (comparison: Comparison) => Partial<Record<StageName, number>>,
+  expect: (difference: Difference) => Partial<Record<StageName, number>>,
   place: string,
   ...model: string[]
-): Promise<void> => {
-  for (let attempt = 1; ; attempt++) {
-    const comparison = await compareRuns(t, place, model)
-    const { moved, ownUs, competitionUs, stolenUs } = comparison
+): Promise<void> =>
+  assertNoFaults(t, async () => {
+    const difference = await compareRuns(t, place, model)
+    const { moved, ownUs, competitionUs, stolenUs } = difference
     t.true(ownUs >= DELAY_US * 0.9)
-    const expected = expect(comparison)
-    const wrong = [...moved].flatMap(([name, us]) => {
+    const expected = expect(difference)
+    const faults = [...moved].flatMap(([name, us]) => {
       const expectedUs = expected[name] ?? 0
       const bound = expectedUs > DELAY_US / 2 ? ownUs * OF_ITS_OWN_CLOCK : DELAY_US * OF_OTHER_STAGES
-      return Math.abs(us - expectedUs) <= bound
-        ? []
-        : [`${name} moved by ${us} us and not by ${expectedUs} within ${bound}`]
+      return findFar(name, us, expectedUs, bound)
     })
-    const disturbance = `others took ${competitionUs} us a request, the hypervisor ${stolenUs} us`
     const isDisturbed = Math.max(Math.abs(competitionUs), stolenUs) > (DELAY_US * OF_OTHER_STAGES) / 2
-    if (wrong.length === 0 || !isDisturbed || attempt === ATTEMPTS) {
-      t.deepEqual(wrong, [], disturbance)
-      return
-    }
-    t.log(`made again, for ${disturbance}: ${wrong.join(', ')}`)
-  }
-}
+    const disturbance = `others took ${competitionUs} us a request, the hypervisor ${stolenUs} us`
+    return { faults, disturbance: isDisturbed ? disturbance : null }
+  })
 
 /** What the service was preempted for while it computed is no computing. */
-const computing = ({ ownUs, preemptedUs, handedUs }: Comparison) => ({
+const computing = ({ ownUs, preemptedUs, handedUs }: Difference) => ({
   app_cpu: ownUs - preemptedUs,
   app_wait: preemptedUs + handedUs,
 })
-const sleeping = ({ ownUs, handedUs }: Comparison) => ({ app_wait: ownUs + handedUs })
-const dispatching = ({ ownUs }: Comparison) => ({ dispatch: ownUs })
+const sleeping = ({ ownUs, handedUs }: Difference) => ({ app_wait: ownUs + handedUs })
+const dispatching = ({ ownUs }: Difference) => ({ dispatch: ownUs })
 
 kernelTest('shows 2 ms of computing in app_cpu', t => assertDelay(t, computing, 'app_cpu'))
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { MeasureDocument } from '../../src/latency/document.js'
 import { assertExact, spreadMean } from './support/assertions.js'
 import { openConnection } from './support/client.js'
+import { assertNoFaults } from './support/comparison.js'
 import { createQuestion, startForwarder, startNameServer } from './support/datagrams.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
@@ -51,8 +52,6 @@ const describe = (run: Witnessed): string => {
   return `${cpu.toFixed(1)} + ${wait.toFixed(1)} µs beside its own ${run.ownUs.toFixed(1)} µs`
 }
 
-const ATTEMPTS = 3
-
 /** Requests that do not take long, and ones that do. */
 type Pair = { quick: Witnessed; slow: Witnessed }
 
@@ -61,17 +60,16 @@ type Pair = { quick: Witnessed; slow: Witnessed }
  * do not the difference, for a service also parses and writes outside of what it times itself. `clockUs` is what its
  * clock leaves open of a mean.
  *
- * Other programs take CPUs away, and then from what the service does not time as well. The scheduler's statistics tell:
- * only a comparison which that has disturbed is made again.
+ * Other programs take CPUs away, and then from what the service does not time as well.
  */
-const assertAgree = async (
+const assertAgree = (
   t: Context,
   measureQuick: () => Promise<Witnessed>,
   measureSlow: () => Promise<Witnessed>,
   stage: Place,
   clockUs: number,
-): Promise<void> => {
-  for (let attempt = 1; ; attempt++) {
+): Promise<void> =>
+  assertNoFaults(t, async () => {
     const quick = await measureQuick()
     const slow = await measureSlow()
     const waited = Math.max(quick.waitedUs, slow.waitedUs)
@@ -80,14 +78,9 @@ const assertAgree = async (
     for (const run of [quick, slow]) {
       t.true(appUs(run) >= run.ownUs - clockUs, `what a service times lies between recv and send: ${said}`)
     }
-    const faults = findFaults({ quick, slow }, stage, clockUs)
     const isDisturbed = waited > ((slow.ownUs - quick.ownUs) * OF_ITS_OWN_CLOCK) / 2
-    if (faults.length === 0 || !isDisturbed || attempt === ATTEMPTS) {
-      t.deepEqual(faults, [], said)
-      return
-    }
-  }
-}
+    return { faults: findFaults({ quick, slow }, stage, clockUs), disturbance: isDisturbed ? said : null }
+  })
 
 const REDIS_REQUESTS = 300
 /** It reads a clock of whole microseconds before and after: a difference is off by less than one. */
