@@ -15,6 +15,9 @@ export type Effect = {
   watts?: number
   unanswered?: number
   place?: string
+  /** Of the time until a reply is acknowledged, of which a card holds packets back. */
+  ack?: number
+  isBeforeStages?: true
   refused?: string
   missing?: string
 }
@@ -25,6 +28,7 @@ export type Usual = Pick<Slice, 'p50' | 'p99' | 'p999' | 'mean' | 'busy'> & { ra
 /** The machine's own doing: what a slice that begins now is like. */
 export type Noise = (ms: number) => Usual
 
+const ACK_NS = 500_000
 const SLICE_MS = 300
 const STEP_MS = 50
 const SETTLE_MS = 100
@@ -96,6 +100,7 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
       p99: usual.p99 * factor(({ p99 }) => p99),
       p999: usual.p999,
       mean: usual.mean * factor(({ mean }) => mean),
+      ack: ACK_NS * factor(({ ack }) => ack),
     }
     let requests = 0
     let stepMs = 0
@@ -133,6 +138,7 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
       on.delete(effect)
     },
     overlap: (a: Effect, b: Effect) => a.place !== undefined && a.place === b.place,
+    isBeforeStages: (effect: Effect) => effect.isBeforeStages === true,
     measure,
   }
   const run = (

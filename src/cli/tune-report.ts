@@ -10,8 +10,8 @@ import { reportWidth, wrap } from '../text/width.js'
 import type { Judgement, Ratio } from '../tune/judge.js'
 import { type Goal, GUARDS, type Guard, type Pair, type Slice } from '../tune/slice.js'
 import { ofKnown, type Summary, type TuneResult } from '../tune/tune.js'
+import { isBeforeStages, type Proposal } from './proposal.js'
 import type { ReportOptions } from './report.js'
-import type { Proposal } from './tune.js'
 
 /** What tuning came to: what was seen first, what was advised, what became of it, and what of it stays. */
 export type Outcome = {
@@ -138,6 +138,7 @@ export const tuneDocument = (
       ...change,
       pairs: pairs.length,
       goal: judgement && ratioDocument(ratioOf(goal, judgement.goal)),
+      goal_with_ack: isBeforeStages(candidate),
       guards: judgement && guardsDocument(judgement),
       cost: costDocument(pairs, judgement),
       decision,
@@ -229,13 +230,14 @@ export const formatTune = (
 /** What was found out about one candidate: each a sentence. */
 const describeTrial = (
   goal: Goal,
-  { pairs, reason, judgement, needed }: TuneResult<Proposal>['trials'][number],
+  { candidate, pairs, reason, judgement, needed }: TuneResult<Proposal>['trials'][number],
 ): string[] => {
+  const what = isBeforeStages(candidate) ? `${goal} and the time until replies are acknowledged` : goal
   const goalRatio = judgement && ratioOf(goal, judgement.goal)
   const cpu = judgement?.guards.cpu
   const watts = bothOf(pairs, ({ watts }) => watts)
   return [
-    ...(goalRatio === null ? [] : [`${goal} ${describeRatio(goalRatio)}, ${pairs.length} pairs of slices`]),
+    ...(goalRatio === null ? [] : [`${what} ${describeRatio(goalRatio)}, ${pairs.length} pairs of slices`]),
     ...(cpu === undefined
       ? []
       : [

@@ -5,7 +5,6 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Advice, advise, REQUESTS_TO_ADVISE } from '../advise/all.js'
 import { adviseFor } from '../advise/for-goal.js'
 import { watchMachine } from '../advise/gather.js'
-import type { Plan } from '../knobs/apply.js'
 import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
 import { describePlace } from '../knobs/places/place.js'
 import { type MeasureDocument, TOTAL_FIELDS } from '../latency/document.js'
@@ -30,6 +29,7 @@ import { listenForInterrupt, sleep } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { requirePermission } from './permission.js'
 import { planAdvice } from './plan-advice.js'
+import { isBeforeStages, type Proposal } from './proposal.js'
 import { openState, requireRoot, type State } from './state.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
@@ -65,9 +65,6 @@ const USUALLY_BEYOND = 0.01
 /** Of the time, what is left for the trials of all candidates. */
 const TRIALS_SHARE = 0.6
 const HOUR_MS = 3_600_000
-
-/** One candidate: what a rule advises, and what it would change here. */
-export type Proposal = { advice: Advice; plans: Plan[] }
 
 /** Adds `taut tune`: tries what is advised, keeps what is proven, and puts the rest back. */
 export const addTune = (program: Command): void => {
@@ -233,8 +230,8 @@ type Run = {
 const tryAll = async (run: Run): Promise<void> => {
   const { state, target, types, options, signal } = run
   using tracer = Tracer.start(target, types)
-  // Totals are all that trials go by: the less is measured, the less it disturbs.
-  tracer.setDepth(0)
+  // Totals are all that other trials go by: the less is measured, the less it disturbs.
+  if (!run.proposals.some(isBeforeStages)) tracer.setDepth(0)
   const settings = await TrialSettings.open(state.folder, state.lock)
   let failure: unknown = null
   let outcome: Outcome | null = null
@@ -292,6 +289,7 @@ const runTrials = async (
       },
       drop: ({ setting }) => settings.drop(setting),
       overlap: (a, b) => overlaps(a.setting, b.setting),
+      isBeforeStages,
       measure: isEnough => measureSlice(tracer, meters, pid, sliceMs, signal, isEnough),
     },
     candidates,

@@ -72,6 +72,7 @@ export const coalesce: Knob = {
     'At a low rate requests take rx-usecs longer than they would have to, outside of this machine’s stages.',
   harms: 'Under load an interrupt for every packet: `irq` and the CPU time of softirqs grow.',
   effect: "The driver's answer (ethtool -c).",
+  isBeforeStages: true,
   selector: 'nic',
   plan: async (value, selection) => {
     const nics = requireNics(selection)

@@ -49,6 +49,8 @@ export type Knob = {
   harms: string
   /** How its effect is seen. */
   effect: string
+  /** Set where it changes how long packets wait before the first stage: acknowledgements wait there as well, and tell. */
+  isBeforeStages?: true
   /** Which selector it is for: its options and those of a profile's setting. */
   selector: 'nic' | 'cpus' | 'service' | null
   /**

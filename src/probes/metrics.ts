@@ -1,6 +1,6 @@
 import { type Counts, emptyCounts, IDLE_STATES, MATRIX_CPUS } from '../latency/counts.js'
 import { BUCKETS } from '../latency/histogram.js'
-import { STAGE_COUNT } from '../latency/stages.js'
+import { STAGE_COUNT, STAGES, type StageName } from '../latency/stages.js'
 import { METRICS_OFFSETS, METRICS_SIZE, TAIL_ROW_OFFSETS, TAIL_ROW_SIZE } from './generated/taut.js'
 
 const WORD = 8
@@ -57,6 +57,14 @@ export class Metrics {
     return totals
   }
 
+  /** Gives the cumulative histogram of one stage. */
+  readStage(name: StageName): Float64Array {
+    const histogram = new Float64Array(BUCKETS)
+    for (let cpu = 0; cpu < this.#cpus; cpu++)
+      this.#addStage(histogram, (cpu * METRICS_SIZE) / WORD, STAGES.indexOf(name))
+    return histogram
+  }
+
   /** Gives one cumulative count of all CPUs. */
   readCount(name: CountName): number {
     let sum = 0
@@ -99,13 +107,14 @@ export class Metrics {
     }
     const maxNs = this.#words[start + METRICS_OFFSETS.max_ns / WORD] ?? 0n
     if (maxNs > counts.maxNs) counts.maxNs = maxNs
-    for (const [stage, histogram] of counts.stages.entries()) {
-      const first = start + METRICS_OFFSETS.stage_requests / WORD + stage * BUCKETS
-      for (let bucket = 0; bucket < BUCKETS; bucket++) {
-        histogram[bucket] = (histogram[bucket] ?? 0) + this.#count(first + bucket)
-      }
-    }
+    for (const [stage, histogram] of counts.stages.entries()) this.#addStage(histogram, start, stage)
     for (let bucket = 0; bucket < BUCKETS; bucket++) this.#addRow(counts, bucket, start + TAIL + bucket * ROW)
+  }
+
+  #addStage(histogram: Float64Array, start: number, stage: number): void {
+    const first = start + METRICS_OFFSETS.stage_requests / WORD + stage * BUCKETS
+    for (let bucket = 0; bucket < BUCKETS; bucket++)
+      histogram[bucket] = (histogram[bucket] ?? 0) + this.#count(first + bucket)
   }
 
   #addRow(counts: Counts, bucket: number, row: number): void {

@@ -153,6 +153,11 @@ export class Tracer implements Disposable {
     return this.#metrics.readTotals()
   }
 
+  /** Gives the cumulative histogram of the time until replies were acknowledged, of requests followed in depth. */
+  readAcks(): Float64Array {
+    return this.#metrics.readStage('ack')
+  }
+
   /** Gives the cumulative number of complete requests. */
   countRequests(): number {
     return countValues(this.#metrics.readTotals())

@@ -6,6 +6,22 @@ export type Requests = {
   p99: number
   p999: number
   mean: number
+  /** The median time until a reply was acknowledged; NaN where none was seen. */
+  ack: number
+}
+
+/**
+ * The same, with the time until a reply was acknowledged: what a card holds back before it interrupts is in no stage, but
+ * acknowledgements wait there as requests do. NaN where none was seen.
+ */
+export const withAck = <R extends Requests>(requests: R): R => later(requests, requests.ack)
+
+/** Undoes `withAck`. */
+export const withoutAck = <R extends Requests>(requests: R): R => later(requests, -requests.ack)
+
+const later = <R extends Requests>(requests: R, ns: number): R => {
+  const { p50, p99, p999, mean } = requests
+  return { ...requests, p50: p50 + ns, p99: p99 + ns, p999: p999 + ns, mean: mean + ns }
 }
 
 /** What was seen in a slice of time: of the service and of the machine. */

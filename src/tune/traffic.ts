@@ -10,8 +10,15 @@ import type { Requests, Slice } from './slice.js'
 
 const STEP_MS = 50
 
-/** What tells of the service's requests: the cumulative histogram of their totals, and of those that ended without a reply. */
-export type Totals = { readTotals: () => Float64Array; countUnanswered: () => number }
+/**
+ * What tells of the service's requests: the cumulative histograms of their totals and of the time until their replies were
+ * acknowledged, and how many ended without a reply.
+ */
+export type Totals = {
+  readTotals: () => Float64Array
+  readAcks: () => Float64Array
+  countUnanswered: () => number
+}
 
 /** What tells of the machine's cost: one meter of energy, for they overlap, and all its thermometers. */
 export type Meters = { energy: EnergyMeter | null; thermometers: Thermometer[] }
@@ -29,6 +36,7 @@ export const findMeters = (): Meters => {
 type Reading = {
   ms: number
   totals: Float64Array
+  acks: Float64Array
   cpus: CpuTimes[]
   retransmits: number
   unanswered: number
@@ -48,9 +56,13 @@ export const measureSlice = async (
   signal: AbortSignal,
   isEnough?: (soFar: Requests) => boolean,
 ): Promise<Slice> => {
-  const read = (): Reading => ({
+  const readRequests = () => ({
     ms: performance.now(),
     totals: totals.readTotals(),
+    acks: totals.readAcks(),
+  })
+  const read = (): Reading => ({
+    ...readRequests(),
     cpus: readCpuTimes(),
     retransmits: readRetransmits(pid),
     unanswered: totals.countUnanswered(),
@@ -63,8 +75,7 @@ export const measureSlice = async (
     const step = isEnough === undefined ? left : Math.min(STEP_MS, left)
     await setTimeout(Math.max(0, step), undefined, { signal })
     if (performance.now() - begin.ms >= ms) break
-    const requests = describeRequests(begin, { ms: performance.now(), totals: totals.readTotals() })
-    if (isEnough?.(requests)) break
+    if (isEnough?.(describeRequests(begin, readRequests()))) break
   }
   const end = read()
   return {
@@ -83,13 +94,14 @@ export const measureSlice = async (
 }
 
 const describeRequests = (
-  begin: Pick<Reading, 'ms' | 'totals'>,
-  end: Pick<Reading, 'ms' | 'totals'>,
+  begin: Pick<Reading, 'ms' | 'totals' | 'acks'>,
+  end: Pick<Reading, 'ms' | 'totals' | 'acks'>,
 ): Requests => {
   const histogram = histogramBetween(begin.totals, end.totals)
   const requests = countValues(histogram)
-  const at = (percentile: number): number =>
-    findQuantile(histogram, percentile, Number.MAX_SAFE_INTEGER) ?? Number.NaN
+  const quantileOf = (values: Float64Array, percentile: number): number =>
+    findQuantile(values, percentile, Number.MAX_SAFE_INTEGER) ?? Number.NaN
+  const at = (percentile: number): number => quantileOf(histogram, percentile)
   return {
     requests,
     seconds: (end.ms - begin.ms) / 1000,
@@ -97,6 +109,7 @@ const describeRequests = (
     p99: at(99),
     p999: at(99.9),
     mean: sumOf(histogram) / requests,
+    ack: quantileOf(histogramBetween(begin.acks, end.acks), 50),
   }
 }
 

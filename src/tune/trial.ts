@@ -133,7 +133,7 @@ class Usual {
 
   add({ requests, seconds, p99 }: Requests): void {
     this.#rate = Math.min(this.#rate, requests / seconds)
-    if (requests >= REQUESTS_FOR_P99) this.#p99 = Math.max(this.#p99, p99)
+    if (requests >= REQUESTS_FOR_P99 && !Number.isNaN(p99)) this.#p99 = Math.max(this.#p99, p99)
   }
 
   /** Tells in what way the service has collapsed, if it has. */
@@ -151,7 +151,7 @@ class Usual {
 }
 
 /** Whether there is enough in a slice to compare it. */
-const tells = ({ requests }: Slice): boolean => requests >= REQUESTS_FOR_P99
+const tells = ({ requests, p99 }: Slice): boolean => requests >= REQUESTS_FOR_P99 && !Number.isNaN(p99)
 
 /**
  * Gives the pair, or what collapsed under the candidate; null when there was too little traffic to tell, or when it was no

@@ -2,7 +2,16 @@ import type { Random } from '../statistics/random.js'
 import { median } from '../statistics/summary.js'
 import { type Allowances, isBetter, type Judgement, judge } from './judge.js'
 import { looksLeft, planLooks } from './looks.js'
-import { type Goal, type Limit, READ, type Slice } from './slice.js'
+import {
+  type Goal,
+  type Limit,
+  type Pair,
+  READ,
+  type Requests,
+  type Slice,
+  withAck,
+  withoutAck,
+} from './slice.js'
 import { type Bench, confirm, PAIRS_TO_CONFIRM, runTrial, SettingRefused, type TrialResult } from './trial.js'
 
 /** Where candidates are tried: turns each on or off, takes one back for good, and looks at the traffic. */
@@ -13,6 +22,8 @@ export type Host<Candidate> = {
   drop: (candidate: Candidate) => Promise<void>
   /** Whether both would set the same place: they can't be on together. */
   overlap: (a: Candidate, b: Candidate) => boolean
+  /** Whether it changes how long packets wait before the first stage: then acknowledgements tell. */
+  isBeforeStages: (candidate: Candidate) => boolean
   measure: Bench['measure']
 }
 
@@ -43,7 +54,7 @@ export type TuneResult<Candidate> = {
   after: Summary | null
 }
 
-export type Summary = Omit<Slice, 'requests' | 'seconds'> & { throughput: number }
+export type Summary = Omit<Slice, 'requests' | 'seconds' | 'ack'> & { throughput: number }
 
 /** So many slices tell what the traffic is like before anything is tried, and whether a target is reached. */
 const SLICES_BEFORE = 4
@@ -146,7 +157,7 @@ class Run<Candidate> {
       looks: looksLeft(looks, earlier?.looked ?? 0),
       allow,
       random,
-      before: this.#before,
+      before: this.#before.map(this.#readerFor([candidate])),
       hasTime: () => now() < until,
     })
     const pairs = result.pairs.length
@@ -203,7 +214,7 @@ class Run<Candidate> {
         break
       }
       whole = judge(pairs, { goal, alpha: 1, allow, random })
-      slices = { off: pairs.map(({ off }) => off), on: pairs.map(({ on }) => on) }
+      slices = this.#slicesOf(this.#kept, pairs)
       const [dearest] = this.#dearestFirst()
       if (!isBetter(pairs, goal)) {
         await this.#leaveAllOut('in the end, all together were not better than nothing')
@@ -224,7 +235,13 @@ class Run<Candidate> {
 
   #slicesOfLast(): Slice[] {
     const last = this.#kept.at(-1)
-    return last === undefined ? [] : (this.#trials.get(last)?.pairs.map(({ on }) => on) ?? [])
+    return last === undefined ? [] : this.#slicesOf([last], this.#trials.get(last)?.pairs ?? []).on
+  }
+
+  /** Gives the slices of pairs as they were measured, however these were read to judge them. */
+  #slicesOf(several: readonly Candidate[], pairs: readonly Pair[]): { off: Slice[]; on: Slice[] } {
+    const asMeasured = (slice: Slice): Slice => (this.#areBeforeStages(several) ? withoutAck(slice) : slice)
+    return { off: pairs.map(({ off }) => asMeasured(off)), on: pairs.map(({ on }) => asMeasured(on)) }
   }
 
   /** When trying ends, so that there is time to compare all with nothing. */
@@ -236,11 +253,7 @@ class Run<Candidate> {
   }
 
   #isReached(): boolean {
-    const last = this.#kept.at(-1)
-    return (
-      last !== undefined &&
-      meets(this.#trials.get(last)?.pairs.map(({ on }) => on) ?? [], this.options.target)
-    )
+    return meets(this.#slicesOfLast(), this.options.target)
   }
 
   async #meets(target: Limit): Promise<boolean> {
@@ -256,15 +269,26 @@ class Run<Candidate> {
 
   #confirm(several: readonly Candidate[], end: number): ReturnType<typeof confirm> {
     const { random, now } = this.options
-    return confirm(this.#benchOf(several), { random, before: this.#before, hasTime: () => now() < end })
+    const before = this.#before.map(this.#readerFor(several))
+    return confirm(this.#benchOf(several), { random, before, hasTime: () => now() < end })
+  }
+
+  /** How slices are read to judge these by. */
+  #readerFor(several: readonly Candidate[]): <R extends Requests>(requests: R) => R {
+    return this.#areBeforeStages(several) ? withAck : requests => requests
+  }
+
+  #areBeforeStages(several: readonly Candidate[]): boolean {
+    return several.some(candidate => this.host.isBeforeStages(candidate))
   }
 
   #benchOf(several: readonly Candidate[]): Bench {
+    const read = this.#readerFor(several)
     return {
       set: async isOn => {
         for (const candidate of isOn ? several : several.toReversed()) await this.host.set(candidate, isOn)
       },
-      measure: isEnough => this.host.measure(isEnough),
+      measure: async isEnough => read(await this.host.measure(isEnough && (soFar => isEnough(read(soFar))))),
     }
   }
 

@@ -11,6 +11,7 @@ const OFF: Slice = {
   p99: 1,
   p999: 1,
   mean: 1,
+  ack: 1,
   busy: 0.5,
   retransmits: 0,
   unanswered: 0,

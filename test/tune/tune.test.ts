@@ -33,6 +33,38 @@ test('each goal is tuned for: what betters it is kept', async t => {
   }
 })
 
+test('what makes packets wait less before the first stage is kept by the acknowledgements, and only such is', async t => {
+  for (const seed of [1, 2, 3]) {
+    const { run, on } = simulate(seed)
+    const lessHeld: Effect = { name: 'less held', p99: 1, ack: 0.1, isBeforeStages: true }
+    const { kept, trials, before, after } = await run([{ name: 'other', p99: 1, ack: 0.1 }, lessHeld])
+    t.deepEqual(kept, [lessHeld], `seed ${seed}: ${trials.map(({ reason }) => reason).join('; ')}`)
+    t.deepEqual([...on], [lessHeld])
+    // What is told of the percentiles is without that time.
+    t.true(Math.abs((after?.p50 ?? 0) / (before?.p50 ?? 0) - 1) < 0.1)
+    t.true((after?.p50 ?? 0) < 60_000)
+  }
+})
+
+test('where acknowledgements take so long that what a card holds back is nothing to them, it proves nothing', async t => {
+  const slow: Effect = { name: 'delayed', p99: 1, ack: 80 }
+  const lessHeld: Effect = { name: 'less held', p99: 1, ack: 0.99, isBeforeStages: true }
+  const { run, on } = simulate(4)
+  on.add(slow)
+  const { kept, trials } = await run([lessHeld])
+  t.deepEqual(kept, [])
+  t.is(trials[0]?.reason, 'a gain of 3 % is excluded')
+})
+
+test('without an acknowledgement there is nothing to judge it by', async t => {
+  const none: Effect = { name: 'none', p99: 1, ack: Number.NaN }
+  const { run, on } = simulate(5)
+  on.add(none)
+  const { kept, trials } = await run([{ name: 'less held', p99: 1, ack: 0.1, isBeforeStages: true }])
+  t.deepEqual(kept, [])
+  t.is(trials[0]?.decision, 'undecided')
+})
+
 test('what betters p99 and worsens the mean by 40 % is refused', async t => {
   for (const seed of [3, 4, 5, 6]) {
     const { trials, kept } = await simulate(seed).run([{ name: 'trap', p99: 0.5, mean: 1.4 }])

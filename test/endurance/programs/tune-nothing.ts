@@ -23,6 +23,7 @@ for (let run = 0; run < (runs ?? 0); run++) {
       verify: async () => null,
       drop: async () => undefined,
       overlap: () => false,
+      isBeforeStages: () => false,
       measure: isEnough => measureSlice(tracer, meters, process.pid, 200, signal, isEnough),
     },
     ['one', 'another'],
