@@ -172,12 +172,15 @@ static __always_inline void switch_in(struct cpu_state *cpu, struct thread_state
 /*
  * A thread of the service is on this CPU, and nobody saw it come: the machine hides the one that ran before from tracing,
  * or the probes are newer. Since when is not known. If it slept it is taken to have slept until now, as it runs for what
- * it does now; if it was preempted, to have gone on at once.
+ * it does now; if it was preempted, to have gone on at once. How long a request had to wait until it ran is known only if it
+ * still is in the call that waited.
  */
 static __always_inline void take_over(struct cpu_state *cpu, struct thread_state *thread, __u64 now)
 {
 	if (thread->sleeps) {
 		switch_in(cpu, thread, false, now);
+		if (!is_waiting_call(&cpu->run))
+			cpu->run.wait_on_ns = 0;
 	} else {
 		cpu->run = thread->run;
 		cpu->run.on_ns = now;
