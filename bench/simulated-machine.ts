@@ -29,6 +29,7 @@ export type Usual = Pick<Slice, 'p50' | 'p99' | 'p999' | 'mean' | 'busy'> & { ra
 export type Noise = (ms: number) => Usual
 
 const ACK_NS = 500_000
+const ACK_NOISE = 0.1
 const SLICE_MS = 300
 const STEP_MS = 50
 const SETTLE_MS = 100
@@ -88,6 +89,7 @@ export const invent = (
 /** A machine with noise, of which settings are tried. */
 export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))) => {
   const random = createRandom(seed ^ 0x5bd1e995)
+  const ofAcks = createRandom(seed ^ 0x2545f491)
   const on = new Set<Effect>()
   let ms = 0
   const measure = async (isEnough?: (soFar: Requests) => boolean): Promise<Slice> => {
@@ -100,7 +102,7 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
       p99: usual.p99 * factor(({ p99 }) => p99),
       p999: usual.p999,
       mean: usual.mean * factor(({ mean }) => mean),
-      ack: ACK_NS * factor(({ ack }) => ack),
+      ack: ACK_NS * factor(({ ack }) => ack) * Math.exp(ACK_NOISE * drawNormal(ofAcks)),
     }
     let requests = 0
     let stepMs = 0

@@ -179,7 +179,7 @@ static __always_inline void take_over(struct cpu_state *cpu, struct thread_state
 {
 	if (thread->sleeps) {
 		switch_in(cpu, thread, false, now);
-		if (!is_waiting_call(&cpu->run))
+		if (thread->waits && !is_waiting_call(&cpu->run))
 			cpu->run.wait_on_ns = 0;
 	} else {
 		cpu->run = thread->run;
@@ -187,6 +187,16 @@ static __always_inline void take_over(struct cpu_state *cpu, struct thread_state
 		cpu->run.preempted_ns = 0;
 	}
 	cpu->tid = READ(current_task(), pid);
+}
+
+/* The thread on this CPU begins to read or to send. */
+static __always_inline void note_call(struct cpu_state *cpu, __u64 ns)
+{
+	struct thread_run *run = &cpu->run;
+
+	run->call_ns = ns;
+	run->call_off_ns = run->off_ns;
+	run->wait_receives = false;
 }
 
 /* A thread that reads requests is the service's, whatever process it belongs to. */
@@ -199,8 +209,7 @@ static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 		return;
 	}
 	take_over(cpu, thread, now);
-	cpu->run.call_ns = now;
-	cpu->run.wait_receives = false;
+	note_call(cpu, now);
 }
 
 /* A thread that is known has come to where it reads or sends; gives whether there is one. */

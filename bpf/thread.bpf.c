@@ -134,12 +134,8 @@ int TIMED_PROG(thread_ends)
 
 static __always_inline int begin_call(struct cpu_state *cpu, __u64 ns)
 {
-	struct thread_run *run = &cpu->run;
-
 	leave_softirq(cpu);
-	run->call_ns = ns;
-	run->call_off_ns = run->off_ns;
-	run->wait_receives = false;
+	note_call(cpu, ns);
 	return 0;
 }
 

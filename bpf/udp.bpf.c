@@ -197,10 +197,8 @@ int TIMED_PROG(datagram_is_sent, struct sk_buff *skb)
 
 	if (!find_answer(skb, &answer))
 		return 0;
-	if (!cpu->tid && adopt_known(cpu, answer.now)) {
-		cpu->run.call_ns = answer.now;
-		cpu->run.call_off_ns = cpu->run.off_ns;
-	}
+	if (!cpu->tid && adopt_known(cpu, answer.now))
+		note_call(cpu, answer.now);
 	if (answer_oldest(&answer))
 		return 0;
 	keep_early(&answer.peer, cpu, answer.now);

@@ -8,7 +8,7 @@ import { createStyle } from '../text/style.js'
 import { formatDuration, formatShare } from '../text/units.js'
 import { reportWidth, wrap } from '../text/width.js'
 import type { Judgement, Ratio } from '../tune/judge.js'
-import { type Goal, GUARDS, type Guard, type Pair, type Slice } from '../tune/slice.js'
+import { aimFor, type Goal, GUARDS, type Guard, type Pair, type Slice } from '../tune/slice.js'
 import { ofKnown, type Summary, type TuneResult } from '../tune/tune.js'
 import { isBeforeStages, type Proposal } from './proposal.js'
 import type { ReportOptions } from './report.js'
@@ -138,7 +138,7 @@ export const tuneDocument = (
       ...change,
       pairs: pairs.length,
       goal: judgement && ratioDocument(ratioOf(goal, judgement.goal)),
-      goal_with_ack: isBeforeStages(candidate),
+      goal_with_ack: aimFor(goal, isBeforeStages(candidate)).withAck,
       guards: judgement && guardsDocument(judgement),
       cost: costDocument(pairs, judgement),
       decision,
@@ -149,6 +149,7 @@ export const tuneDocument = (
   ),
   kept: kept.flatMap(candidate => changesOf(candidate).map(({ knob, where, to }) => ({ knob, where, to }))),
   whole: whole && ratioDocument(ratioOf(goal, whole.goal)),
+  whole_with_ack: aimFor(goal, kept.some(isBeforeStages)).withAck,
   after: summaryDocument(after),
   undo: entries[0] === undefined ? null : `taut revert ${entries[0].id}`,
 })
@@ -227,12 +228,18 @@ export const formatTune = (
     .join('\n\n')}\n`
 }
 
+/** What these were judged by. */
+const nameOf = (goal: Goal, several: readonly Proposal[]): string =>
+  aimFor(goal, several.some(isBeforeStages)).withAck
+    ? `${goal} and the time until replies are acknowledged`
+    : goal
+
 /** What was found out about one candidate: each a sentence. */
 const describeTrial = (
   goal: Goal,
   { candidate, pairs, reason, judgement, needed }: TuneResult<Proposal>['trials'][number],
 ): string[] => {
-  const what = isBeforeStages(candidate) ? `${goal} and the time until replies are acknowledged` : goal
+  const what = nameOf(goal, [candidate])
   const goalRatio = judgement && ratioOf(goal, judgement.goal)
   const cpu = judgement?.guards.cpu
   const watts = bothOf(pairs, ({ watts }) => watts)
@@ -255,7 +262,8 @@ const describeTrial = (
 const describeEnd = (goal: Goal, { trials, kept, whole }: TuneResult<Proposal>): string => {
   if (trials.length === 0) return 'There was nothing to try; nothing was changed.'
   if (kept.length === 0) return 'Nothing was proven to help; everything is as it was.'
-  const together = whole === null ? '' : `; together: ${goal} ${describeRatio(ratioOf(goal, whole.goal))}`
+  const together =
+    whole === null ? '' : `; together: ${nameOf(goal, kept)} ${describeRatio(ratioOf(goal, whole.goal))}`
   return `${kept.length} of ${trials.length} kept${together}.`
 }
 

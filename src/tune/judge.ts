@@ -3,7 +3,16 @@ import type { Random } from '../statistics/random.js'
 import { signedRankTest } from '../statistics/signed-rank.js'
 import { deviation, mean } from '../statistics/summary.js'
 import { formatShare } from '../text/units.js'
-import { type Goal, GUARDS, type Guard, hasWatts, type Pair, readerOf, type Slice } from './slice.js'
+import {
+  type Aim,
+  type Goal,
+  GUARDS,
+  type Guard,
+  hasWatts,
+  type Pair,
+  readerOf,
+  type Slice,
+} from './slice.js'
 
 /** What is kept has to be better by this, at least: less is not worth a changed setting. */
 const LEAST_GAIN = 0.03
@@ -48,6 +57,16 @@ const logRatios = (pairs: readonly Pair[], quantity: Goal | Guard): number[] => 
   return pairs.map(({ on, off }) => Math.log(read(on) / read(off)))
 }
 
+/** The same of what a trial goes by. */
+const gainsOf = (pairs: readonly Pair[], { goal, withAck }: Aim): number[] => {
+  if (!withAck) return logRatios(pairs, goal)
+  const read = readerOf(goal, pairs)
+  // A slice in which nothing was acknowledged tells nothing.
+  return pairs
+    .map(({ on, off }) => Math.log((read(on) + on.ack) / (read(off) + off.ack)))
+    .filter(gain => !Number.isNaN(gain))
+}
+
 /**
  * Judges a trial by its pairs: `keep` when the gain is proven to exceed 3 % and all guards are proven to hold, `drop` when a
  * guard is broken or a gain of 3 % is excluded, `open` while neither is so.
@@ -58,14 +77,14 @@ const logRatios = (pairs: readonly Pair[], quantity: Goal | Guard): number[] => 
  */
 export const judge = (
   pairs: readonly Pair[],
-  { goal, alpha, allow, random }: { goal: Goal; alpha: number; allow: Allowances; random: Random },
+  { aim, alpha, allow, random }: { aim: Aim; alpha: number; allow: Allowances; random: Random },
 ): Judgement => {
-  const gains = logRatios(pairs, goal)
+  const gains = gainsOf(pairs, aim)
   const interval = bootstrapMean(gains, CONFIDENCE, random)
   const least = Math.log(1 - LEAST_GAIN)
   const watched = GUARDS.filter(name => name !== 'energy' || hasWatts(pairs))
   const guards = Object.fromEntries(watched.map(name => [name, ratioOf(pairs, name, random)]))
-  const broken = findBroken(pairs, guards, goal, allow)
+  const broken = findBroken(pairs, guards, aim, allow)
   const judged = (verdict: Judgement['verdict'], reason: string): Judgement => ({
     goal: exponentiate(interval),
     guards,
@@ -77,7 +96,7 @@ export const judge = (
   const isProven = interval.high < least && signedRankTest(gains, least) <= alpha
   if (broken?.isCertain === true) return judged('drop', broken.reason)
   if (!isProven) return judged('open', 'the noise is larger than what it does')
-  const unsure = guardsFor(goal, guards).find(([name, { high }]) => high > 1 + allow[name])
+  const unsure = guardsFor(aim, guards).find(([name, { high }]) => high > 1 + allow[name])
   if (unsure === undefined) return judged('keep', `a gain of more than ${LEAST_GAIN * 100} % is proven`)
   const [name] = unsure
   return judged(
@@ -104,11 +123,11 @@ const exponentiate = ({ estimate, low, high }: Interval): Ratio => ({
   high: Math.exp(high),
 })
 
-/** The goal is not a guard of itself, and energy, where no watts are known, is CPU time. */
-const guardsFor = (goal: Goal, guards: Judgement['guards']): [Guard, Ratio][] =>
+/** The goal is not a guard of itself, unless something is added to it; and energy, where no watts are known, is CPU time. */
+const guardsFor = ({ goal, withAck }: Aim, guards: Judgement['guards']): [Guard, Ratio][] =>
   GUARDS.flatMap((name): [Guard, Ratio][] => {
     const ratio = guards[name]
-    const isGoal = name === goal || (goal === 'energy' && name === 'cpu')
+    const isGoal = (name === goal && !withAck) || (goal === 'energy' && name === 'cpu')
     return isGoal || ratio === undefined ? [] : [[name, ratio]]
   })
 
@@ -118,10 +137,10 @@ type Broken = { reason: string; isCertain: boolean }
 const findBroken = (
   pairs: readonly Pair[],
   guards: Judgement['guards'],
-  goal: Goal,
+  aim: Aim,
   allow: Allowances,
 ): Broken | null => {
-  for (const [name, { estimate, low }] of guardsFor(goal, guards)) {
+  for (const [name, { estimate, low }] of guardsFor(aim, guards)) {
     if (estimate > 1 + allow[name])
       return { reason: describeWorse(name, estimate), isCertain: low > 1 + allow[name] }
   }
@@ -165,8 +184,8 @@ const describeWorse = (name: Guard, ratio: number): string => {
 const MAY_BE_NOTHING = 0.05
 
 /** Tells whether pairs confirm that there is a gain at all. */
-export const isBetter = (pairs: readonly Pair[], goal: Goal): boolean =>
-  signedRankTest(logRatios(pairs, goal), 0) <= MAY_BE_NOTHING
+export const isBetter = (pairs: readonly Pair[], aim: Aim): boolean =>
+  signedRankTest(gainsOf(pairs, aim), 0) <= MAY_BE_NOTHING
 
 /** The gain to tell the price of where none was seen: what most would change a setting for. */
 const USUAL_GAIN = 0.1
@@ -178,8 +197,8 @@ export type Needed = { pairs: number; gain: number }
  * Gives how many pairs it would take to prove the gain that was seen, nine times of ten; or one of 10 %, where what was seen
  * is less than can be proven. Null with fewer than two pairs. By the normal approximation for the mean of paired differences.
  */
-export const pairsNeeded = (pairs: readonly Pair[], goal: Goal, alpha: number): Needed | null => {
-  const gains = logRatios(pairs, goal)
+export const pairsNeeded = (pairs: readonly Pair[], aim: Aim, alpha: number): Needed | null => {
+  const gains = gainsOf(pairs, aim)
   if (gains.length < 2) return null
   const seen = 1 - Math.exp(mean(gains))
   const gain = seen > LEAST_GAIN * 1.5 ? seen : USUAL_GAIN

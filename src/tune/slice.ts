@@ -10,20 +10,6 @@ export type Requests = {
   ack: number
 }
 
-/**
- * The same, with the time until a reply was acknowledged: what a card holds back before it interrupts is in no stage, but
- * acknowledgements wait there as requests do. NaN where none was seen.
- */
-export const withAck = <R extends Requests>(requests: R): R => later(requests, requests.ack)
-
-/** Undoes `withAck`. */
-export const withoutAck = <R extends Requests>(requests: R): R => later(requests, -requests.ack)
-
-const later = <R extends Requests>(requests: R, ns: number): R => {
-  const { p50, p99, p999, mean } = requests
-  return { ...requests, p50: p50 + ns, p99: p99 + ns, p999: p999 + ns, mean: mean + ns }
-}
-
 /** What was seen in a slice of time: of the service and of the machine. */
 export type Slice = Requests & {
   /** Of all CPUs' time, the share in which they were busy. */
@@ -51,6 +37,18 @@ export type Guard = (typeof GUARDS)[number]
 
 /** What is good enough: a percentile below a time in nanoseconds. */
 export type Limit = { quantity: 'p50' | 'p99' | 'p99.9' | 'mean'; ns: number }
+
+/**
+ * What a trial goes by: the goal, and whether the time of acknowledgements is added to it. A card that holds packets back before
+ * it interrupts does so in no stage, but acknowledgements wait there as requests do.
+ */
+export type Aim = { goal: Goal; withAck: boolean }
+
+/** Gives what to go by; throughput and energy are no times to add one to. */
+export const aimFor = (goal: Goal, isBeforeStages: boolean): Aim => ({
+  goal,
+  withAck: isBeforeStages && goal !== 'throughput' && goal !== 'energy',
+})
 
 /** A slice with a setting and the one beside it without, of the same traffic. */
 export type Pair = { on: Slice; off: Slice }

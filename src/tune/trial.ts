@@ -2,7 +2,7 @@ import type { Random } from '../statistics/random.js'
 import { formatShare } from '../text/units.js'
 import { type Allowances, type Judgement, judge, type Needed, pairsNeeded } from './judge.js'
 import type { Looks } from './looks.js'
-import type { Goal, Pair, Requests, Slice } from './slice.js'
+import type { Aim, Pair, Requests, Slice } from './slice.js'
 
 /** After so many pairs it is looked at early whether a trial can still succeed; that alone never keeps anything. */
 const PAIRS_TO_GIVE_UP = [6, 10]
@@ -47,7 +47,7 @@ export type TrialResult = {
 }
 
 export type TrialOptions = {
-  goal: Goal
+  aim: Aim
   looks: Looks
   allow: Allowances
   random: Random
@@ -64,7 +64,7 @@ export type TrialOptions = {
  * is off at once, and out the second time. Leaves it off.
  */
 export const runTrial = async (bench: Bench, options: TrialOptions): Promise<TrialResult> => {
-  const { goal, looks, allow, random } = options
+  const { aim, looks, allow, random } = options
   const pairs: Pair[] = []
   const usual = new Usual(options.before)
   const end = (
@@ -77,7 +77,7 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
     decision,
     reason,
     judgement,
-    needed: decision === 'undecided' ? pairsNeeded(pairs, goal, looks.alpha) : null,
+    needed: decision === 'undecided' ? pairsNeeded(pairs, aim, looks.alpha) : null,
     looked,
     mayRetry,
   })
@@ -99,11 +99,13 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
         continue
       }
       lostInARow = 0
+      if (aim.withAck && (Number.isNaN(pair.on.ack) || Number.isNaN(pair.off.ack)))
+        return end('undecided', 'it takes acknowledgements to tell, and there were none in a slice', latest)
       pairs.push(pair)
       const isLook = pairs.length === looks.at[looked]
       if (isLook) looked++
       else if (!PAIRS_TO_GIVE_UP.includes(pairs.length)) continue
-      latest = judge(pairs, { goal, alpha: isLook ? looks.alpha : 0, allow, random })
+      latest = judge(pairs, { aim, alpha: isLook ? looks.alpha : 0, allow, random })
       if (latest.verdict === 'keep') return end('kept', latest.reason, latest)
       if (latest.verdict === 'drop') return end('undone', latest.reason, latest, latest.broken === null)
     }
@@ -113,7 +115,7 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
   } finally {
     await bench.set(false)
   }
-  if (pairs.length >= 2) latest = judge(pairs, { goal, alpha: 0, allow, random })
+  if (pairs.length >= 2) latest = judge(pairs, { aim, alpha: 0, allow, random })
   const first = looks.at[0] ?? 0
   const reason =
     pairs.length < first
@@ -133,7 +135,7 @@ class Usual {
 
   add({ requests, seconds, p99 }: Requests): void {
     this.#rate = Math.min(this.#rate, requests / seconds)
-    if (requests >= REQUESTS_FOR_P99 && !Number.isNaN(p99)) this.#p99 = Math.max(this.#p99, p99)
+    if (requests >= REQUESTS_FOR_P99) this.#p99 = Math.max(this.#p99, p99)
   }
 
   /** Tells in what way the service has collapsed, if it has. */
@@ -151,7 +153,7 @@ class Usual {
 }
 
 /** Whether there is enough in a slice to compare it. */
-const tells = ({ requests, p99 }: Slice): boolean => requests >= REQUESTS_FOR_P99 && !Number.isNaN(p99)
+const tells = ({ requests }: Slice): boolean => requests >= REQUESTS_FOR_P99
 
 /**
  * Gives the pair, or what collapsed under the candidate; null when there was too little traffic to tell, or when it was no

@@ -2,16 +2,7 @@ import type { Random } from '../statistics/random.js'
 import { median } from '../statistics/summary.js'
 import { type Allowances, isBetter, type Judgement, judge } from './judge.js'
 import { looksLeft, planLooks } from './looks.js'
-import {
-  type Goal,
-  type Limit,
-  type Pair,
-  READ,
-  type Requests,
-  type Slice,
-  withAck,
-  withoutAck,
-} from './slice.js'
+import { type Aim, aimFor, type Goal, type Limit, READ, type Slice } from './slice.js'
 import { type Bench, confirm, PAIRS_TO_CONFIRM, runTrial, SettingRefused, type TrialResult } from './trial.js'
 
 /** Where candidates are tried: turns each on or off, takes one back for good, and looks at the traffic. */
@@ -137,7 +128,7 @@ class Run<Candidate> {
   }
 
   async #try(candidate: Candidate, looks: ReturnType<typeof planLooks>, until: number): Promise<void> {
-    const { goal, allow, random, now } = this.options
+    const { allow, random, now } = this.options
     const bench = this.#benchOf([candidate])
     const earlier = this.#trials.get(candidate)
     let isVerified = earlier !== undefined
@@ -153,11 +144,11 @@ class Run<Candidate> {
     }
     const begin = now()
     const result = await runTrial(checked, {
-      goal,
+      aim: this.#aimOf([candidate]),
       looks: looksLeft(looks, earlier?.looked ?? 0),
       allow,
       random,
-      before: this.#before.map(this.#readerFor([candidate])),
+      before: this.#before,
       hasTime: () => now() < until,
     })
     const pairs = result.pairs.length
@@ -179,7 +170,7 @@ class Run<Candidate> {
     for (const candidate of this.#kept.slice(0, -1)) {
       const { pairs, collapse } = await this.#confirm([candidate], end)
       if (collapse !== null) await this.#leaveOut(candidate, `beside what was kept later, ${collapse}`)
-      else if (pairs.length >= FEWEST_TO_CONFIRM && !isBetter(pairs, this.options.goal))
+      else if (pairs.length >= FEWEST_TO_CONFIRM && !isBetter(pairs, this.#aimOf([candidate])))
         await this.#leaveOut(candidate, 'it no longer earns its place beside what was kept later')
     }
   }
@@ -197,7 +188,7 @@ class Run<Candidate> {
 
   /** Compares all that was kept with nothing, and gives what came of it all. */
   async confirmAll(): Promise<TuneResult<Candidate>> {
-    const { goal, allow, random, deadline } = this.options
+    const { allow, random, deadline } = this.options
     // Of a single one, its own trial was that comparison.
     const [only] = this.candidates.length === 1 ? this.#trials.values() : []
     let whole: Judgement | null = only?.judgement ?? null
@@ -213,10 +204,11 @@ class Run<Candidate> {
         if (whole?.broken != null) await this.#leaveAllOut(`in the end, with all together, ${whole.broken}`)
         break
       }
-      whole = judge(pairs, { goal, alpha: 1, allow, random })
-      slices = this.#slicesOf(this.#kept, pairs)
+      const aim = this.#aimOf(this.#kept)
+      whole = judge(pairs, { aim, alpha: 1, allow, random })
+      slices = { off: pairs.map(({ off }) => off), on: pairs.map(({ on }) => on) }
       const [dearest] = this.#dearestFirst()
-      if (!isBetter(pairs, goal)) {
+      if (!isBetter(pairs, aim)) {
         await this.#leaveAllOut('in the end, all together were not better than nothing')
       } else if (whole.broken !== null && dearest !== undefined) {
         await this.#leaveOut(dearest, `together with the others, ${whole.broken}`)
@@ -235,13 +227,7 @@ class Run<Candidate> {
 
   #slicesOfLast(): Slice[] {
     const last = this.#kept.at(-1)
-    return last === undefined ? [] : this.#slicesOf([last], this.#trials.get(last)?.pairs ?? []).on
-  }
-
-  /** Gives the slices of pairs as they were measured, however these were read to judge them. */
-  #slicesOf(several: readonly Candidate[], pairs: readonly Pair[]): { off: Slice[]; on: Slice[] } {
-    const asMeasured = (slice: Slice): Slice => (this.#areBeforeStages(several) ? withoutAck(slice) : slice)
-    return { off: pairs.map(({ off }) => asMeasured(off)), on: pairs.map(({ on }) => asMeasured(on)) }
+    return last === undefined ? [] : (this.#trials.get(last)?.pairs.map(({ on }) => on) ?? [])
   }
 
   /** When trying ends, so that there is time to compare all with nothing. */
@@ -269,26 +255,23 @@ class Run<Candidate> {
 
   #confirm(several: readonly Candidate[], end: number): ReturnType<typeof confirm> {
     const { random, now } = this.options
-    const before = this.#before.map(this.#readerFor(several))
-    return confirm(this.#benchOf(several), { random, before, hasTime: () => now() < end })
+    return confirm(this.#benchOf(several), { random, before: this.#before, hasTime: () => now() < end })
   }
 
-  /** How slices are read to judge these by. */
-  #readerFor(several: readonly Candidate[]): <R extends Requests>(requests: R) => R {
-    return this.#areBeforeStages(several) ? withAck : requests => requests
-  }
-
-  #areBeforeStages(several: readonly Candidate[]): boolean {
-    return several.some(candidate => this.host.isBeforeStages(candidate))
+  /** What these are judged by. */
+  #aimOf(several: readonly Candidate[]): Aim {
+    return aimFor(
+      this.options.goal,
+      several.some(candidate => this.host.isBeforeStages(candidate)),
+    )
   }
 
   #benchOf(several: readonly Candidate[]): Bench {
-    const read = this.#readerFor(several)
     return {
       set: async isOn => {
         for (const candidate of isOn ? several : several.toReversed()) await this.host.set(candidate, isOn)
       },
-      measure: async isEnough => read(await this.host.measure(isEnough && (soFar => isEnough(read(soFar))))),
+      measure: isEnough => this.host.measure(isEnough),
     }
   }
 

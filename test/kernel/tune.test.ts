@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -90,14 +91,18 @@ kernelTest(
   async t => {
     const world = await createWorld(t)
     const tuning = await startTuning(t, world)
-    await waitFor('the first trial', () => (world.cpus() === '0' ? true : null))
-    // Between taut's look at what is there and its own write, it would be overwritten unseen: who is in earnest sets it again.
+    // Between taut's write and its look at what the kernel made of it, another's value is taken for that.
+    await waitFor('the first write to be in the journal', async () => {
+      const journal = await readFile(join(world.state, 'journal.json'), 'utf8').catch(() => '')
+      return /"state": ?"written"/.test(journal) ? true : null
+    })
+    // And between its look at what is there and its write it would be overwritten unseen: who is in earnest sets it again.
     while (tuning.child.exitCode === null) {
       if (world.cpus() !== '0,1') await run('taskset', ['-apc', '0,1', String(world.service.pid)])
       await Promise.race([tuning.ended, setTimeout(1000)])
     }
-    const { code, stderr } = await tuning.ended
-    t.is(code, 1, stderr)
+    const { code, stdout, stderr } = await tuning.ended
+    t.is(code, 1, stdout + stderr)
     t.regex(stderr, /taut: someone else has set CPUs of memcached \(\d+\) to 0-1 meanwhile/)
     t.is(world.cpus(), '0,1')
   },

@@ -2,7 +2,7 @@ import test from 'ava'
 import { createRandom } from '../../src/statistics/random.js'
 import { ALLOWANCES, judge, pairsNeeded } from '../../src/tune/judge.js'
 import { looksLeft, planLooks } from '../../src/tune/looks.js'
-import type { Pair, Slice } from '../../src/tune/slice.js'
+import type { Aim, Pair, Slice } from '../../src/tune/slice.js'
 
 const OFF: Slice = {
   requests: 1000,
@@ -27,12 +27,14 @@ const pairOf = (ratio: number, change: Partial<Slice> = {}): Pair => ({
   off: OFF,
 })
 
+const AIM: Aim = { goal: 'p99', withAck: false }
+
 /** Twelve pairs that halve p99, each a little other. */
 const halved = (change: Partial<Slice> = {}): Pair[] =>
   Array.from({ length: 12 }, (_, index) => pairOf(0.5 + index / 1000, change))
 
 const options = () => ({
-  goal: 'p99' as const,
+  aim: AIM,
   alpha: 0.001,
   allow: ALLOWANCES,
   random: createRandom(1),
@@ -74,7 +76,7 @@ test('a guard has to be proven as well: one that may be broken keeps the trial o
 
 test('energy is watts only where every slice has them', t => {
   const cheaper = halved({ watts: 5 }).map(pair => ({ ...pair, off: { ...pair.off, watts: 10 } }))
-  const energy = { ...options(), goal: 'energy' as const }
+  const energy = { ...options(), aim: { goal: 'energy' as const, withAck: false } }
   const allowed = { ...energy, allow: { ...ALLOWANCES, p99: 1 } }
   t.is(Math.round(judge(cheaper, allowed).goal.estimate * 100), 50)
   const [first, ...others] = cheaper
@@ -100,13 +102,13 @@ test('the looks of a run spend no more than its error, tries anew included', t =
 test('the pairs needed grow with the noise; where nothing is gained they are those for a tenth', t => {
   const pairs = (noise: number): Pair[] =>
     [0.8, 0.8 * (1 + noise), 0.8 / (1 + noise), 0.8].map(ratio => pairOf(ratio))
-  const [little, much] = [pairsNeeded(pairs(0.05), 'p99', 0.001), pairsNeeded(pairs(0.5), 'p99', 0.001)]
+  const [little, much] = [pairsNeeded(pairs(0.05), AIM, 0.001), pairsNeeded(pairs(0.5), AIM, 0.001)]
   t.true(little !== null && much !== null && much.pairs > little.pairs)
   t.is(Math.round((little?.gain ?? 0) * 100), 20)
   t.is(
     pairsNeeded(
       [1, 1.1, 0.99].map(ratio => pairOf(ratio)),
-      'p99',
+      AIM,
       0.001,
     )?.gain,
     0.1,
