@@ -8,9 +8,9 @@ import { createStyle } from '../text/style.js'
 import { formatDuration, formatShare } from '../text/units.js'
 import { reportWidth, wrap } from '../text/width.js'
 import type { Judgement, Ratio } from '../tune/judge.js'
-import { aimFor, type Goal, GUARDS, type Guard, type Pair, type Slice } from '../tune/slice.js'
+import { type Goal, GUARDS, type Guard, type Pair, type Slice } from '../tune/slice.js'
 import { ofKnown, type Summary, type TuneResult } from '../tune/tune.js'
-import { isBeforeStages, type Proposal } from './proposal.js'
+import { countsAck, type Proposal } from './proposal.js'
 import type { ReportOptions } from './report.js'
 
 /** What tuning came to: what was seen first, what was advised, what became of it, and what of it stays. */
@@ -138,7 +138,7 @@ export const tuneDocument = (
       ...change,
       pairs: pairs.length,
       goal: judgement && ratioDocument(ratioOf(goal, judgement.goal)),
-      goal_with_ack: aimFor(goal, isBeforeStages(candidate)).withAck,
+      goal_with_ack: countsAck(goal, [candidate]),
       guards: judgement && guardsDocument(judgement),
       cost: costDocument(pairs, judgement),
       decision,
@@ -149,7 +149,7 @@ export const tuneDocument = (
   ),
   kept: kept.flatMap(candidate => changesOf(candidate).map(({ knob, where, to }) => ({ knob, where, to }))),
   whole: whole && ratioDocument(ratioOf(goal, whole.goal)),
-  whole_with_ack: aimFor(goal, kept.some(isBeforeStages)).withAck,
+  whole_with_ack: countsAck(goal, kept),
   after: summaryDocument(after),
   undo: entries[0] === undefined ? null : `taut revert ${entries[0].id}`,
 })
@@ -230,9 +230,7 @@ export const formatTune = (
 
 /** What these were judged by. */
 const nameOf = (goal: Goal, several: readonly Proposal[]): string =>
-  aimFor(goal, several.some(isBeforeStages)).withAck
-    ? `${goal} and the time until replies are acknowledged`
-    : goal
+  countsAck(goal, several) ? `${goal} and the time until replies are acknowledged` : goal
 
 /** What was found out about one candidate: each a sentence. */
 const describeTrial = (

@@ -29,7 +29,7 @@ import { listenForInterrupt, sleep } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { requirePermission } from './permission.js'
 import { planAdvice } from './plan-advice.js'
-import { isBeforeStages, type Proposal } from './proposal.js'
+import { countsAck, isBeforeStages, type Proposal } from './proposal.js'
 import { openState, requireRoot, type State } from './state.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
@@ -231,7 +231,7 @@ const tryAll = async (run: Run): Promise<void> => {
   const { state, target, types, options, signal } = run
   using tracer = Tracer.start(target, types)
   // Totals are all that other trials go by: the less is measured, the less it disturbs.
-  if (!run.proposals.some(isBeforeStages)) tracer.setDepth(0)
+  if (!countsAck(options.goal, run.proposals)) tracer.setDepth(0)
   const settings = await TrialSettings.open(state.folder, state.lock)
   let failure: unknown = null
   let outcome: Outcome | null = null

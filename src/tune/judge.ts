@@ -52,19 +52,18 @@ export type Judgement = {
 }
 
 /** Gives the logarithms of the ratios of pairs. */
-const logRatios = (pairs: readonly Pair[], quantity: Goal | Guard): number[] => {
-  const read = readerOf(quantity, pairs)
-  return pairs.map(({ on, off }) => Math.log(read(on) / read(off)))
-}
+const logRatiosBy = (pairs: readonly Pair[], read: (slice: Slice) => number): number[] =>
+  pairs.map(({ on, off }) => Math.log(read(on) / read(off)))
+
+const logRatios = (pairs: readonly Pair[], quantity: Goal | Guard): number[] =>
+  logRatiosBy(pairs, readerOf(quantity, pairs))
 
 /** The same of what a trial goes by. */
 const gainsOf = (pairs: readonly Pair[], { goal, withAck }: Aim): number[] => {
   if (!withAck) return logRatios(pairs, goal)
   const read = readerOf(goal, pairs)
   // A slice in which nothing was acknowledged tells nothing.
-  return pairs
-    .map(({ on, off }) => Math.log((read(on) + on.ack) / (read(off) + off.ack)))
-    .filter(gain => !Number.isNaN(gain))
+  return logRatiosBy(pairs, slice => read(slice) + slice.ack).filter(gain => !Number.isNaN(gain))
 }
 
 /**

@@ -6,12 +6,12 @@ export type Requests = {
   p99: number
   p999: number
   mean: number
-  /** The median time until a reply was acknowledged; NaN where none was seen. */
-  ack: number
 }
 
 /** What was seen in a slice of time: of the service and of the machine. */
 export type Slice = Requests & {
+  /** The median time until a reply was acknowledged; NaN where none was seen. */
+  ack: number
   /** Of all CPUs' time, the share in which they were busy. */
   busy: number
   /** Segments that TCP sent again. */

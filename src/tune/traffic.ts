@@ -56,13 +56,10 @@ export const measureSlice = async (
   signal: AbortSignal,
   isEnough?: (soFar: Requests) => boolean,
 ): Promise<Slice> => {
-  const readRequests = () => ({
+  const read = (): Reading => ({
     ms: performance.now(),
     totals: totals.readTotals(),
     acks: totals.readAcks(),
-  })
-  const read = (): Reading => ({
-    ...readRequests(),
     cpus: readCpuTimes(),
     retransmits: readRetransmits(pid),
     unanswered: totals.countUnanswered(),
@@ -75,11 +72,13 @@ export const measureSlice = async (
     const step = isEnough === undefined ? left : Math.min(STEP_MS, left)
     await setTimeout(Math.max(0, step), undefined, { signal })
     if (performance.now() - begin.ms >= ms) break
-    if (isEnough?.(describeRequests(begin, readRequests()))) break
+    const requests = describeRequests(begin, { ms: performance.now(), totals: totals.readTotals() })
+    if (isEnough?.(requests)) break
   }
   const end = read()
   return {
     ...describeRequests(begin, end),
+    ack: quantileOf(histogramBetween(begin.acks, end.acks), 50),
     busy: busyBetween(begin.cpus, end.cpus),
     retransmits: end.retransmits - begin.retransmits,
     unanswered: end.unanswered - begin.unanswered,
@@ -93,14 +92,15 @@ export const measureSlice = async (
   }
 }
 
+const quantileOf = (histogram: Float64Array, percentile: number): number =>
+  findQuantile(histogram, percentile, Number.MAX_SAFE_INTEGER) ?? Number.NaN
+
 const describeRequests = (
-  begin: Pick<Reading, 'ms' | 'totals' | 'acks'>,
-  end: Pick<Reading, 'ms' | 'totals' | 'acks'>,
+  begin: Pick<Reading, 'ms' | 'totals'>,
+  end: Pick<Reading, 'ms' | 'totals'>,
 ): Requests => {
   const histogram = histogramBetween(begin.totals, end.totals)
   const requests = countValues(histogram)
-  const quantileOf = (values: Float64Array, percentile: number): number =>
-    findQuantile(values, percentile, Number.MAX_SAFE_INTEGER) ?? Number.NaN
   const at = (percentile: number): number => quantileOf(histogram, percentile)
   return {
     requests,
@@ -109,7 +109,6 @@ const describeRequests = (
     p99: at(99),
     p999: at(99.9),
     mean: sumOf(histogram) / requests,
-    ack: quantileOf(histogramBetween(begin.acks, end.acks), 50),
   }
 }
 

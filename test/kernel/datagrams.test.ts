@@ -12,7 +12,7 @@ import {
 } from './support/datagrams.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { createNetns, createNetnsPair } from './support/netns.js'
-import { listCpus, readRunDelay, readStolen } from './support/scheduler.js'
+import { listCpus, readTaken } from './support/scheduler.js'
 import { readStat } from './support/services.js'
 import { runTaut, startMeasuring } from './support/taut.js'
 
@@ -168,10 +168,9 @@ const DELAY_US = 2000
 const measureDelayed = async (t: Context, place: string, delayUs: number) => {
   const questions = { message: MESSAGES.echo, requests: 300, rate: 200, peers: 2 }
   const service = await startEcho(t, { place, delayUs })
-  const taken = async (): Promise<number> => (await readRunDelay(service.pid)) + (await readStolen())
-  const before = await taken()
+  const before = await readTaken(service.pid)
   const document = await measure(t, service, questions)
-  const disturbedUs = ((await taken()) - before) / questions.requests / 1000
+  const disturbedUs = ((await readTaken(service.pid)) - before) / questions.requests / 1000
   return { document, disturbedUs, ownUs: (await service.finish()).delayed_ns / questions.requests / 1000 }
 }
 

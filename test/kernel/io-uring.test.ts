@@ -6,7 +6,7 @@ import { IO_URING } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
 import { endProcess, startProcess, waitForOutput } from './support/processes.js'
-import { readRunDelay, readStolen } from './support/scheduler.js'
+import { readTaken } from './support/scheduler.js'
 import { startMeasuring } from './support/taut.js'
 
 const REQUESTS = 500
@@ -25,9 +25,9 @@ const measure = async (
   const running = await startProcess(t, IO_URING, args)
   const [, port] = await waitForOutput(running, /^port (\d+)\n/)
   const measurement = await startMeasuring(t, '--port', Number(port))
-  const before = (await readRunDelay(running.pid)) + (await readStolen())
+  const before = await readTaken(running.pid)
   const client = await runLoad(t, { port: Number(port), ...load })
-  const after = (await readRunDelay(running.pid)) + (await readStolen())
+  const after = await readTaken(running.pid)
   const document = await measurement.stop()
   assertExact(t, { ...document, undivided: 0 }, load.requests)
   const { stdout } = await endProcess(running)

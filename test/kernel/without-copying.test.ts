@@ -1,5 +1,4 @@
-import { findObstacle } from '../../src/probes/support.js'
-import { assertExact, requestsOf, spreadMean } from './support/assertions.js'
+import { assertExact, followsSyscalls, requestsOf, spreadMean } from './support/assertions.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
 import { startService } from './support/services.js'
@@ -15,14 +14,12 @@ const measure = async (t: Context, ...args: (string | number)[]) => {
   return measurement.stop()
 }
 
-/** Where system calls are followed, each is seen to begin. */
-const isFollowed = (): boolean => findObstacle('tcp/tcp_sendmsg_locked', 'tp_btf') !== null
-
 for (const way of ['splice', 'discard']) {
   kernelTest(`has no recv of a service that takes requests by ${way}, and its time in dispatch`, async t => {
     const args = ['--way', way, '--place', 'dispatch', '--delay-us', DELAY_US]
     const document = await measure(t, ...args)
-    assertExact(t, document, LOAD.requests, { absent: isFollowed() ? undefined : 'recv' })
+    // Where system calls are followed, each is seen to begin.
+    assertExact(t, document, LOAD.requests, { absent: followsSyscalls() ? undefined : 'recv' })
     t.is(requestsOf(document, 'dispatch'), LOAD.requests)
     t.true(spreadMean(document, 'dispatch') >= DELAY_US)
     for (const name of ['recv', 'app_cpu', 'app_wait', 'runqueue', 'send'] as const)

@@ -48,6 +48,10 @@ export const listCpus = (): number[] =>
       return Array.from({ length: last - first + 1 }, (_, index) => first + index)
     })
 
+/** Gives what took CPUs away from a process, as far as the kernel tells: others, and the hypervisor; in nanoseconds. */
+export const readTaken = async (pid: number): Promise<number> =>
+  (await readRunDelay(pid)) + (await readStolen())
+
 /** Gives what the hypervisor took from the machine's CPUs, in nanoseconds; the kernel counts it in hundredths of a second. */
 export const readStolen = async (): Promise<number> => {
   const [line = ''] = (await readFile('/proc/stat', 'utf8')).split('\n', 1)
