@@ -14,14 +14,18 @@ const PORT = 11211
 const REQUESTS = 2000
 
 /** Measures memcached in the machine under exactly so many requests that come over its card; the settings are commands. */
-const measureOverCard = async (t: ExecutionContext, model: Card['model'], settings = '') => {
+const measureOverCard = async (
+  t: ExecutionContext,
+  model: Card['model'],
+  { settings = '', rate }: { settings?: string; rate?: number } = {},
+) => {
   const card = await createCard(t, model)
   let load: Promise<unknown> | undefined
   const onOutput = (output: string): void => {
     if (!/^ready$/m.test(output)) return
     load ??= runLoad(
       t,
-      { host: ADDRESS, port: PORT, connections: 4, requests: REQUESTS },
+      { host: ADDRESS, port: PORT, connections: 4, requests: REQUESTS, ...(rate && { rate }) },
       card.netns,
     ).finally(() =>
       run('ip', ['netns', 'exec', card.netns, 'bash', '-c', `exec 3<>/dev/tcp/${ADDRESS}/${PORT + 1}`]),
@@ -50,7 +54,8 @@ const measureOverCard = async (t: ExecutionContext, model: Card['model'], settin
 
 for (const model of ['e1000e', 'virtio-net-pci'] as const) {
   labTest(`counts each request that comes by the interrupts of ${model} on an older kernel`, async t => {
-    const { document, interrupted } = await measureOverCard(t, model)
+    // At a rate that leaves emulated probes the time to come and look at the overheads before the last request.
+    const { document, interrupted } = await measureOverCard(t, model, { rate: 100 })
     t.is(document.kernel, kernel?.release ?? '')
     // Emulated, an interrupt often comes while a probe runs; which run was left out for that is told, and no request is.
     assertExact(t, { ...document, lost: { ...document.lost, recursion: 0 } }, REQUESTS)
@@ -59,7 +64,7 @@ for (const model of ['e1000e', 'virtio-net-pci'] as const) {
     t.log(document.stages.map(({ name, requests }) => `${name} ${requests}`).join(', '))
     t.true(interrupted > 0)
     // This kernel takes the probes of the overheads as well.
-    t.not(document.overheads.sample, null)
+    t.not(document.overheads.sample, null, document.overheads.reason ?? '')
     for (const name of ['irq', 'driver', 'steer', 'protocol', 'recv', 'app_cpu', 'send'] as const) {
       t.true(requestsOf(name) > 0, `${name} is absent`)
       t.true(requestsOf(name) <= REQUESTS)
@@ -70,11 +75,9 @@ for (const model of ['e1000e', 'virtio-net-pci'] as const) {
 labTest(
   'counts each request that a service polls for itself, without the interrupt (SO_BUSY_POLL)',
   async t => {
-    const { document } = await measureOverCard(
-      t,
-      'e1000e',
-      'echo 200 >/proc/sys/net/core/busy_poll; echo 200 >/proc/sys/net/core/busy_read',
-    )
+    const { document } = await measureOverCard(t, 'e1000e', {
+      settings: 'echo 200 >/proc/sys/net/core/busy_poll; echo 200 >/proc/sys/net/core/busy_read',
+    })
     assertExact(t, { ...document, lost: { ...document.lost, recursion: 0 } }, REQUESTS)
     const requestsOf = (name: string): number =>
       document.stages.find(stage => stage.name === name)?.requests ?? 0
