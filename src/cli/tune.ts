@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
@@ -151,11 +152,24 @@ const isReached = ({ total }: MeasureDocument, { quantity, ns }: Limit): boolean
   return us !== null && us * 1000 < ns
 }
 
-/** Starts the user's own command by the shell, as it would be typed there; it ends with tuning, and all that it has started. */
+/** Runs the first argument, and ends it and all that it has started when nobody holds the other end of the pipe any more. */
+const TIED = '(read -r _ <&3; kill -TERM -$$) & exec sh -c "$1" 3<&-'
+
+/**
+ * Starts the user's own command by the shell, as it would be typed there; it ends with tuning, however that ends, and all that it
+ * has started.
+ */
 const startLoad = (command: string): Disposable => {
-  const load = spawn('sh', ['-c', command], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] })
-  load.once('error', error => say(`the load did not start: ${error.message}`))
+  const load = spawn('sh', ['-c', TIED, 'sh', command], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  })
+  const tie = load.stdio[3]
+  if (!(tie instanceof Socket)) throw new Error('the load has no pipe')
+  // The load may go on while nobody waits for it.
   load.unref()
+  tie.unref()
+  load.once('error', error => say(`the load did not start: ${error.message}`))
   let isOver = false
   load.once('exit', code => {
     if (!isOver) say(`the load ended (${code}), tuning goes on with what traffic there is`)
@@ -163,11 +177,7 @@ const startLoad = (command: string): Disposable => {
   return {
     [Symbol.dispose]: () => {
       isOver = true
-      try {
-        if (load.pid !== undefined) process.kill(-load.pid, 'SIGTERM')
-      } catch {
-        // It is over.
-      }
+      tie.destroy()
     },
   }
 }

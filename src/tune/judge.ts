@@ -81,7 +81,7 @@ export const judge = (
   const gains = gainsOf(pairs, aim)
   const interval = bootstrapMean(gains, CONFIDENCE, random)
   const least = Math.log(1 - LEAST_GAIN)
-  const watched = GUARDS.filter(name => name !== 'energy' || hasWatts(pairs))
+  const watched = watchedIn(pairs)
   const guards = Object.fromEntries(watched.map(name => [name, ratioOf(pairs, name, random)]))
   const broken = findBroken(pairs, guards, aim, allow)
   const judged = (verdict: Judgement['verdict'], reason: string): Judgement => ({
@@ -94,14 +94,14 @@ export const judge = (
   if (interval.low > least) return judged('drop', `a gain of ${LEAST_GAIN * 100} % is excluded`)
   const isProven = interval.high < least && signedRankTest(gains, least) <= alpha
   if (broken?.isCertain === true) return judged('drop', broken.reason)
-  if (!isProven) return judged('open', 'the noise is larger than what it does')
-  const unsure = guardsFor(aim, guards).find(([name, { high }]) => high > 1 + allow[name])
-  if (unsure === undefined) return judged('keep', `a gain of more than ${LEAST_GAIN * 100} % is proven`)
-  const [name] = unsure
-  return judged(
-    'open',
-    `a gain of more than ${LEAST_GAIN * 100} % is proven, but not that the ${LABELS[name]} gets worse by ${formatShare(allow[name])} at most`,
-  )
+  if (interval.high >= least) return judged('open', 'the noise is larger than what it does')
+  const seen = `a gain of more than ${LEAST_GAIN * 100} % is ${isProven ? 'proven' : 'seen'}`
+  const [unsure] = guardsFor(aim, guards).find(([name, { high }]) => high > 1 + allow[name]) ?? []
+  if (unsure !== undefined) {
+    const most = formatShare(allow[unsure])
+    return judged('open', `${seen}, but not that the ${LABELS[unsure]} gets worse by ${most} at most`)
+  }
+  return isProven ? judged('keep', seen) : judged('open', `${seen}, but not by enough pairs to prove it`)
 }
 
 const LABELS: Readonly<Record<Guard, string>> = {
@@ -122,12 +122,17 @@ const exponentiate = ({ estimate, low, high }: Interval): Ratio => ({
   high: Math.exp(high),
 })
 
+const watchedIn = (pairs: readonly Pair[]): Guard[] =>
+  GUARDS.filter(name => name !== 'energy' || hasWatts(pairs))
+
 /** The goal is not a guard of itself, unless something is added to it; and energy, where no watts are known, is CPU time. */
-const guardsFor = ({ goal, withAck }: Aim, guards: Judgement['guards']): [Guard, Ratio][] =>
+const isGuard = (name: Guard, { goal, withAck }: Aim): boolean =>
+  !((name === goal && !withAck) || (goal === 'energy' && name === 'cpu'))
+
+const guardsFor = (aim: Aim, guards: Judgement['guards']): [Guard, Ratio][] =>
   GUARDS.flatMap((name): [Guard, Ratio][] => {
     const ratio = guards[name]
-    const isGoal = (name === goal && !withAck) || (goal === 'energy' && name === 'cpu')
-    return isGoal || ratio === undefined ? [] : [[name, ratio]]
+    return ratio === undefined || !isGuard(name, aim) ? [] : [[name, ratio]]
   })
 
 type Broken = { reason: string; isCertain: boolean }
@@ -193,19 +198,36 @@ const USUAL_GAIN = 0.1
 export type Needed = { pairs: number; gain: number }
 
 /**
- * Gives how many pairs it would take to prove the gain that was seen, nine times of ten; or one of 10 %, where what was seen
- * is less than can be proven. Null with fewer than two pairs. By the normal approximation for the mean of paired differences.
+ * Gives how many pairs it would take to prove the gain that was seen, and that what is guarded gets no worse than it may, nine
+ * times of ten each; or a gain of 10 %, where what was seen is less than can be proven. Null with fewer than two pairs, and where
+ * what is guarded got worse than it may, which more of them would rather prove. By the normal approximation for the mean of
+ * paired differences.
  */
-export const pairsNeeded = (pairs: readonly Pair[], aim: Aim, alpha: number): Needed | null => {
+export const pairsNeeded = (
+  pairs: readonly Pair[],
+  { aim, alpha, allow }: { aim: Aim; alpha: number; allow: Allowances },
+): Needed | null => {
   const gains = gainsOf(pairs, aim)
   if (gains.length < 2) return null
   const seen = 1 - Math.exp(mean(gains))
   const gain = seen > LEAST_GAIN * 1.5 ? seen : USUAL_GAIN
   const beyond = Math.log(1 - LEAST_GAIN) - Math.log(1 - gain)
-  const power = 1.2816
-  const needed = Math.ceil(((upperQuantile(alpha) + power) * (deviation(gains) / beyond)) ** 2)
+  const guarded = watchedIn(pairs)
+    .filter(name => isGuard(name, aim))
+    .map(name => {
+      const ratios = logRatios(pairs, name)
+      const room = Math.log(1 + allow[name]) - mean(ratios)
+      return room > 0 ? pairsToShow(ratios, room, (1 - CONFIDENCE) / 2) : Number.POSITIVE_INFINITY
+    })
   // Fewer than the exact test takes can't prove anything.
-  return { pairs: Math.max(needed, Math.ceil(Math.log2(1 / alpha))), gain }
+  const needed = Math.max(pairsToShow(gains, beyond, alpha), Math.ceil(Math.log2(1 / alpha)), ...guarded)
+  return Number.isFinite(needed) ? { pairs: needed, gain } : null
+}
+
+/** How many differences it takes to show, at that error, that their mean is on this side of something so far from it. */
+const pairsToShow = (differences: readonly number[], distance: number, alpha: number): number => {
+  const power = 1.2816
+  return Math.ceil(((upperQuantile(alpha) + power) * (deviation(differences) / distance)) ** 2)
 }
 
 /** The standard normal quantile of 1 - p, within 0.0005 (Abramowitz and Stegun 1964, 26.2.23). */

@@ -77,7 +77,7 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
     decision,
     reason,
     judgement,
-    needed: decision === 'undecided' ? pairsNeeded(pairs, aim, looks.alpha) : null,
+    needed: decision === 'undecided' ? pairsNeeded(pairs, { aim, alpha: looks.alpha, allow }) : null,
     looked,
     mayRetry,
   })

@@ -42,7 +42,7 @@ kernelTest(
   "tune finds the neighbour on the service's CPU, names it, proves that leaving it helps, and goes back when asked",
   async t => {
     const world = await createWorld(t)
-    const { code, stdout, stderr } = await tune(world, t, '--for', '60s', '--json')
+    const { code, stdout, stderr } = await tune(world, t, '--json')
     t.is(code, 0, stderr)
     const { trials, kept, before, after, undo } = JSON.parse(stdout)
     const trial = trials.find(({ rule }: { rule: string }) => rule === 'neighbour')
@@ -110,19 +110,27 @@ kernelTest(
   'taskset',
 )
 
-const startTuning = (t: Context, { service, state }: World): Promise<Running> =>
-  startProcess(t, process.execPath, [TAUT, 'tune', '--port', service.port, ...ONLY, '--for', '5m'], {
+const startTuning = (t: Context, { service, state }: World, ...args: string[]): Promise<Running> =>
+  startProcess(t, process.execPath, [TAUT, 'tune', '--port', service.port, ...ONLY, '--for', '5m', ...args], {
     env: { TAUT_STATE: state },
   })
 
 const KILLS = 3
 
+/** Gives the processes that a shell has started as a group of its own, itself among them. */
+const listGroup = async (pid: number): Promise<string[]> =>
+  (await run('ps', ['-eo', 'pgid=,pid='])).stdout
+    .split('\n')
+    .filter(line => line.trim().startsWith(`${pid} `))
+
 kernelTest(
-  'tune that is killed at any moment of its trials leaves everything as it was',
+  'tune that is killed at any moment of its trials leaves everything as it was, and its load ends',
   async t => {
     const world = await createWorld(t)
+    const pidFile = join(await createFolder(t), 'pid')
+    const load = `echo $$ >${pidFile}; sleep 3600; true`
     for (let kill = 0; kill < KILLS; kill++) {
-      const tuning = await startTuning(t, world)
+      const tuning = await startTuning(t, world, '--load', load)
       await waitFor('the first trial', () => (world.cpus() === '0' ? true : null))
       // Slices take a quarter of a second and more: anywhere in the first four.
       await setTimeout(Math.random() * 1500)
@@ -131,6 +139,8 @@ kernelTest(
       // The guard has the lock until it has put everything back.
       await run('flock', ['-w', '60', join(world.state, 'lock'), 'true'])
       t.is(world.cpus(), '1', `kill ${kill}`)
+      const pid = Number(await readFile(pidFile, 'utf8'))
+      await waitFor('the load to end', async () => ((await listGroup(pid)).length === 0 ? true : null))
     }
     const status = await runTaut(t, ['status', '--json'], { env: { TAUT_STATE: world.state } })
     t.deepEqual(JSON.parse(status.stdout), [])

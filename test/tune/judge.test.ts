@@ -33,6 +33,10 @@ const AIM: Aim = { goal: 'p99', withAck: false }
 const halved = (change: Partial<Slice> = {}): Pair[] =>
   Array.from({ length: 12 }, (_, index) => pairOf(0.5 + index / 1000, change))
 
+/** Half of the pairs with more CPU time, half of them with less: nobody knows. */
+const unsureOf = (pairs: readonly Pair[]): Pair[] =>
+  pairs.map(({ on, off }, index) => ({ on: { ...on, busy: index % 2 === 0 ? 0.7 : 0.4 }, off }))
+
 const options = () => ({
   aim: AIM,
   alpha: 0.001,
@@ -64,12 +68,7 @@ test('segments that are sent again, and a sensor that comes near its limit, coun
 })
 
 test('a guard has to be proven as well: one that may be broken keeps the trial open', t => {
-  // Half of the pairs a sixth more CPU time, half of them less: nobody knows.
-  const unsure = halved().map((pair, index) => ({
-    ...pair,
-    on: { ...pair.on, busy: index % 2 === 0 ? 0.7 : 0.4 },
-  }))
-  const { verdict, reason } = judge(unsure, options())
+  const { verdict, reason } = judge(unsureOf(halved()), options())
   t.is(verdict, 'open')
   t.is(reason, 'a gain of more than 3 % is proven, but not that the CPU time gets worse by 10 % at most')
 })
@@ -99,18 +98,30 @@ test('the looks of a run spend no more than its error, tries anew included', t =
   }
 })
 
+test('a gain that is seen and not yet proven is not called noise, and a guard that is not is named', t => {
+  const atEnd = { ...options(), alpha: 0 }
+  const { verdict, reason } = judge(halved(), atEnd)
+  t.is(verdict, 'open')
+  t.is(reason, 'a gain of more than 3 % is seen, but not by enough pairs to prove it')
+  t.is(
+    judge(unsureOf(halved()), atEnd).reason,
+    'a gain of more than 3 % is seen, but not that the CPU time gets worse by 10 % at most',
+  )
+})
+
+const needed = (pairs: readonly Pair[]) => pairsNeeded(pairs, { aim: AIM, alpha: 0.001, allow: ALLOWANCES })
+
 test('the pairs needed grow with the noise; where nothing is gained they are those for a tenth', t => {
   const pairs = (noise: number): Pair[] =>
     [0.8, 0.8 * (1 + noise), 0.8 / (1 + noise), 0.8].map(ratio => pairOf(ratio))
-  const [little, much] = [pairsNeeded(pairs(0.05), AIM, 0.001), pairsNeeded(pairs(0.5), AIM, 0.001)]
+  const [little, much] = [needed(pairs(0.05)), needed(pairs(0.5))]
   t.true(little !== null && much !== null && much.pairs > little.pairs)
   t.is(Math.round((little?.gain ?? 0) * 100), 20)
-  t.is(
-    pairsNeeded(
-      [1, 1.1, 0.99].map(ratio => pairOf(ratio)),
-      AIM,
-      0.001,
-    )?.gain,
-    0.1,
-  )
+  t.is(needed([1, 1.1, 0.99].map(ratio => pairOf(ratio)))?.gain, 0.1)
+})
+
+test('the pairs needed are those for the guards as well, and none where a guard fails by what was seen', t => {
+  const [alone, guarded] = [needed(halved()), needed(unsureOf(halved()))]
+  t.true(alone !== null && guarded !== null && guarded.pairs > Math.max(alone.pairs, 12))
+  t.is(needed(halved({ busy: 0.6 })), null)
 })
