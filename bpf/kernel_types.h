@@ -172,6 +172,7 @@ struct net_device {
 	struct netdev_rx_queue *_rx;
 	unsigned int real_num_rx_queues;
 	possible_net_t nd_net;
+	int ifindex;
 	struct device dev;
 };
 
@@ -183,6 +184,7 @@ struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned int len;
+	int skb_iif;
 	__u16 queue_mapping;
 	__u16 transport_header;
 	__u16 network_header;

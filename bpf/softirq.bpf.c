@@ -142,6 +142,21 @@ int TIMED_PROG(netif_rx, struct sk_buff *skb)
 	return is_steered(skb, READ(skb, dev)) ? hand_over(skb) : 0;
 }
 
+/*
+ * A bridge hands up, as its own, the packet that a card has just given it: that has its way already, which goes on in the
+ * bridge. The kernel notes in a packet whom it came by first.
+ */
+static __always_inline bool is_handed_up(struct sk_buff *skb, const struct cpu_state *cpu, void *ctx)
+{
+	__u32 first = READ(skb, skb_iif);
+	__u64 address;
+
+	if (!first || first == (__u32)READ(READ(skb, dev), ifindex))
+		return false;
+	bpf_probe_read_kernel(&address, sizeof(address), ctx);
+	return address == cpu->packet_address && cpu->packet.softirq_ns == cpu->softirq_ns;
+}
+
 TRACEPOINT(netif_receive_skb)
 int TIMED_PROG(netif_receive_skb, struct sk_buff *skb)
 {
@@ -154,17 +169,19 @@ int TIMED_PROG(netif_receive_skb, struct sk_buff *skb)
 	if (!cpu->softirq_ns)
 		COUNT(outside);
 	/* The look-up is for those only whose driver hands over, as on loopback it would cost more than it tells. */
-	if (!((steered || hardware) && take_handed(skb, &cpu->packet))) {
+	if ((steered || hardware) && take_handed(skb, &cpu->packet)) {
+		cpu->packet.receive_ns = bpf_ktime_get_ns();
+	} else if (hardware || !is_handed_up(skb, cpu, ctx)) {
 		cpu->packet.irq_ns = hardware ? cpu->softirq_irq_ns : 0;
 		cpu->packet.softirq_ns = cpu->softirq_ns;
 		cpu->packet.handed_ns = 0;
+		cpu->packet.receive_ns = bpf_ktime_get_ns();
 	}
-	cpu->packet.receive_ns = bpf_ktime_get_ns();
 	cpu->packet.cpu = bpf_get_smp_processor_id();
-	if (is_udp) {
+	if (hardware || is_udp)
 		bpf_probe_read_kernel(&cpu->packet_address, sizeof(cpu->packet_address), ctx);
+	if (is_udp)
 		expect_datagram(skb, cpu);
-	}
 	if (keeps_backlog)
 		keep_packet(received, skb, &cpu->packet);
 	return 0;

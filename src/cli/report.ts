@@ -136,11 +136,24 @@ const formatDominant = (document: MeasureDocument, width: number, style: Style):
   })
 }
 
-/** A full ring buffer takes no more of the requests that are kept whole, and all of them are counted. */
-const explainLost = ({ ringbuf_full, ...others }: MeasureDocument['lost']): string =>
-  Object.values(others).every(count => count === 0)
-    ? 'The numbers above are complete; so many requests could not be kept as examples.'
-    : 'The numbers above are without these.'
+/** What each loss means for the numbers. */
+const explainLost = ({
+  ringbuf_full,
+  map_full,
+  unmatched,
+  clock,
+  recursion,
+}: MeasureDocument['lost']): string =>
+  [
+    ringbuf_full > 0 && 'What found the ring buffer full is counted, and could not be kept as an example.',
+    map_full + unmatched > 0 &&
+      'Requests that had no room in a map, or are unmatched, are not in the numbers above.',
+    clock > 0 && 'Times that would have been negative are not in the numbers above.',
+    recursion > 0 &&
+      'Where the kernel left out the run of a probe the request is counted, and may lack a stage.',
+  ]
+    .filter(text => text !== false)
+    .join(' ')
 
 /** What was lost, by reason. */
 export const formatLost = (lost: MeasureDocument['lost'], width: number, style: Style): string[] => {
@@ -187,9 +200,14 @@ const formatCost = ({ cost }: MeasureDocument, width: number): string[] => {
 }
 
 /** What a budget has led to; or why not all requests were followed without one. */
-const formatDepth = ({ requests, depth, cost }: MeasureDocument, width: number, style: Style): string[] => {
+const formatDepth = (
+  { target, requests, depth, cost }: MeasureDocument,
+  width: number,
+  style: Style,
+): string[] => {
   if (cost.budget_percent === null) {
-    const partial = `Of ${formatCount(requests - depth.requests)} of the requests only the total is known: they were in progress when measuring began or ended.`
+    const unread = target.protocol === 'udp' ? ', or it was not seen when they were read' : ''
+    const partial = `Of ${formatCount(requests - depth.requests)} of the requests only the total is known: they were in progress when measuring began or ended${unread}.`
     return depth.requests === requests ? [] : wrap(partial, width)
   }
   const budget = `${formatPercent(cost.budget_percent)} of the CPUs`

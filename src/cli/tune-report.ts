@@ -123,12 +123,12 @@ const guardsDocument = ({ guards }: Judgement) =>
  */
 export const tuneDocument = (
   goal: Goal,
-  { document, result: { trials, kept, whole, before, after }, entries, isMet }: Outcome,
+  { document, result: { trials, kept, whole, before, after, isReached }, entries, isMet }: Outcome,
 ) => ({
   schema: 1,
   goal,
   target: document.target,
-  reached: isMet,
+  reached: isMet || isReached,
   lost: document.lost,
   before: summaryDocument(before) ?? lookDocument(document),
   trials: trials.flatMap(({ candidate, pairs, decision, reason, judgement, needed }, index) =>
@@ -198,7 +198,7 @@ export const formatTune = (
   { advice, result, entries, isMet }: Outcome,
   { columns, color }: ReportOptions,
 ): string => {
-  const { trials, kept, whole, before, after } = result
+  const { trials, kept, whole, before, after, isReached } = result
   const width = reportWidth(columns)
   const style = createStyle(color)
   const sections = trials.map(trial => {
@@ -219,6 +219,7 @@ export const formatTune = (
         )
       : []),
     ...formatChange(before, after, width),
+    ...(isReached ? ['The target is reached.'] : []),
     ...(entries[0] === undefined ? [] : [`To go back: taut revert ${entries[0].id}`]),
   ]
   const first = hopeless(advice).flatMap(text => wrap(text, width))

@@ -140,7 +140,7 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
   }
   const isMet = options.target !== undefined && isReached(document, options.target)
   if (isMet || proposals.length === 0) {
-    const result = { trials: [], kept: [], whole: null, before: null, after: null }
+    const result = { trials: [], kept: [], whole: null, before: null, after: null, isReached: false }
     print(options, { document, advice, result, entries: [], isMet })
     return
   }

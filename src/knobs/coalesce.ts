@@ -2,7 +2,7 @@ import { type Change, type Effect, InvalidValue, type Knob, Unavailable } from '
 import { requireNics } from './nic-places.js'
 import { readWhole, readWord } from './number-values.js'
 import { COALESCE_PARAMETERS } from './places/coalesce.js'
-import { readPlace } from './places/place.js'
+import { isSameValue, readPlace } from './places/place.js'
 import { keepPresent } from './present.js'
 
 const MAX = 100_000
@@ -53,13 +53,15 @@ const checkCard = async (nic: string, wanted: Settings): Promise<void> => {
     throw new Unavailable(refuseZeros(pair, `on ${nic}, which has one of them already,`))
 }
 
-/** The driver's own answer is all there is to see; it was asked when the value was read back. */
+/** The driver's own answer is all there is to see. */
 const watch =
-  async ({ to }: Change) =>
-  async (): Promise<Effect> => ({
-    state: 'verified',
-    evidence: `the driver says ${to}`,
-  })
+  async ({ place, to }: Change) =>
+  async (): Promise<Effect> => {
+    const now = await readPlace(place)
+    return now !== null && isSameValue(place, now, to)
+      ? { state: 'verified', evidence: `the driver says ${now}` }
+      : { state: 'written', evidence: `the driver made ${now ?? 'nothing'} of ${to}` }
+  }
 
 export const coalesce: Knob = {
   name: 'nic.coalesce',

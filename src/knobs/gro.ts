@@ -1,6 +1,7 @@
 import type { Knob } from './knob.js'
 import { requireNics } from './nic-places.js'
 import { readWord } from './number-values.js'
+import { readPlace } from './places/place.js'
 import { keepPresent } from './present.js'
 
 export const gro: Knob = {
@@ -23,9 +24,11 @@ export const gro: Knob = {
     return keepPresent(assignments, 'the driver does not let it be changed')
   },
   watch:
-    async ({ to }) =>
-    async () => ({
-      state: 'verified',
-      evidence: `the device has it ${to}, which is what the kernel goes by`,
-    }),
+    async ({ place, to }) =>
+    async () => {
+      const now = await readPlace(place)
+      return now === to
+        ? { state: 'verified', evidence: `the device has it ${now}, which is what the kernel goes by` }
+        : { state: 'written', evidence: `the device made ${now ?? 'nothing'} of ${to}` }
+    },
 }

@@ -25,7 +25,7 @@ const WORD = 8
 const PAUSE_MS = 2
 
 /** Where the sampling probes attach, and what they are for. A number whose probe is missing is null. */
-export const OVERHEAD_PROBES: readonly (Pick<Probe, 'point' | 'buys' | 'since'> & {
+export const OVERHEAD_PROBES: readonly (Pick<Probe, 'point' | 'buys' | 'since' | 'protocol'> & {
   program: OverheadProgram
 })[] = [
   {
@@ -56,6 +56,7 @@ export const OVERHEAD_PROBES: readonly (Pick<Probe, 'point' | 'buys' | 'since'> 
   {
     program: 'payload_is_sent',
     point: 'tcp/tcp_sendmsg_locked',
+    protocol: 'tcp',
     buys: 'the way from send to the socket layer',
     since: '6.16',
   },
@@ -131,8 +132,10 @@ export class OverheadProbes implements Disposable {
         .set(listWaitSyscalls(process.arch)?.multiplex ?? toBits([], MAX_SYSCALLS))
       const hasCards = setNicIrqs(object, listNicIrqs())
       const programs = OVERHEAD_PROBES.filter(
-        ({ program, point }) =>
-          (program !== 'irq_handler_entry' || hasCards) && findObstacle(point, types.kind) === null,
+        ({ program, point, protocol }) =>
+          (program !== 'irq_handler_entry' || hasCards) &&
+          (protocol ?? target.service.protocol) === target.service.protocol &&
+          findObstacle(point, types.kind) === null,
       ).map(({ program }) => object.program(program))
       loadOnly(object, programs)
       const servicePids = object.map<number, number>('service_pids')

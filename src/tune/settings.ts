@@ -9,6 +9,7 @@ import { describePlace, isSameValue, writePlace } from '../knobs/places/place.js
 import { readSettled } from '../knobs/places/settled.js'
 import { nextRun, planEntry, seeEffect, writtenEntry } from '../knobs/planned.js'
 import { type Undone, undo } from '../knobs/undo.js'
+import { noEffect } from '../knobs/watching.js'
 import { SettingRefused } from './trial.js'
 
 /** One change of a candidate: what the place held, what it is to get, what it got, and what was seen of that. */
@@ -80,9 +81,10 @@ export class TrialSettings {
 
   /**
    * Turns a candidate on or off, unless it is so. Throws an InterferenceError; a SettingRefused when it can't be turned on,
-   * after which it is to be turned off; and an Error when what was there before can't be put back.
+   * after which it is to be turned off; and an Error when what was there before can't be put back, or the guard is gone.
    */
   async set(candidate: Candidate, isOn: boolean): Promise<void> {
+    if (isOn && !candidate.isOn) this.#guard.check()
     try {
       await this.#switch(candidate, isOn)
     } catch (error) {
@@ -125,16 +127,15 @@ export class TrialSettings {
     for (const change of candidate.changes)
       looks.push([change, await change.knob.watch?.(change.entry, change.selection)])
     await this.set(candidate, true)
-    const missing: string[] = []
-    for (const [change, look] of looks) {
-      const effect = await seeEffect(look)
-      change.effect = effect
-      if (effect.state === 'no-effect')
-        missing.push(
-          `${describePlace(change.entry.place)}: accepted by the kernel, no effect seen: ${effect.evidence}`,
-        )
-    }
-    return missing
+    // Side by side, for some look for a second.
+    await Promise.all(
+      looks.map(async ([change, look]) => {
+        change.effect = seeIgnored(change) ?? (await seeEffect(look))
+      }),
+    )
+    return candidate.changes.flatMap(({ entry, effect }) =>
+      effect?.state === 'no-effect' ? `${describePlace(entry.place)}: ${effect.evidence}` : [],
+    )
   }
 
   /** Lets what is on stay when taut ends; gives the journal's entries. */
@@ -190,6 +191,12 @@ export class TrialSettings {
     writeJournal(this.#folder, [...this.#before, ...tried.map(({ entry }) => entry)])
   }
 }
+
+/** The kernel may take a value, and keep the one that it had. */
+const seeIgnored = ({ entry: { place, from }, written }: Tried): Effect | null =>
+  written !== null && isSameValue(place, written, from)
+    ? noEffect(`${describePlace(place)} still is ${written}`)
+    : null
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 

@@ -43,6 +43,8 @@ export type TuneResult<Candidate> = {
   /** The medians of slices, without anything and with all that is kept; null where none were measured. */
   before: Summary | null
   after: Summary | null
+  /** Whether what is kept reaches the target, by the slices that `after` is of; false without one. */
+  isReached: boolean
 }
 
 export type Summary = Omit<Slice, 'requests' | 'seconds' | 'ack'> & { throughput: number }
@@ -50,7 +52,7 @@ export type Summary = Omit<Slice, 'requests' | 'seconds' | 'ack'> & { throughput
 /** So many slices tell what the traffic is like before anything is tried, and whether a target is reached. */
 const SLICES_BEFORE = 4
 const SLICES_TO_MEET = 8
-/** The comparison of all with nothing at the end may take so much of the time. */
+/** Confirming at the end may take so much of the time. */
 const MOST_FINAL_SHARE = 0.3
 /** Of the confirming pairs, fewer than these can't tell. */
 const FEWEST_TO_CONFIRM = 6
@@ -100,7 +102,13 @@ class Run<Candidate> {
   /** Forward selection. */
   async select(): Promise<void> {
     const looks = planLooks(this.candidates.length)
-    const end = this.#beforeFinal()
+    const { now, deadline } = this.options
+    const left = deadline - now()
+    // For looking once more at one of those that were kept, and for all of them together.
+    const end =
+      this.candidates.length === 1
+        ? deadline
+        : deadline - Math.min(left * MOST_FINAL_SHARE, 2 * this.#confirmingMs)
     const tryAll = async (several: readonly Candidate[]): Promise<void> => {
       for (const [index, candidate] of several.entries()) {
         if (this.#isReached()) return
@@ -166,7 +174,10 @@ class Run<Candidate> {
 
   /** Backward selection: all but the last, whose trial was made beside all the others. */
   async leaveOutIdle(): Promise<void> {
-    const end = this.#beforeFinal()
+    const { now, deadline } = this.options
+    // All of them together matter more; and fewer pairs would tell nothing of that.
+    const least = (this.#confirmingMs * FEWEST_TO_CONFIRM) / PAIRS_TO_CONFIRM
+    const end = deadline - Math.max(least, Math.min((deadline - now()) / 2, this.#confirmingMs))
     for (const candidate of this.#kept.slice(0, -1)) {
       const { pairs, collapse } = await this.#confirm([candidate], end)
       if (collapse !== null) await this.#leaveOut(candidate, `beside what was kept later, ${collapse}`)
@@ -216,12 +227,14 @@ class Run<Candidate> {
       }
       break
     }
+    const after = this.#kept.length === 0 ? [] : (slices?.on ?? this.#slicesOfLast())
     return {
       trials: this.candidates.flatMap(candidate => this.#trials.get(candidate) ?? []),
       kept: this.#kept,
       whole: this.#kept.length === 0 ? null : whole,
       before: summarize(slices?.off ?? this.#before),
-      after: this.#kept.length === 0 ? null : summarize(slices?.on ?? this.#slicesOfLast()),
+      after: summarize(after),
+      isReached: meets(after, this.options.target),
     }
   }
 
@@ -230,12 +243,9 @@ class Run<Candidate> {
     return last === undefined ? [] : (this.#trials.get(last)?.pairs.map(({ on }) => on) ?? [])
   }
 
-  /** When trying ends, so that there is time to compare all with nothing. */
-  #beforeFinal(): number {
-    const { now, deadline } = this.options
-    if (this.candidates.length === 1) return deadline
-    const left = deadline - now()
-    return deadline - Math.min(left * MOST_FINAL_SHARE, PAIRS_TO_CONFIRM * this.#pairMs * 1.1)
+  /** How long it takes to confirm something. */
+  get #confirmingMs(): number {
+    return PAIRS_TO_CONFIRM * this.#pairMs * 1.1
   }
 
   #isReached(): boolean {

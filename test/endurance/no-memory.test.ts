@@ -50,6 +50,7 @@ const testNoMemory = (): void =>
       t.deepEqual(lost, {
         ringbuf_full: 0,
         map_full: EVENTS_A_REQUEST * LOST.requests,
+        unmatched: 0,
         clock: 0,
         recursion: 0,
       })

@@ -110,6 +110,23 @@ kernelTest(
   'taskset',
 )
 
+kernelTest(
+  'tune goes on no longer than there is somebody to put things back',
+  async t => {
+    const world = await createWorld(t)
+    const tuning = await startTuning(t, world)
+    await waitFor('the first trial', () => (world.cpus() === '0' ? true : null))
+    await run('pkill', ['-KILL', '-P', String(tuning.child.pid), '-f', 'guard-process.js'])
+    const { code, stderr } = await tuning.ended
+    t.is(code, 1, stderr)
+    t.regex(stderr, /taut: the guard is gone, which would put settings back if taut were killed/)
+    t.is(world.cpus(), '1')
+  },
+  'memcached',
+  'taskset',
+  'pkill',
+)
+
 const startTuning = (t: Context, { service, state }: World, ...args: string[]): Promise<Running> =>
   startProcess(t, process.execPath, [TAUT, 'tune', '--port', service.port, ...ONLY, '--for', '5m', ...args], {
     env: { TAUT_STATE: state },

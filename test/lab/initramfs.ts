@@ -6,7 +6,7 @@ import { basename, join } from 'node:path'
 export type Kernel = { folder: string; release: string; image: string }
 
 /** What it takes to reach the host's files, and the network cards that QEMU can be. */
-const MODULES = ['virtio_pci', '9p', '9pnet_virtio', 'overlay', 'virtio_net', 'e1000e']
+const MODULES = ['virtio_pci', '9p', '9pnet_virtio', 'overlay', 'virtio_net', 'e1000e', 'bridge']
 /** What it takes to set frequencies, where an ACPI table has them. */
 const FREQUENCY_MODULES = ['acpi_cpufreq', 'cpufreq_powersave', 'cpufreq_ondemand']
 

@@ -72,6 +72,22 @@ for (const model of ['e1000e', 'virtio-net-pci'] as const) {
   })
 }
 
+labTest('finds the interrupt and the hand-over of requests that come by a bridge', async t => {
+  const { document } = await measureOverCard(t, 'e1000e', {
+    settings: `ip link add br0 type bridge
+    ip link set eth0 master br0
+    ip addr flush dev eth0
+    ip addr add ${ADDRESS}/24 dev br0
+    ip link set br0 up`,
+    rate: 100,
+  })
+  assertExact(t, { ...document, lost: { ...document.lost, recursion: 0 } }, REQUESTS)
+  const requestsOf = (name: string): number =>
+    document.stages.find(stage => stage.name === name)?.requests ?? 0
+  t.log(document.stages.map(({ name, requests }) => `${name} ${requests}`).join(', '))
+  for (const name of ['irq', 'steer'] as const) t.true(requestsOf(name) > REQUESTS / 2, `${name} is absent`)
+})
+
 labTest(
   'counts each request that a service polls for itself, without the interrupt (SO_BUSY_POLL)',
   async t => {

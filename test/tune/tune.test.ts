@@ -211,7 +211,7 @@ test('with a target, trying ends when it is reached, and what it is reached with
   const fourth: Effect = { name: 'fourth', p99: 0.3 }
   const more: Effect = { name: 'more', p99: 0.5 }
   // 400 us without anything: the second alone reaches it.
-  const { kept, trials } = await run([half, fourth, more], {
+  const { kept, trials, isReached } = await run([half, fourth, more], {
     minutes: 5,
     target: { quantity: 'p99', ns: 200_000 },
   })
@@ -222,6 +222,7 @@ test('with a target, trying ends when it is reached, and what it is reached with
   t.deepEqual(kept, [fourth])
   t.is(trials[0]?.reason, 'the target is reached without it')
   t.deepEqual([...on], [fourth])
+  t.true(isReached)
 })
 
 test('of two settings of the same place, the second is not tried once the first is kept', async t => {
@@ -254,4 +255,18 @@ test('where time is up before anything can be told, it says so', async t => {
     trials[0]?.reason ?? '',
     /^there was time for \d pairs of slices, and fewer than \d+ prove nothing$/,
   )
+})
+
+test('where one that is not decided takes all the time there is, the others are compared with nothing all the same', async t => {
+  for (const minutes of [2, 3, 5]) {
+    const several: Effect[] = [
+      { name: 'helps', p99: 0.5 },
+      { name: 'helps too', p99: 0.6 },
+      { name: 'hardly helps', p99: 0.95 },
+    ]
+    const noise = invent(createRandom(51), { size: 0.3 })
+    const { kept, whole } = await simulate(51, noise).run(several, { minutes })
+    t.true(kept.length > 1, `${kept.length} kept in ${minutes} minutes`)
+    t.not(whole, null, `in ${minutes} minutes`)
+  }
 })
