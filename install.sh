@@ -510,8 +510,8 @@ fetch_lab_kernel() {
 	# A folder of its own: whatever else is where TAUT_LAB points stays.
 	local folder=${TAUT_LAB:-$HOME/.cache/taut-lab}/debian-kernel package release
 	if [ -e "$folder/complete" ]; then return; fi
-	package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1)
-	[ -n "$package" ] || fail 3 'there is no linux-image-amd64 to be had; the lab needs Debian for amd64'
+	package=$(apt-cache pkgnames linux-image-6.1. | grep -xE 'linux-image-6\.1\.0-[0-9]+-amd64' | sort -V | tail -n 1 || true)
+	[ -n "$package" ] || fail 3 "there is no Linux 6.1 to be had; the lab needs Debian 12's for amd64"
 	release=${package#linux-image-}
 	say "fetching $package into $folder"
 	rm -rf -- "$folder"

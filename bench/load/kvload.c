@@ -511,10 +511,23 @@ static void parse_options(int argc, char **argv)
 		usage(2);
 }
 
+/* How long this thread was ready and had to wait for a CPU, in its whole life; 0 where the kernel does not tell. */
+static long read_run_delay(void)
+{
+	FILE *file = fopen("/proc/self/schedstat", "r");
+	long delay_ns;
+	int fields = file ? fscanf(file, "%*u %ld", &delay_ns) : 0;
+
+	if (file)
+		fclose(file);
+	return fields == 1 ? delay_ns : 0;
+}
+
 int main(int argc, char **argv)
 {
 	char line[64];
 	double seconds;
+	long run_delay;
 
 	parse_options(argc, argv);
 	prepare();
@@ -524,14 +537,17 @@ int main(int argc, char **argv)
 		if (!fgets(line, sizeof(line), stdin))
 			die(1, "stdin closed before the start");
 	}
+	run_delay = read_run_delay();
 	run();
+	run_delay = read_run_delay() - run_delay;
 	seconds = (now_ns() - started) / 1e9;
 	if (answered != sent || !answered || (opt.requests >= 0 && answered != (uint64_t)opt.requests))
 		die(1, "not every request was answered");
 	printf("{\"requests\":%llu,\"misses\":%llu,\"connections\":%ld,\"seconds\":%.6f,\"rate\":%.1f,"
-	       "\"mean_us\":%.3f,\"p50_us\":%.3f,\"p90_us\":%.3f,\"p99_us\":%.3f,\"p999_us\":%.3f,\"max_us\":%.3f}\n",
+	       "\"mean_us\":%.3f,\"p50_us\":%.3f,\"p90_us\":%.3f,\"p99_us\":%.3f,\"p999_us\":%.3f,\"max_us\":%.3f,"
+	       "\"run_delay_us\":%.3f}\n",
 	       (unsigned long long)answered, (unsigned long long)misses, opt.connections, seconds, answered / seconds,
 	       sum_ns / 1e3 / answered, percentile_us(0.5), percentile_us(0.9), percentile_us(0.99),
-	       percentile_us(0.999), max_ns / 1e3);
+	       percentile_us(0.999), max_ns / 1e3, run_delay / 1e3 / answered);
 	return fclose(stdout) ? 1 : 0;
 }

@@ -41,8 +41,10 @@ const describeStanding = async (entry: Entry): Promise<ChangeDocument> => {
     return changeDocument(entry, { now, note })
   }
   if (standing.is === 'over') return changeDocument(entry, { now, note: standing.because, state: 'undone' })
-  if (standing.is === 'out-of-reach' || standing.is === 'lapsed')
-    return changeDocument(entry, { now, note: standing.because })
+  if (standing.is === 'out-of-reach') return changeDocument(entry, { now, note: standing.because })
+  // Whatever was seen once, it has none any more.
+  if (standing.is === 'lapsed')
+    return changeDocument(entry, { now, note: standing.because, state: 'no-effect' })
   return changeDocument(entry, { now, note: describeOther(standing.now), state: 'changed-by-other' })
 }
 

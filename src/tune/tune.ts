@@ -83,6 +83,8 @@ class Run<Candidate> {
   readonly #trials = new Map<Candidate, Trial<Candidate>>()
   #kept: Candidate[] = []
   #before: Slice[] = []
+  /** The latest known slices with what is kept: what a collapse is told by. */
+  #usual: Slice[] = []
   /** How long a pair of slices takes here, with the switches. */
   #pairMs = 0
 
@@ -96,6 +98,7 @@ class Run<Candidate> {
   async lookBefore(): Promise<void> {
     const begin = this.options.now()
     this.#before = await this.#measure(SLICES_BEFORE)
+    this.#usual = this.#before
     if (this.#before.length > 0) this.#pairMs = (2.5 * (this.options.now() - begin)) / this.#before.length
   }
 
@@ -156,7 +159,7 @@ class Run<Candidate> {
       looks: looksLeft(looks, earlier?.looked ?? 0),
       allow,
       random,
-      before: this.#before,
+      before: this.#usual,
       hasTime: () => now() < until,
     })
     const pairs = result.pairs.length
@@ -170,6 +173,7 @@ class Run<Candidate> {
     if (result.decision !== 'kept') return
     await this.host.set(candidate, true)
     this.#kept.push(candidate)
+    this.#usual = result.pairs.slice(-SLICES_BEFORE).map(({ on }) => on)
   }
 
   /** Backward selection: all but the last, whose trial was made beside all the others. */

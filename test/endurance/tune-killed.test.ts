@@ -19,7 +19,7 @@ kernelTest(
     await world.pinService('1')
     await world.steer('2')
     await world.startLoad(KILLS * 40)
-    const before = await world.settings()
+    const before = await world.everything()
     let killed = 0
     for (let kill = 0; kill < KILLS; kill++) {
       const tuning = await world.startTaut(
@@ -36,7 +36,7 @@ kernelTest(
       // The guard has the lock until it has put everything back.
       await run('flock', ['-w', '60', world.lock, 'true'])
       if (signal !== 'SIGKILL') t.is((await (await world.startTaut('revert', '--all')).ended).code, 0)
-      t.is(await world.settings(), before, `kill ${kill}`)
+      t.is(await world.everything(), before, `kill ${kill}`)
       const { stdout } = await (await world.startTaut('status', '--json')).ended
       t.is(stdout, '[]\n', `kill ${kill}`)
     }

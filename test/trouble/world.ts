@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { listThreads } from '../../src/system/threads.js'
@@ -9,13 +9,14 @@ import type { Context } from '../kernel/support/kernel-test.js'
 import { listArguments } from '../kernel/support/load.js'
 import { createNetns, createNetnsPair } from '../kernel/support/netns.js'
 import { endProcess, type Running, startProcess } from '../kernel/support/processes.js'
-import { type Service, startMemcached } from '../kernel/support/services.js'
+import { type Service, startMemcached, startServiceAt } from '../kernel/support/services.js'
+import { takeSettings } from '../kernel/support/settings.js'
 import { TAUT } from '../kernel/support/taut.js'
 
 const run = promisify(execFile)
 
 const WIRE = 'wire'
-const RATE = 6000
+const HUGE_PAGES = '/sys/kernel/mm/transparent_hugepage/enabled'
 const CONNECTIONS = 16
 
 /** A service behind a virtual wire, its clients on CPU 0 at the other end, and what may be set wrong of it. */
@@ -27,8 +28,12 @@ export type World = {
   startReceiver: (cpu: number) => Promise<void>
   pinService: (cpus: string) => Promise<void>
   steer: (mask: string) => Promise<void>
-  /** All that a trouble may set, for comparison. */
+  /** The whole machine's, which gets back what it had. */
+  giveHugePages: (to: string) => Promise<void>
+  /** All that a trouble may set, to be restored. */
   settings: () => Promise<string>
+  /** All that taut may set, for comparison. */
+  everything: () => Promise<string>
   restore: (settings: string) => Promise<void>
   /** Starts taut in the service's namespace with its own state folder; the load is the test's to start. */
   startTaut: (...args: string[]) => Promise<Running>
@@ -47,19 +52,38 @@ export type TuneDocument = {
   kept: { knob: string; to: string }[]
 }
 
+/** What answers, how many requests a second it gets, and for how long it is tuned; the default is three minutes. */
+export type Kind = {
+  start: (t: Context, host: string, netns: string) => Promise<Service>
+  rate: number
+  time?: string
+}
+
+export const MEMCACHED: Kind = {
+  start: (t, host, netns) => startMemcached(t, ['-t', '2'], { host, netns }),
+  rate: 6000,
+  time: '60s',
+}
+
+/** A service that takes new memory for each request, uses a little of it here and there, and gives it back. */
+export const WITH_ARENA: Kind = {
+  start: (t, host, netns) => startServiceAt(t, { host, netns }, '--arena-mb', 8),
+  rate: 600,
+}
+
 /** Makes it; all of it goes with the test. */
-export const createWorld = async (t: Context): Promise<World> => {
+export const createWorld = async (t: Context, { start, rate, time }: Kind = MEMCACHED): Promise<World> => {
   const { server, client, ipv4 } = await createNetnsPair(t)
-  const service = await startMemcached(t, ['-t', '2'], { host: ipv4, netns: server })
+  const service = await start(t, ipv4, server)
   const folder = await createFolder(t)
-  const load = { host: ipv4, port: service.port, connections: CONNECTIONS, rate: RATE }
+  const load = { host: ipv4, port: service.port, connections: CONNECTIONS, rate }
   const inServer = async (program: string, ...args: string[]): Promise<string> =>
     (await run('ip', ['netns', 'exec', server, program, ...args])).stdout
   const startLoad = (seconds: number): Promise<Running> =>
     startProcess(
       t,
       KVLOAD,
-      [...listArguments({ ...load, requests: RATE * seconds, timeout: seconds + 60 })],
+      [...listArguments({ ...load, requests: rate * seconds, timeout: seconds + 60 })],
       {
         netns: client,
         cpu: 0,
@@ -73,6 +97,14 @@ export const createWorld = async (t: Context): Promise<World> => {
     const file = join(folder, 'mask')
     await writeFile(file, mask)
     await inServer('cp', '--no-preserve=all', file, rpsFile)
+  }
+  const readHugePages = async (): Promise<string> =>
+    /\[(\w+)\]/.exec(await readFile(HUGE_PAGES, 'utf8'))?.[1] ?? ''
+  const hugePagesBefore = await readHugePages()
+  const giveHugePages = async (to: string): Promise<void> => {
+    if (to === (await readHugePages())) return
+    t.teardown(() => writeFile(HUGE_PAGES, hugePagesBefore))
+    await writeFile(HUGE_PAGES, to)
   }
   const startTaut = (...args: string[]): Promise<Running> =>
     startProcess(t, process.execPath, [TAUT, ...args], {
@@ -95,21 +127,29 @@ export const createWorld = async (t: Context): Promise<World> => {
     },
     pinService,
     steer,
+    giveHugePages,
     startTaut,
     startLoad,
     lock: join(folder, 'state', 'lock'),
     settings: async () => {
       const cpus = [...new Set(listThreads(service.pid).map(thread => thread.cpus.join()))]
-      return JSON.stringify({ cpus: cpus.join(' '), mask: (await inServer('cat', rpsFile)).trim() })
+      return JSON.stringify({
+        cpus: cpus.join(' '),
+        mask: (await inServer('cat', rpsFile)).trim(),
+        hugePages: await readHugePages(),
+      })
     },
+    everything: () => takeSettings(server, [service.pid]),
     restore: async settings => {
-      const { cpus, mask } = JSON.parse(settings)
+      const { cpus, mask, hugePages } = JSON.parse(settings)
       await pinService(cpus)
       await steer(mask)
+      await giveHugePages(hugePages)
     },
     tune: async () => {
       const clients = await startLoad(600)
-      const tuning = await startTaut('tune', '--port', String(service.port), '--for', '60s', '--json')
+      const forTime = time === undefined ? [] : ['--for', time]
+      const tuning = await startTaut('tune', '--port', String(service.port), ...forTime, '--json')
       const { code, stdout, stderr } = await tuning.ended
       await endProcess(clients)
       if (code !== 0) throw new Error(`taut tune ended with ${code}: ${stderr}`)

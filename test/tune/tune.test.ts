@@ -270,3 +270,13 @@ test('where one that is not decided takes all the time there is, the others are 
     t.not(whole, null, `in ${minutes} minutes`)
   }
 })
+
+test('what makes p99 four times as long is stopped at once, also where that is no longer than before anything was kept', async t => {
+  const helps: Effect = { name: 'helps', p99: 0.2 }
+  const harms: Effect = { name: 'harms', p99: 4.5 }
+  const { kept, trials } = await simulate(61, invent(createRandom(61), { calm: true })).run([helps, harms], {
+    minutes: 5,
+  })
+  t.deepEqual(kept, [helps])
+  t.regex(trials[1]?.reason ?? '', /^stopped at once, twice: the p99 became 4\.\d times as long$/)
+})

@@ -22,8 +22,14 @@ export type Load = {
   timeout?: number
 }
 
-/** What the client counted itself. */
-export type LoadResult = { requests: number; misses: number; mean_us: number; seconds: number }
+/** What the client counted itself, and how long a request it was ready and had to wait for a CPU. */
+export type LoadResult = {
+  requests: number
+  misses: number
+  mean_us: number
+  seconds: number
+  run_delay_us: number
+}
 
 /** Sends the requests and gives the client's own count, after the last answer. */
 export const runLoad = async (t: Context, load: Load, netns?: string, cpu?: number): Promise<LoadResult> => {
