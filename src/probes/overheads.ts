@@ -13,7 +13,7 @@ import {
 } from './generated/overheads.js'
 import { type KernelTypes, openProbes, type ProbeKind } from './kernel-types.js'
 import { countMissedRuns, loadOnly, setNicIrqs, setTarget } from './specialise.js'
-import { findObstacle, type Probe, type Support } from './support.js'
+import { findObstacle, isFor, type Probe, type Support } from './support.js'
 import { listSyscallNames } from './syscall-names.js'
 import { listWaitSyscalls } from './syscalls.js'
 import { type Timing, timeProbes } from './timing.js'
@@ -132,10 +132,10 @@ export class OverheadProbes implements Disposable {
         .set(listWaitSyscalls(process.arch)?.multiplex ?? toBits([], MAX_SYSCALLS))
       const hasCards = setNicIrqs(object, listNicIrqs())
       const programs = OVERHEAD_PROBES.filter(
-        ({ program, point, protocol }) =>
-          (program !== 'irq_handler_entry' || hasCards) &&
-          (protocol ?? target.service.protocol) === target.service.protocol &&
-          findObstacle(point, types.kind) === null,
+        probe =>
+          (probe.program !== 'irq_handler_entry' || hasCards) &&
+          isFor(probe, target.service.protocol, target.role) &&
+          findObstacle(probe.point, types.kind) === null,
       ).map(({ program }) => object.program(program))
       loadOnly(object, programs)
       const servicePids = object.map<number, number>('service_pids')

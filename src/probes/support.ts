@@ -429,7 +429,8 @@ export const findMissing = (
       probe.required && isFor(probe, protocol, role) && reason !== null && !findStandIn(probe, support),
   ) ?? null
 
-const isFor = (probe: Probe, protocol: Protocol, role: Role): boolean =>
+/** Tells whether a probe is for what serves by a protocol, or for its clients. */
+export const isFor = (probe: Pick<Probe, 'protocol' | 'role'>, protocol: Protocol, role: Role): boolean =>
   (probe.protocol ?? protocol) === protocol && (probe.role ?? role) === role
 
 /**

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { ExecutionContext } from 'ava'
 import type { MeasureDocument } from '../../src/latency/document.js'
-import { assertExact } from '../kernel/support/assertions.js'
+import { assertExact, requestsOf } from '../kernel/support/assertions.js'
 import { KVLOAD, rootPath } from '../kernel/support/fixtures.js'
 import { runLoad } from '../kernel/support/load.js'
 import { ADDRESS, boot, createCard, kernel, labTest } from './support.js'
@@ -59,15 +59,13 @@ for (const model of ['e1000e', 'virtio-net-pci'] as const) {
     t.is(document.kernel, kernel?.release ?? '')
     // Emulated, an interrupt often comes while a probe runs; which run was left out for that is told, and no request is.
     assertExact(t, { ...document, lost: { ...document.lost, recursion: 0 } }, REQUESTS)
-    const requestsOf = (name: string): number =>
-      document.stages.find(stage => stage.name === name)?.requests ?? 0
     t.log(document.stages.map(({ name, requests }) => `${name} ${requests}`).join(', '))
     t.true(interrupted > 0)
     // This kernel takes the probes of the overheads as well.
     t.not(document.overheads.sample, null, document.overheads.reason ?? '')
     for (const name of ['irq', 'driver', 'steer', 'protocol', 'recv', 'app_cpu', 'send'] as const) {
-      t.true(requestsOf(name) > 0, `${name} is absent`)
-      t.true(requestsOf(name) <= REQUESTS)
+      t.true(requestsOf(document, name) > 0, `${name} is absent`)
+      t.true(requestsOf(document, name) <= REQUESTS)
     }
   })
 }
@@ -82,10 +80,9 @@ labTest('finds the interrupt and the hand-over of requests that come by a bridge
     rate: 100,
   })
   assertExact(t, { ...document, lost: { ...document.lost, recursion: 0 } }, REQUESTS)
-  const requestsOf = (name: string): number =>
-    document.stages.find(stage => stage.name === name)?.requests ?? 0
   t.log(document.stages.map(({ name, requests }) => `${name} ${requests}`).join(', '))
-  for (const name of ['irq', 'steer'] as const) t.true(requestsOf(name) > REQUESTS / 2, `${name} is absent`)
+  for (const name of ['irq', 'steer'] as const)
+    t.true(requestsOf(document, name) > REQUESTS / 2, `${name} is absent`)
 })
 
 labTest(
@@ -95,13 +92,11 @@ labTest(
       settings: 'echo 200 >/proc/sys/net/core/busy_poll; echo 200 >/proc/sys/net/core/busy_read',
     })
     assertExact(t, { ...document, lost: { ...document.lost, recursion: 0 } }, REQUESTS)
-    const requestsOf = (name: string): number =>
-      document.stages.find(stage => stage.name === name)?.requests ?? 0
     t.log(document.stages.map(({ name, requests }) => `${name} ${requests}`).join(', '))
     // What the service has fetched by itself came by no softirq, and is not said to have.
-    t.true(requestsOf('protocol') - requestsOf('driver') > REQUESTS / 100)
-    t.true(requestsOf('irq') <= requestsOf('driver'))
-    t.is(requestsOf('recv'), REQUESTS)
+    t.true(requestsOf(document, 'protocol') - requestsOf(document, 'driver') > REQUESTS / 100)
+    t.true(requestsOf(document, 'irq') <= requestsOf(document, 'driver'))
+    t.is(requestsOf(document, 'recv'), REQUESTS)
   },
 )
 

@@ -61,7 +61,7 @@ export type Kind = {
   time?: string
 }
 
-export const MEMCACHED: Kind = {
+const MEMCACHED: Kind = {
   start: (t, host, netns) => startMemcached(t, ['-t', '2'], { host, netns }),
   rate: 6000,
   time: '60s',
