@@ -511,23 +511,27 @@ static void parse_options(int argc, char **argv)
 		usage(2);
 }
 
-/* How long this thread was ready and had to wait for a CPU, in its whole life; 0 where the kernel does not tell. */
-static long read_run_delay(void)
+/* For how long this thread was on a CPU, and ready and had to wait for one, in its whole life; 0 where the kernel does not tell. */
+struct scheduled {
+	long ran_ns, waited_ns;
+};
+
+static struct scheduled read_scheduled(void)
 {
 	FILE *file = fopen("/proc/self/schedstat", "r");
-	long delay_ns;
-	int fields = file ? fscanf(file, "%*u %ld", &delay_ns) : 0;
+	struct scheduled s;
+	int fields = file ? fscanf(file, "%ld %ld", &s.ran_ns, &s.waited_ns) : 0;
 
 	if (file)
 		fclose(file);
-	return fields == 1 ? delay_ns : 0;
+	return fields == 2 ? s : (struct scheduled){ 0 };
 }
 
 int main(int argc, char **argv)
 {
 	char line[64];
 	double seconds;
-	long run_delay;
+	struct scheduled before, after;
 
 	parse_options(argc, argv);
 	prepare();
@@ -537,17 +541,18 @@ int main(int argc, char **argv)
 		if (!fgets(line, sizeof(line), stdin))
 			die(1, "stdin closed before the start");
 	}
-	run_delay = read_run_delay();
+	before = read_scheduled();
 	run();
-	run_delay = read_run_delay() - run_delay;
+	after = read_scheduled();
 	seconds = (now_ns() - started) / 1e9;
 	if (answered != sent || !answered || (opt.requests >= 0 && answered != (uint64_t)opt.requests))
 		die(1, "not every request was answered");
 	printf("{\"requests\":%llu,\"misses\":%llu,\"connections\":%ld,\"seconds\":%.6f,\"rate\":%.1f,"
 	       "\"mean_us\":%.3f,\"p50_us\":%.3f,\"p90_us\":%.3f,\"p99_us\":%.3f,\"p999_us\":%.3f,\"max_us\":%.3f,"
-	       "\"run_delay_us\":%.3f}\n",
+	       "\"cpu_us\":%.3f,\"run_delay_us\":%.3f}\n",
 	       (unsigned long long)answered, (unsigned long long)misses, opt.connections, seconds, answered / seconds,
 	       sum_ns / 1e3 / answered, percentile_us(0.5), percentile_us(0.9), percentile_us(0.99),
-	       percentile_us(0.999), max_ns / 1e3, run_delay / 1e3 / answered);
+	       percentile_us(0.999), max_ns / 1e3, (after.ran_ns - before.ran_ns) / 1e3 / answered,
+	       (after.waited_ns - before.waited_ns) / 1e3 / answered);
 	return fclose(stdout) ? 1 : 0;
 }

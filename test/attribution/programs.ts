@@ -21,7 +21,7 @@ export type Place = Attachment['places'][number]
 
 /** Loads BPF programs that delay, and attaches them in a network namespace. */
 export const attachDelays = async (
-  { t, serviceCpu }: Machine,
+  { t, serviceCpu }: Pick<Machine, 't' | 'serviceCpu'>,
   netns: string,
   { port, delayUs, irq = 0 }: { port: number; delayUs: number; irq?: number },
   ...places: Place[]

@@ -22,12 +22,13 @@ export type Load = {
   timeout?: number
 }
 
-/** What the client counted itself, and how long a request it was ready and had to wait for a CPU. */
+/** What the client counted itself, and for how long a request it was on a CPU, and ready and had to wait for one. */
 export type LoadResult = {
   requests: number
   misses: number
   mean_us: number
   seconds: number
+  cpu_us: number
   run_delay_us: number
 }
 

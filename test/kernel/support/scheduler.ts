@@ -14,8 +14,8 @@ export const pinProcess = async (pid: number, cpus: number | string): Promise<vo
 export const readOwnCpus = async (): Promise<string> =>
   /^Cpus_allowed_list:\s*(\S+)$/m.exec(await readFile('/proc/self/status', 'utf8'))?.[1] ?? ''
 
-/** How long the threads of a process were ready and had to wait for a CPU, in nanoseconds, and how often they came onto one. */
-export type Scheduled = { waitedNs: number; runs: number }
+/** How long the threads of a process were on a CPU, and ready and had to wait for one, in nanoseconds; and how often they came onto one. */
+export type Scheduled = { ranNs: number; waitedNs: number; runs: number }
 
 export const readScheduled = async (pid: number): Promise<Scheduled> => {
   const threads = await readdir(`/proc/${pid}/task`)
@@ -23,7 +23,7 @@ export const readScheduled = async (pid: number): Promise<Scheduled> => {
     threads.map(thread => readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8')),
   )
   const sum = (field: number): number => stats.reduce((all, stat) => all + Number(stat.split(' ')[field]), 0)
-  return { waitedNs: sum(1), runs: sum(2) }
+  return { ranNs: sum(0), waitedNs: sum(1), runs: sum(2) }
 }
 
 /** Gives for how long the threads of a process were ready and had to wait for a CPU, in nanoseconds. */
