@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { readJournal } from '../journal/journal.js'
 import { KNOBS } from '../knobs/all.js'
 import { ApplyError, applyPlans, type Plan } from '../knobs/apply.js'
+import { isSelectedBy } from '../knobs/knob.js'
 import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
 import { describePlace, readPlace } from '../knobs/places/place.js'
 import { forgetEnded, undo } from '../knobs/undo.js'
@@ -57,7 +58,7 @@ const apply = async (name: string | undefined, options: ApplyOptions): Promise<v
       'it takes a profile or --set (try: taut apply low-latency, or --set net.rps=all)',
       EXIT.usage,
     )
-  requireRoot('change settings')
+  if (!options.dryRun) requireRoot('change settings')
   if (name === undefined) return applyAsked(askAlone(options), null, options)
   const profile = findProfile(name)
   const unmet = explainUnmet(profile.when, findFacts())
@@ -85,11 +86,28 @@ const askAll = ({ settings }: Profile, options: ApplyOptions): Asked[] =>
     why,
     selectors: {
       nic: options.nic ?? nic,
-      cpus: options.cpus ?? cpus,
+      cpus: options.cpus ?? cpus?.toString(),
       port: options.port,
       service: service?.toString(),
     },
   }))
+
+const SELECTORS = [
+  ['nic', 'nic'],
+  ['cpus', 'cpus'],
+  ['port', 'service'],
+] as const
+
+/** Throws a Failure for an option that no knob asks for: what was meant by it would not be done. */
+const requireSelected = (asked: readonly Asked[], options: Selectors): void => {
+  for (const [option, name] of SELECTORS) {
+    if (options[option] === undefined) continue
+    if (asked.some(({ knob, value, selectors }) => isSelectedBy(knob, name, [value, selectors.cpus])))
+      continue
+    const knobs = [...new Set(asked.map(({ knob }) => knob.name))].join(', ')
+    throw new Failure(`--${option} says nothing to ${knobs} (try without it; docs/knobs.md)`, EXIT.usage)
+  }
+}
 
 /** Plans, shows, asks, does and verifies. */
 const applyAsked = async (
@@ -98,6 +116,7 @@ const applyAsked = async (
   options: ApplyOptions,
 ): Promise<void> => {
   const { dryRun, json } = options
+  requireSelected(asked, options)
   const isSkipping = profile !== null
   if (dryRun) {
     requireOwnDevices()

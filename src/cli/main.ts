@@ -2,23 +2,35 @@
 import { Command, CommanderError } from 'commander'
 import { printable } from '../text/printable.js'
 import { VERSION } from '../version.js'
-import { addAdvise } from './advise.js'
-import { addApply } from './apply.js'
-import { addCompare } from './compare.js'
 import { addDefaultCommand } from './default-command.js'
-import { addDemo } from './demo.js'
-import { addDoctor } from './doctor.js'
 import { explain } from './explain.js'
 import { EXIT } from './failure.js'
-import { addLive } from './live.js'
-import { addMeasure } from './measure.js'
-import { addProfiles } from './profiles.js'
 import { endWithReader } from './reader.js'
-import { addRevert } from './revert.js'
-import { addStatus } from './status.js'
-import { addTune } from './tune.js'
 
-const createProgram = (): Command => {
+/** In the order of the help. */
+const COMMANDS = {
+  live: async () => (await import('./live.js')).addLive,
+  measure: async () => (await import('./measure.js')).addMeasure,
+  advise: async () => (await import('./advise.js')).addAdvise,
+  tune: async () => (await import('./tune.js')).addTune,
+  compare: async () => (await import('./compare.js')).addCompare,
+  apply: async () => (await import('./apply.js')).addApply,
+  revert: async () => (await import('./revert.js')).addRevert,
+  status: async () => (await import('./status.js')).addStatus,
+  profiles: async () => (await import('./profiles.js')).addProfiles,
+  doctor: async () => (await import('./doctor.js')).addDoctor,
+  demo: async () => (await import('./demo.js')).addDemo,
+}
+
+/** The command that is named, and no other: to load them all takes half a second, and longer on a small machine. */
+const loadCommands = async (args: readonly string[]): Promise<((program: Command) => void)[]> => {
+  const name = args.find(arg => arg !== '--debug')
+  const named = Object.entries(COMMANDS).filter(([command]) => command === name)
+  const loaded = named.length === 0 ? Object.entries(COMMANDS) : named
+  return Promise.all(loaded.map(([, load]) => load()))
+}
+
+const createProgram = async (args: readonly string[]): Promise<Command> => {
   const program = new Command('taut')
     .description('find where each network request spends its time inside this machine')
     .version(VERSION)
@@ -30,20 +42,7 @@ const createProgram = (): Command => {
     .allowExcessArguments()
     .hook('preAction', (_program, command) => refuseArguments(command))
     .addHelpText('after', HELP_END)
-  for (const add of [
-    addLive,
-    addMeasure,
-    addAdvise,
-    addTune,
-    addCompare,
-    addApply,
-    addRevert,
-    addStatus,
-    addProfiles,
-    addDoctor,
-    addDemo,
-  ])
-    add(program)
+  for (const add of await loadCommands(args)) add(program)
   return program
 }
 
@@ -69,7 +68,9 @@ endWithReader()
 
 const isDebug = process.argv.includes('--debug')
 try {
-  await createProgram().parseAsync(addDefaultCommand(process.argv.slice(2)), { from: 'user' })
+  const args = addDefaultCommand(process.argv.slice(2))
+  const program = await createProgram(args)
+  await program.parseAsync(args, { from: 'user' })
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage

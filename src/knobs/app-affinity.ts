@@ -1,5 +1,5 @@
 import { formatCpuList } from '../system/cpu-list.js'
-import { CPU_VALUES, resolveCpus } from './cpu-values.js'
+import { CPU_VALUES, checkCpus, resolveCpus } from './cpu-values.js'
 import { InvalidValue, type Knob, Unavailable } from './knob.js'
 import { findAffinityPlace } from './places/affinity.js'
 import { watchThreads } from './watching-threads.js'
@@ -16,6 +16,7 @@ export const appAffinity: Knob = {
   effect:
     'The CPU that each thread was last on is among them (/proc/PID/task/TID/stat), of those that have run since; all read back.',
   selector: 'service',
+  check: value => checkCpus(value),
   plan: async (value, selection) => {
     const { service } = selection
     if (service === null) throw new InvalidValue('it needs to know the service (try --port)')

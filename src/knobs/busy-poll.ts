@@ -6,6 +6,8 @@ import { readsBack, watchFor } from './watching.js'
 
 const MAX_US = 10_000
 
+const read = (value: string): string => readWhole(value, 0, MAX_US, 'microseconds')
+
 /** How often packets were found by looking for them, in this network namespace (LINUX_MIB_BUSYPOLLRXPACKETS). */
 const countFound = (): number => {
   const lines = (readText('/proc/net/netstat') ?? '').split('\n').filter(line => line.startsWith('TcpExt:'))
@@ -46,9 +48,10 @@ const createKnob = (name: 'net.busy_poll' | 'net.busy_read', file: string, calls
   effect:
     'BusyPollRxPackets of /proc/net/netstat grows; sockets have it from their next call on (busy_read: from when they are made).',
   selector: null,
+  check: read,
   plan: value => {
     const place = { kind: 'file', path: `/proc/sys/net/core/${file}`, form: 'text' } as const
-    const to = readWhole(value, 0, MAX_US, 'microseconds')
+    const to = read(value)
     return keepPresent([{ place, to }], 'no CONFIG_NET_RX_BUSY_POLL, or not the first network namespace')
   },
   watch,

@@ -5,24 +5,32 @@ import { COALESCE_PARAMETERS } from './places/coalesce.js'
 import { isSameValue, readPlace } from './places/place.js'
 import { keepPresent } from './present.js'
 
-const MAX = 100_000
+/** A card that is silent for longer makes a machine that is reached over it hard to use. */
+const MAX_US = 10_000
+const MAX_FRAMES = 10_000
 
 const isAdaptive = (parameter: string): boolean => parameter.startsWith('adaptive')
 
 /** Reads `rx-usecs=0,adaptive-rx=off`. */
-const parse = (value: string) =>
-  value.split(',').map(part => {
-    const [name = '', text = ''] = part.split('=')
-    const parameter = COALESCE_PARAMETERS.find(known => known === name)
-    if (parameter === undefined)
-      throw new InvalidValue(
-        `'${name}' is no parameter (try ${COALESCE_PARAMETERS.join(', ')}, as rx-usecs=0)`,
-      )
-    const to = isAdaptive(parameter)
-      ? readWord(text, ['on', 'off'])
-      : readWhole(text, 0, MAX, parameter.endsWith('usecs') ? 'microseconds' : 'frames')
-    return [parameter, to] as const
-  })
+const parse = (value: string): Settings => {
+  const settings = new Map(value.split(',').map(parseOne))
+  const pair = findZeroPair(settings)
+  if (pair !== undefined) throw new InvalidValue(refuseZeros(pair, 'together'))
+  return settings
+}
+
+const parseOne = (part: string): [Parameter, string] => {
+  const [name = '', text = ''] = part.split('=')
+  const parameter = COALESCE_PARAMETERS.find(known => known === name)
+  if (parameter === undefined)
+    throw new InvalidValue(`'${name}' is no parameter (try ${COALESCE_PARAMETERS.join(', ')}, as rx-usecs=0)`)
+  const to = isAdaptive(parameter)
+    ? readWord(text, ['on', 'off'])
+    : parameter.endsWith('usecs')
+      ? readWhole(text, 0, MAX_US, 'microseconds')
+      : readWhole(text, 0, MAX_FRAMES, 'frames')
+  return [parameter, to]
+}
 
 /** A card that waits neither for a time nor for a number of packets may never interrupt (struct ethtool_coalesce of the kernel). */
 const PAIRS = [
@@ -76,11 +84,10 @@ export const coalesce: Knob = {
   effect: "The driver's answer (ethtool -c).",
   isBeforeStages: true,
   selector: 'nic',
+  check: parse,
   plan: async (value, selection) => {
     const nics = requireNics(selection)
-    const settings = new Map(parse(value))
-    const pair = findZeroPair(settings)
-    if (pair !== undefined) throw new InvalidValue(refuseZeros(pair, 'together'))
+    const settings = parse(value)
     for (const { name } of nics) await checkCard(name, settings)
     // While it is adaptive a driver may refuse what it chooses itself.
     const parameters = [...settings].toSorted(([a], [b]) => Number(isAdaptive(b)) - Number(isAdaptive(a)))

@@ -10,6 +10,14 @@ export const CPU_VALUES =
 /** What names CPUs, as a pattern. */
 export const CPU_PATTERN = /^(?:all|first|irq|not-irq|\d{1,4}(?:-\d{1,4})?(?:,\d{1,4}(?:-\d{1,4})?)*)$/
 
+/** Throws an InvalidValue when a value is neither CPUs nor one of some words. */
+export const checkCpus = (value: string, ...words: string[]): void => {
+  if (!words.includes(value) && !CPU_PATTERN.test(value)) throw refuseCpus(value)
+}
+
+const refuseCpus = (value: string): InvalidValue =>
+  new InvalidValue(`'${value}' names no CPUs (try ${CPU_VALUES})`)
+
 /** What of a selection the words for CPUs go by. */
 export type CpuFacts = Pick<Selection, 'online' | 'nics' | 'moves'>
 
@@ -42,7 +50,7 @@ const listCpus = (value: string, facts: CpuFacts): number[] => {
   try {
     return parseCpuList(value)
   } catch {
-    throw new InvalidValue(`'${value}' names no CPUs (try ${CPU_VALUES})`)
+    throw refuseCpus(value)
   }
 }
 

@@ -1,6 +1,6 @@
 import { listPolicies, PREFERENCE, PREFERENCES, policyFile, readWordList } from './cpufreq.js'
 import { type Knob, Unavailable } from './knob.js'
-import { keepOffering } from './number-values.js'
+import { checkName, keepOffering } from './number-values.js'
 
 /** Those of the kernel (Documentation/admin-guide/pm/intel_pstate.rst and amd-pstate.rst). */
 const KNOWN = ['default', 'performance', 'balance_performance', 'balance_power', 'power']
@@ -16,6 +16,7 @@ export const epp: Knob = {
     'performance: power and heat. While the governor is performance the driver takes no other preference.',
   effect: 'None that can be seen: it reads back.',
   selector: 'cpus',
+  check: checkName,
   plan: async (value, selection) => {
     const policies = listPolicies(selection).filter(({ read }) => read(PREFERENCES) !== null)
     if (policies.length === 0) throw new Unavailable('the processor has no energy performance preference')

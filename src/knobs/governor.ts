@@ -9,7 +9,7 @@ import {
   readWordList,
 } from './cpufreq.js'
 import { type Assignment, type Change, type Effect, type Knob, type Selection, Unavailable } from './knob.js'
-import { keepOffering } from './number-values.js'
+import { checkName, keepOffering } from './number-values.js'
 import { noEffect, readsBack, watchFor } from './watching.js'
 
 /** Those of the kernel (Documentation/admin-guide/pm/cpufreq.rst); a machine offers some. */
@@ -66,6 +66,7 @@ export const governor: Knob = {
   effect:
     'scaling_cur_freq is near the highest (performance) or the lowest (powersave); of other governors the load decides.',
   selector: 'cpus',
+  check: checkName,
   plan: async (value, selection) => {
     const policies = listPolicies(selection).filter(({ read }) => read(AVAILABLE) !== null)
     if (policies.length === 0) throw new Unavailable('the driver of the frequencies has no governors')

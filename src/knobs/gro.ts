@@ -4,6 +4,8 @@ import { readWord } from './number-values.js'
 import { readPlace } from './places/place.js'
 import { keepPresent } from './present.js'
 
+const read = (value: string): string => readWord(value, ['on', 'off'])
+
 export const gro: Knob = {
   name: 'nic.offload.gro',
   about: 'Generic receive offload: packets of one stream are merged before the protocols see them.',
@@ -14,9 +16,10 @@ export const gro: Knob = {
   harms: 'Off: large requests cost far more CPU time.',
   effect: "The device's own features, which the kernel goes by (ethtool -k).",
   selector: 'nic',
+  check: read,
   plan: async (value, selection) => {
     const nics = requireNics(selection)
-    const to = readWord(value, ['on', 'off'])
+    const to = read(value)
     const assignments = nics.map(({ name }) => ({
       place: { kind: 'offload', nic: name, parameter: 'gro' } as const,
       to,

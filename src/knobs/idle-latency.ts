@@ -6,6 +6,10 @@ import { noEffect, readsBack } from './watching.js'
 
 const MAX_US = 100_000
 
+/** null takes the limit away. */
+const read = (value: string): string | null =>
+  value === 'none' ? null : readWhole(value, 0, MAX_US, 'microseconds')
+
 /** What a CPU's own file says: 0 is no limit there, and none at all is "n/a" (sysfs-devices-power). */
 const ownFile = { noLimit: '0', noLatency: 'n/a' }
 
@@ -32,8 +36,9 @@ export const idleLatency: Knob = {
   harms: 'Power while idle, and heat.',
   effect: 'Reading the device shows the limit in force.',
   selector: 'cpus',
+  check: read,
   plan: async (value, { cpus }) => {
-    const us = value === 'none' ? null : readWhole(value, 0, MAX_US, 'microseconds')
+    const us = read(value)
     const assignments: Assignment[] =
       cpus === null
         ? [{ place: { kind: 'latency' }, to: us ?? NOT_HELD }]

@@ -1,7 +1,7 @@
 import { formatCpuList, parseCpuList } from '../system/cpu-list.js'
 import { readEffectiveAffinity, readInterrupts } from '../system/interrupts.js'
 import type { NicIrq } from '../system/nics.js'
-import { CPU_VALUES, findIrq, resolveCpus } from './cpu-values.js'
+import { CPU_VALUES, checkCpus, findIrq, resolveCpus } from './cpu-values.js'
 import { type Change, type Effect, type Knob, Unavailable } from './knob.js'
 import { requireNics } from './nic-places.js'
 import { listDeafBalancers } from './places/irqbalance.js'
@@ -66,6 +66,7 @@ export const irqAffinity: Knob = {
     'Too few CPUs for the packets; the driver moves it back when the link goes down and up. Some chips refuse it. irqbalance is told to leave it alone, and forgets that when it is restarted.',
   effect: '`effective_affinity_list`, and the counts of /proc/interrupts growing on the new CPU.',
   selector: 'nic',
+  check: value => checkCpus(value),
   plan: async (value, selection) => {
     const nics = requireNics(selection)
     const cpus = resolveCpus(value, selection)

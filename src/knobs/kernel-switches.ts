@@ -4,18 +4,21 @@ import { keepPresent } from './present.js'
 
 type Part = Pick<Knob, 'name' | 'about' | 'default' | 'helps' | 'harms'> & { file: string; missing: string }
 
+const read = (value: string): string => readWord(value, ['0', '1'])
+
 const createKnob = ({ file, missing, ...part }: Part): Knob => ({
   ...part,
   where: `/proc/sys/kernel/${file}`,
   values: '0, 1',
   effect: 'None that can be seen: it reads back.',
   selector: null,
+  check: read,
   plan: value =>
     keepPresent(
       [
         {
           place: { kind: 'file', path: `/proc/sys/kernel/${file}`, form: 'text' },
-          to: readWord(value, ['0', '1']),
+          to: read(value),
         },
       ],
       missing,

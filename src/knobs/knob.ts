@@ -17,6 +17,9 @@ export type Selection = {
   moves: ReadonlyMap<number, readonly number[]>
 }
 
+/** The ways to say what of the machine a setting is for. */
+export type SelectorName = 'nic' | 'cpus' | 'service'
+
 /** What is to be written, and where. */
 export type Assignment = { place: Place; to: string }
 
@@ -52,7 +55,9 @@ export type Knob = {
   /** Set where it changes how long packets wait before the first stage: acknowledgements wait there as well, and tell. */
   isBeforeStages?: true
   /** Which selector it is for: its options and those of a profile's setting. */
-  selector: 'nic' | 'cpus' | 'service' | null
+  selector: SelectorName | null
+  /** Throws an InvalidValue for what no machine takes; `plan` refuses what this one does not take as well. */
+  check: (value: string) => void
   /**
    * Gives what would be written for a value: data, nothing is touched. Throws an InvalidValue when the value is wrong or
    * would harm, and an Unavailable when this machine has nothing to set.
@@ -71,6 +76,16 @@ export type Knob = {
    */
   watch?: (change: Change, selection: Selection) => Promise<() => Promise<Effect>>
 }
+
+/**
+ * Does a selector say what a setting is for? Words for CPUs, in its value or its other selector, may go by the interrupts of the
+ * network device.
+ */
+export const isSelectedBy = (
+  { selector }: Knob,
+  name: SelectorName,
+  words: readonly (string | undefined)[],
+): boolean => selector === name || (name === 'nic' && words.some(word => /^(?:not-)?irq$/.test(word ?? '')))
 
 /** A value that a knob does not take, or that would lock out or harm: the message says why, and what it takes. */
 export class InvalidValue extends Error {

@@ -31,6 +31,9 @@ export const minFreq: Knob = {
   harms: 'Power and heat.',
   effect: 'When it is raised, scaling_cur_freq is that at least.',
   selector: 'cpus',
+  check: value => {
+    if (value !== 'min' && value !== 'max') readWhole(value, 0, Number.MAX_SAFE_INTEGER, 'kHz')
+  },
   plan: async (value, selection) => {
     const limits = listPolicies(selection)
       .map(policy => ({

@@ -15,6 +15,7 @@ const createKnob = ({ file, max, unit, ...part }: Part): Knob => ({
   helps: 'About one packet an interrupt, and very many interrupts a second. The two knobs work together.',
   harms: 'A timer longer than the pause between packets adds its time to requests.',
   selector: 'nic',
+  check: value => readWhole(value, 0, max, unit),
   plan: async (value, selection) => {
     const nics = requireNics(selection)
     const to = readWhole(value, 0, max, unit)

@@ -4,6 +4,18 @@ import { keepPresent } from './present.js'
 
 const file = (name: string) => ({ kind: 'file', path: `/proc/sys/net/core/${name}`, form: 'text' }) as const
 
+/**
+ * Less than one poll of a driver (64 packets, NAPI_POLL_WEIGHT) or a fraction of a millisecond and every packet waits for
+ * ksoftirqd; ten times the defaults and threads wait for theirs.
+ */
+const read = (value: string): { packets: string; us: string | null } => {
+  const [packets = '', ...rest] = value.split('/')
+  return {
+    packets: readWhole(packets, 64, 10_000, 'packets'),
+    us: rest.length === 0 ? null : readWhole(rest.join('/'), 500, 20_000, 'microseconds'),
+  }
+}
+
 export const netBudget: Knob = {
   name: 'net.budget',
   about:
@@ -15,15 +27,13 @@ export const netBudget: Knob = {
   harms: 'The service waits for its CPU while packets are taken in.',
   effect: 'None that can be seen at once: it reads back; fewer squeezes are for a measurement to show.',
   selector: null,
+  check: read,
   plan: value => {
-    const [packets = '', ...rest] = value.split('/')
-    const us = rest.length === 0 ? null : rest.join('/')
+    const { packets, us } = read(value)
     return keepPresent(
       [
-        { place: file('netdev_budget'), to: readWhole(packets, 1, 100_000, 'packets') },
-        ...(us === null
-          ? []
-          : [{ place: file('netdev_budget_usecs'), to: readWhole(us, 1, 100_000, 'microseconds') }]),
+        { place: file('netdev_budget'), to: packets },
+        ...(us === null ? [] : [{ place: file('netdev_budget_usecs'), to: us }]),
       ],
       'it can be set in the first network namespace only',
     )

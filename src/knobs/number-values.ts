@@ -14,6 +14,11 @@ export const readWord = (value: string, words: readonly string[]): string => {
   return value
 }
 
+/** Throws an InvalidValue when a value is no name of something that machines offer. */
+export const checkName = (value: string): void => {
+  if (!/^[a-z][a-z_]{0,30}$/.test(value)) throw new InvalidValue(`'${value}' is no name (try performance)`)
+}
+
 /**
  * Gives those of some items, such as the groups of CPUs, that offer a word. Throws an Unavailable when it is a `known` one that none
  * offers here, and an InvalidValue when it is none at all; both list what there is.

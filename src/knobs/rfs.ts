@@ -16,6 +16,8 @@ const TABLE = {
 /** The kernel rounds both up. */
 const roundUp = (entries: number): number => (entries === 0 ? 0 : 2 ** Math.ceil(Math.log2(entries)))
 
+const readEntries = (value: string): number => roundUp(Number(readWhole(value, 0, 1 << 20, 'entries')))
+
 /** Whether net.rps hands the queue's packets over as well: then it can't be told which of the two did. */
 const isSteered = async (file: Change['place'], name: string): Promise<boolean> => {
   const queue = /\/rx-(\d+)\//.exec(describePlace(file))?.[1]
@@ -50,9 +52,10 @@ export const rfs: Knob = {
   effect:
     'Without net.rps, CPUs take packets over (field 10 of /proc/net/softnet_stat); the share of requests on one CPU is for a measurement to show.',
   selector: 'nic',
+  check: readEntries,
   plan: async (value, selection) => {
     const nics = requireNics(selection)
-    const entries = roundUp(Number(readWhole(value, 0, 1 << 20, 'entries')))
+    const entries = readEntries(value)
     if ((await readPlace(TABLE)) === null)
       throw new Unavailable(
         'the table of flows is out of reach: no CONFIG_RPS, or not the first network namespace',

@@ -1,5 +1,5 @@
 import { formatCpuMask, parseCpuMask } from '../system/cpu-list.js'
-import { CPU_VALUES, resolveCpus } from './cpu-values.js'
+import { CPU_VALUES, checkCpus, resolveCpus } from './cpu-values.js'
 import type { Change, Effect, Knob } from './knob.js'
 import { findNicName, nicFile, requireNics } from './nic-places.js'
 import { keepPresent } from './present.js'
@@ -25,6 +25,7 @@ export const rps: Knob = {
   effect:
     'The CPUs take packets over while some come by the device (field 10 of /proc/net/softnet_stat, which is of all devices).',
   selector: 'nic',
+  check: value => checkCpus(value, 'none'),
   plan: async (value, selection) => {
     const nics = requireNics(selection)
     const to = value === 'none' ? '0' : formatCpuMask(resolveCpus(value, selection))

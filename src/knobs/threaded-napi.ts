@@ -1,7 +1,7 @@
 import { formatCpuList } from '../system/cpu-list.js'
 import { listNapiThreads } from '../system/threads.js'
 import { quoteShell } from '../text/shell.js'
-import { CPU_VALUES, resolveCpus } from './cpu-values.js'
+import { CPU_VALUES, checkCpus, resolveCpus } from './cpu-values.js'
 import type { Change, Effect, Knob } from './knob.js'
 import { findNicName, nicFile, requireNics } from './nic-places.js'
 import { findAffinityPlace } from './places/affinity.js'
@@ -35,6 +35,7 @@ export const threadedNapi: Knob = {
   effect:
     'The threads are there, and the CPU that each was last on is one of theirs, of those that have run since.',
   selector: 'nic',
+  check: value => checkCpus(value, 'off'),
   plan: async (value, selection) => {
     const nics = requireNics(selection)
     if (value !== 'off') resolveCpus(value, selection)

@@ -1,5 +1,5 @@
 import { formatCpuMask } from '../system/cpu-list.js'
-import { CPU_VALUES, resolveCpus } from './cpu-values.js'
+import { CPU_VALUES, checkCpus, resolveCpus } from './cpu-values.js'
 import type { Knob } from './knob.js'
 import { nicFile, requireNics } from './nic-places.js'
 import { keepPresent } from './present.js'
@@ -14,6 +14,7 @@ export const xps: Knob = {
   harms: 'No effect with one queue; with several, CPUs that share a queue wait for each other.',
   effect: 'None that can be seen: it reads back.',
   selector: 'nic',
+  check: value => checkCpus(value, 'queue', 'none'),
   plan: async (value, selection) => {
     const nics = requireNics(selection)
     const { online } = selection

@@ -1,5 +1,7 @@
 import * as v from 'valibot'
+import { KNOBS } from '../knobs/all.js'
 import { CPU_PATTERN } from '../knobs/cpu-values.js'
+import { InvalidValue, isSelectedBy } from '../knobs/knob.js'
 import { KNOB_NAMES } from '../knobs/names.js'
 import { printable } from '../text/printable.js'
 
@@ -11,7 +13,7 @@ const line = (max: number) =>
     v.check(text => text === printable(text), 'Invalid text: it has control characters or line breaks'),
   )
 
-const settingSchema = v.strictObject({
+const fields = v.strictObject({
   knob: v.pipe(v.picklist(KNOB_NAMES), v.description('what is set; see docs/knobs.md')),
   value: v.pipe(
     v.union([line(200), v.pipe(v.number(), v.safeInteger()), v.boolean()]),
@@ -23,8 +25,10 @@ const settingSchema = v.strictObject({
   ),
   cpus: v.optional(
     v.pipe(
-      line(200),
-      v.regex(CPU_PATTERN, 'Invalid CPUs: expected 0-2,5, all, first, irq or not-irq'),
+      v.union([
+        v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8191)),
+        v.pipe(line(200), v.regex(CPU_PATTERN, 'Invalid CPUs: expected 0-2,5, all, first, irq or not-irq')),
+      ]),
       v.description('the CPUs that a cpu.* knob is for, as 0-2, or not-irq; all by default'),
     ),
   ),
@@ -35,6 +39,41 @@ const settingSchema = v.strictObject({
     ),
   ),
 })
+
+type Fields = v.InferOutput<typeof fields>
+
+/** Gives why no machine takes the value for this knob, null if one may. */
+const explainValue = ({ knob, value }: Fields): string | null => {
+  try {
+    KNOBS[knob].check(String(value))
+    return null
+  } catch (error) {
+    if (error instanceof InvalidValue) return error.message
+    throw error
+  }
+}
+
+const SELECTORS = ['nic', 'cpus', 'service'] as const
+
+const settingSchema = v.pipe(
+  fields,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return
+    const setting = dataset.value
+    const refuse = (key: keyof Fields, message: string): void =>
+      addIssue({
+        message,
+        path: [{ type: 'object', origin: 'value', input: setting, key, value: setting[key] }],
+      })
+    const fault = explainValue(setting)
+    if (fault !== null) refuse('value', fault)
+    const words = [String(setting.value), setting.cpus?.toString()]
+    for (const name of SELECTORS) {
+      if (setting[name] !== undefined && !isSelectedBy(KNOBS[setting.knob], name, words))
+        refuse(name, `${setting.knob} has no use for it (try without it)`)
+    }
+  }),
+)
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(8192))
 

@@ -6,9 +6,11 @@ const TAUT = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
 type Outcome = { code: number | null; stdout: string; stderr: string }
 
-const runTaut = (...args: string[]): Promise<Outcome> =>
+const runTaut = (...args: string[]): Promise<Outcome> => runTautAs({}, ...args)
+
+const runTautAs = (user: { uid?: number }, ...args: string[]): Promise<Outcome> =>
   new Promise(resolve => {
-    const child = execFile(process.execPath, [TAUT, ...args], (_error, stdout, stderr) =>
+    const child = execFile(process.execPath, [TAUT, ...args], user, (_error, stdout, stderr) =>
       resolve({ code: child.exitCode, stdout, stderr }),
     )
   })
@@ -53,6 +55,24 @@ test('what is wrong with the arguments is told without their terminal codes', as
   const { code, stderr } = await runTaut('\u001b[2Jred')
   t.is(code, 2)
   t.regex(stderr, /^taut: unknown command 'red'\n/)
+})
+
+test('an option that no knob asks for is refused, for what was meant by it would not be done', async t => {
+  const { code, stderr } = await runTaut('apply', '--set', 'vm.thp=never', '--cpus', '0', '--dry-run')
+  t.is(code, 2, stderr)
+  t.regex(stderr, /^taut: --cpus says nothing to vm\.thp/)
+})
+
+/** Who nobody is, for those who may choose. */
+const NOBODY = process.getuid?.() === 0 ? { uid: 65534 } : {}
+
+test('whoever may not change settings is told what would be changed', async t => {
+  const dry = await runTautAs(NOBODY, 'apply', '--set', 'vm.thp=always', '--set', 'vm.thp=never', '--dry-run')
+  t.is(dry.code, 0, dry.stderr)
+  t.regex(dry.stdout, /^ {2}echo (always|never) > \/sys\/kernel\/mm\/transparent_hugepage\/enabled$/m)
+  const real = await runTautAs(NOBODY, 'apply', '--set', 'vm.thp=never', '--yes')
+  t.is(real.code, 4)
+  t.regex(real.stderr, /^taut: cannot change settings: only root may \(try: sudo taut/)
 })
 
 for (const [line, ...parts] of [

@@ -147,9 +147,23 @@ test('what is wrong is said with its line and a remedy', t => {
     ['name: a', 'name: a\nname: b', /^a\.yaml:3: .*unique/],
     ['about: An example.', 'about: !!js/function x', /^a\.yaml:3: .*tag/],
     ['settings:', '  settings:', /^a\.yaml:\d+: /],
-    ['value: never', 'value: never\n    cpus: not-irq', /^$/],
-    ['value: never', 'value: never\n    cpus: 1-2,5', /^$/],
+    ['vm.thp\n    value: never', 'cpu.governor\n    value: performance\n    cpus: not-irq', /^$/],
+    ['vm.thp\n    value: never', 'cpu.governor\n    value: performance\n    cpus: 1-2,5', /^$/],
     ['value: never', 'value: never\n    cpus: not-irqs', /^a\.yaml:7: settings\.0\.cpus: .*not-irq/],
+    ['value: never', 'value: never\n    cpus: 0', /^a\.yaml:7: settings\.0\.cpus: vm\.thp has no use for it/],
+    [
+      'value: never',
+      'value: never\n    nic: eth0',
+      /^a\.yaml:7: settings\.0\.nic: vm\.thp has no use for it/,
+    ],
+    ['vm.thp\n    value: never', 'cpu.app_affinity\n    value: not-irq\n    nic: eth0', /^$/],
+    ['value: never', 'value: nevermore', /^a\.yaml:6: settings\.0\.value: 'nevermore' .*madvise/],
+    ['vm.thp\n    value: never', 'net.busy_poll\n    value: 5000000', /^a\.yaml:6: .*0 to 10000/],
+    [
+      'vm.thp\n    value: never',
+      'nic.coalesce\n    value: rx-usecs=0,rx-frames=0',
+      /^a\.yaml:6: .*no interrupt/,
+    ],
   ]
   for (const [from, to, expected] of cases) {
     const problems = problemsOf(GOOD.replace(from, to))
