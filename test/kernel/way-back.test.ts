@@ -2,15 +2,9 @@ import { execFile } from 'node:child_process'
 import { readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { mountState, RPS, RPS_FILE, waitForGuard, wayBackTest } from './support/way-back.js'
+import { mountState, RPS, RPS_FILE, STRIDE, waitForGuard, wayBackTest } from './support/way-back.js'
 
 const run = promisify(execFile)
-
-/**
- * Of all steps, every so manieth is one to be killed or to fail at: with 1, as `npm run test:way-back` has it, each is, which takes
- * half an hour.
- */
-const STRIDE = Number(process.env.TAUT_TEST_STRIDE ?? 8)
 
 /** Knobs whose effect is seen at once, and those of which threads or packets would have to tell, which may not come meanwhile. */
 const SEEN = ['nic.offload.gro', 'net.threaded_napi', 'cpu.idle_latency']

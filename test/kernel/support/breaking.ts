@@ -1,23 +1,28 @@
 /**
- * Loaded into taut before it begins (`node --import`): at its n-th step, n in TAUT_TEST_AT, it ends as by SIGKILL, with its guard
+ * Loaded into taut and its guard before they begin (`node --import`): at its n-th step, n in TAUT_TEST_AT, it ends as by SIGKILL, with its guard
  * too (`kill-all`) or without (`kill`), or the step fails (an errno's name, in TAUT_TEST_WAY); or only its guard is killed
  * (`kill-guard`), or it is stopped until it is told to go on (`stop`). Steps are every open for writing,
  * write, fsync, rename and removal, and every start of a program that does not only read; when it is to be killed also the moment
  * when that has just been started. With TAUT_TEST_STEPS=knobs only what writes a setting counts. TAUT_TEST_MARK is a file that is there once it was struck;
- * with TAUT_TEST_AFTERWARDS=unreadable the journal can't be read from then on.
+ * with TAUT_TEST_AFTERWARDS=unreadable the journal can't be read from then on, and so many steps later as TAUT_TEST_KILL_AFTER has,
+ * it is killed. The guard is killed at its own n-th step, n in TAUT_TEST_GUARD_AT.
  */
 import childProcess from 'node:child_process'
 import fs, { readFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { promisify } from 'node:util'
 
-const at = Number(process.env.TAUT_TEST_AT)
-const way = process.env.TAUT_TEST_WAY ?? ''
+const isGuard = process.argv[1]?.endsWith('/guard-process.js') === true
+const at = Number((isGuard ? process.env.TAUT_TEST_GUARD_AT : process.env.TAUT_TEST_AT) || Number.NaN)
+const way = isGuard ? 'kill' : (process.env.TAUT_TEST_WAY ?? '')
+const killAfter = Number(process.env.TAUT_TEST_KILL_AFTER || Number.NaN)
 const mark = process.env.TAUT_TEST_MARK
-const isOnlyKnobs = process.env.TAUT_TEST_STEPS === 'knobs'
+const isOnlyKnobs = !isGuard && process.env.TAUT_TEST_STEPS === 'knobs'
 const isUnreadableAfterwards = process.env.TAUT_TEST_AFTERWARDS === 'unreadable'
 const writeMark = fs.writeFileSync
 let count = 0
+let isStruck = false
+let since = 0
 
 const killChildren = (): void => {
   const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim()
@@ -29,8 +34,10 @@ const failWith = (code: string): never => {
 }
 
 const strike = (isOfKnob: boolean): void => {
+  if (isStruck && !isGuard && ++since === killAfter) process.kill(process.pid, 'SIGKILL')
   if (isOnlyKnobs && !isOfKnob) return
   if (++count !== at) return
+  isStruck = true
   if (mark !== undefined) writeMark(mark, '')
   if (way === 'kill-all' || way === 'kill-guard') killChildren()
   if (way === 'kill' || way === 'kill-all') process.kill(process.pid, 'SIGKILL')

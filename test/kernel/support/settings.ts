@@ -13,7 +13,6 @@ const FILES = [
   '/sys/devices/system/cpu/cpufreq/policy*/{scaling_governor,energy_performance_preference,scaling_min_freq}',
   '/sys/devices/system/cpu/cpu*/power/pm_qos_resume_latency_us',
   '/sys/kernel/mm/transparent_hugepage/enabled',
-  '/dev/cpu_dma_latency',
 ]
 
 /**
@@ -21,9 +20,8 @@ const FILES = [
  * CPUs of the threads of the processes whose ids are its arguments.
  */
 const SCRIPT = `
-for file in ${FILES.join(' ')}; do
-  [ -e "$file" ] && printf '%s: ' "$file" && { od -An -tx1 "$file" 2>&1 | tr -d '\\n'; echo; }
-done
+grep -aH '' ${FILES.join(' ')} 2>&1
+od -An -tx1 /dev/cpu_dma_latency 2>&1
 for nic in /sys/class/net/*; do
   ethtool -c "\${nic##*/}" 2>&1
   ethtool -k "\${nic##*/}" 2>&1 | grep receive-offload

@@ -15,6 +15,12 @@ import { runTaut, TAUT } from './taut.js'
 const run = promisify(execFile)
 const BREAKING = rootPath('dist/test/kernel/support/breaking.js')
 
+/**
+ * Of all steps, every so manieth is one to be killed or to fail at: with 1, as `npm run test:way-back` has it, each is, which takes
+ * half an hour.
+ */
+export const STRIDE = Number(process.env.TAUT_TEST_STRIDE ?? 3)
+
 /** Ten knobs, and what each is to become on the wire of a namespace: something else than this machine has. */
 const listTen = async (): Promise<string[]> => {
   const isThpOff = (await readFile('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8')).includes('[never]')
@@ -39,7 +45,16 @@ export const RPS = ['apply', '--set', 'net.rps=all', '--nic', 'wide', '--yes']
 export const RPS_FILE = '/sys/class/net/wide/queues/rx-0/rps_cpus'
 
 /** What is to break taut, as breaking.ts takes it. */
-export type Breaking = { way: string; at: number; steps?: 'knobs'; afterwards?: 'unreadable' }
+export type Breaking = {
+  way: string
+  at: number
+  steps?: 'knobs'
+  afterwards?: 'unreadable'
+  /** How many steps after that it is killed. */
+  killAfter?: number
+  /** The step of its guard at which that is killed. */
+  guardAt?: number
+}
 
 /** A namespace with a service and a wire with two queues, and taut's own state for it. */
 export type World = {
@@ -81,16 +96,22 @@ const createWorld = async (t: Context): Promise<World> => {
       env: { ...process.env, ...env },
     }).catch(() => t.log('taut revert failed in the end')),
   )
-  const startBroken: World['startBroken'] = ({ way, at, steps = '', afterwards = '' }, ...args) => {
+  const startBroken: World['startBroken'] = (
+    { way, at, steps = '', afterwards = '', killAfter = '', guardAt = '' },
+    ...args
+  ) => {
     const broken = {
       TAUT_TEST_WAY: way,
       TAUT_TEST_AT: String(at),
       TAUT_TEST_STEPS: steps,
       TAUT_TEST_AFTERWARDS: afterwards,
+      TAUT_TEST_KILL_AFTER: String(killAfter),
+      TAUT_TEST_GUARD_AT: String(guardAt),
+      NODE_OPTIONS: `--import=${BREAKING}`,
       TAUT_TEST_MARK: mark,
     }
     const options = { netns, env: { ...env, ...broken } }
-    return startProcess(t, process.execPath, ['--import', BREAKING, TAUT, ...args], options)
+    return startProcess(t, process.execPath, [TAUT, ...args], options)
   }
   return {
     t,

@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { STRIDE, type World, waitForGuard, wayBackTest } from './support/way-back.js'
+
+/** A step of the apply at which most of the knobs are set. */
+const MIDST = 150
+/** Of the writes of settings, one of the last. */
+const LATE_WRITE = 18
+
+const readEntries = async ({ state }: World): Promise<unknown[]> =>
+  JSON.parse(await readFile(join(state, 'journal.json'), 'utf8')).entries
+
+const putRestBack = async (world: World): Promise<void> => {
+  const { code, stderr } = await world.taut('revert', '--all')
+  world.t.is(code, 0, stderr)
+}
+
+wayBackTest(
+  'a guard that is killed while it puts back: taut revert puts the rest back',
+  async (world, before) => {
+    const { t } = world
+    for (let guardAt = 1; ; guardAt += STRIDE) {
+      const { signal } = await world.broken({ way: 'kill', at: MIDST, guardAt }, ...world.apply)
+      t.is(signal, 'SIGKILL')
+      await waitForGuard(world)
+      // All is back where the guard was done before that step.
+      const isDone = (await readEntries(world)).length === 0
+      await putRestBack(world)
+      t.is(await world.settings(), before, `guard killed at ${guardAt}`)
+      if (!isDone) continue
+      t.log(`${guardAt - 1} steps of the guard`)
+      t.true(guardAt > 40)
+      return
+    }
+  },
+)
+
+wayBackTest(
+  'killed while it takes back what it could not finish: its guard goes on',
+  async (world, before) => {
+    const { t } = world
+    for (let killAfter = 1; ; killAfter += STRIDE) {
+      const breaking = { way: 'EIO', at: LATE_WRITE, steps: 'knobs', killAfter } as const
+      const { code, signal } = await world.broken(breaking, ...world.apply)
+      await waitForGuard(world)
+      t.deepEqual(await readEntries(world), [])
+      t.is(await world.settings(), before, `killed ${killAfter} steps after a write that failed`)
+      if (signal === 'SIGKILL') continue
+      t.is(code, 1)
+      t.log(`${killAfter - 1} steps`)
+      t.true(killAfter > 40)
+      return
+    }
+  },
+)
+
+wayBackTest(
+  'killed while it puts back what a killed run had left: the next one goes on',
+  async (world, before) => {
+    const { t } = world
+    for (let at = 1; ; at += STRIDE) {
+      const left = await world.broken({ way: 'kill-all', at: MIDST }, ...world.apply)
+      t.is(left.signal, 'SIGKILL')
+      t.not(await world.settings(), before)
+      const { signal } = await world.broken({ way: 'kill-all', at }, ...world.apply)
+      await waitForGuard(world)
+      await putRestBack(world)
+      t.is(await world.settings(), before, `killed at ${at}`)
+      // By then it has put back, and is about to set all that anew.
+      if (at <= MIDST) {
+        t.is(signal, 'SIGKILL')
+        continue
+      }
+      t.log(`${at - 1} steps`)
+      return
+    }
+  },
+)
