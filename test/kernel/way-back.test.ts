@@ -132,6 +132,22 @@ wayBackTest('a write that fails at each of ten knobs: everything is taken back',
   }
 })
 
+wayBackTest(
+  'a disk that is full from the midst on: everything is put back, and the journal says so once it can',
+  async (world, before) => {
+    const { t } = world
+    const breaking = { way: 'ENOSPC', at: 150, afterwards: 'full' } as const
+    const { code, stderr } = await world.broken(breaking, ...world.apply)
+    t.is(code, 1)
+    t.regex(stderr, /^taut: .*ENOSPC/)
+    t.is(await world.settings(), before)
+    const reverted = await world.taut('revert', '--all')
+    t.is(reverted.code, 0, reverted.stderr)
+    t.is(await world.settings(), before)
+    t.is((await world.taut('status', '--json')).stdout, '[]\n')
+  },
+)
+
 for (const [title, options] of [
   ['a full disk', 'nr_inodes=1'],
   ['a disk that can only be read', 'ro'],

@@ -4,8 +4,8 @@
  * (`kill-guard`), or it is stopped until it is told to go on (`stop`). Steps are every open for writing,
  * write, fsync, rename and removal, and every start of a program that does not only read; when it is to be killed also the moment
  * when that has just been started. With TAUT_TEST_STEPS=knobs only what writes a setting counts. TAUT_TEST_MARK is a file that is there once it was struck;
- * with TAUT_TEST_AFTERWARDS=unreadable the journal can't be read from then on, and so many steps later as TAUT_TEST_KILL_AFTER has,
- * it is killed. The guard is killed at its own n-th step, n in TAUT_TEST_GUARD_AT.
+ * with TAUT_TEST_AFTERWARDS=unreadable the journal can't be read from then on, with =full the disk has no room for another, and so
+ * many steps later as TAUT_TEST_KILL_AFTER has, it is killed. The guard is killed at its own n-th step, n in TAUT_TEST_GUARD_AT.
  */
 import childProcess from 'node:child_process'
 import fs, { readFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ const way = isGuard ? 'kill' : (process.env.TAUT_TEST_WAY ?? '')
 const killAfter = Number(process.env.TAUT_TEST_KILL_AFTER || Number.NaN)
 const mark = process.env.TAUT_TEST_MARK
 const isOnlyKnobs = !isGuard && process.env.TAUT_TEST_STEPS === 'knobs'
-const isUnreadableAfterwards = process.env.TAUT_TEST_AFTERWARDS === 'unreadable'
+const afterwards = process.env.TAUT_TEST_AFTERWARDS
 const writeMark = fs.writeFileSync
 let count = 0
 let isStruck = false
@@ -60,7 +60,9 @@ const breakCall = (
   const broken = (...args: unknown[]): unknown => {
     const path = name === 'openSync' ? String(args[0]) : ''
     const isReading = name === 'openSync' && (Number(args[1] ?? 0) & 3) === 0
-    if (isReading && isUnreadableAfterwards && count >= at && path.endsWith('journal.json')) failWith('EIO')
+    const isUnreadable = afterwards === 'unreadable' && isReading && path.endsWith('journal.json')
+    if (isUnreadable && count >= at) failWith('EIO')
+    if (afterwards === 'full' && isStruck && !isReading && path.includes('journal.json')) failWith('ENOSPC')
     if (!isReading) strike(isSetting(path))
     return real(...args)
   }

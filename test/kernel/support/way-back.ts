@@ -49,7 +49,7 @@ export type Breaking = {
   way: string
   at: number
   steps?: 'knobs'
-  afterwards?: 'unreadable'
+  afterwards?: 'unreadable' | 'full'
   /** How many steps after that it is killed. */
   killAfter?: number
   /** The step of its guard at which that is killed. */
