@@ -1,7 +1,6 @@
 import { type Plan, planWish, type Wish } from '../knobs/apply.js'
 import { listMoves } from '../knobs/cpu-values.js'
-import { type Change, InvalidValue, Unavailable } from '../knobs/knob.js'
-import { describePlace, isSameValue } from '../knobs/places/place.js'
+import { InvalidValue, Unavailable } from '../knobs/knob.js'
 import { wrap } from '../text/width.js'
 import { EXIT, Failure } from './failure.js'
 import { type Selectors, selectFor } from './selection.js'
@@ -39,20 +38,10 @@ export const planAll = async (asked: readonly Asked[], isSkipping: boolean): Pro
 const planNext = async ({ selectors, ...wish }: Asked, before: readonly Plan[]): Promise<Plan> => {
   const moves = listMoves(before.flatMap(({ changes }) => changes))
   const selection = await selectFor(wish.knob, selectors, moves)
-  const plan = standOn(before, await planWish({ ...wish, selection }))
+  const plan = await planWish({ ...wish, selection }, before)
   const warning = plan.changes.length === 0 ? undefined : wish.knob.warn?.()
   if (warning !== undefined && warning !== null) tell(`${wish.knob.name}: ${warning}`)
   return plan
-}
-
-/** What plans before set to the same is not set again. */
-const standOn = (before: readonly Plan[], { wish, changes }: Plan): Plan => {
-  const made = before.flatMap(plan => plan.changes)
-  const isMade = ({ place, to }: Change): boolean =>
-    made.some(
-      other => describePlace(other.place) === describePlace(place) && isSameValue(place, other.to, to),
-    )
-  return { wish, changes: changes.filter(change => !isMade(change)) }
 }
 
 const tell = (text: string): void => {

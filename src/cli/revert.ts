@@ -70,7 +70,7 @@ const describe = ({ entry, now, left, over, isForeign }: Undone): ChangeDocument
   if (!isForeign) return changeDocument(entry, { now, note: left })
   return changeDocument(entry, {
     now,
-    note: `${describeOther(now ?? '')}; ${left}`,
+    note: `${describeOther(entry, now ?? '')}; ${left}`,
     state: 'changed-by-other',
   })
 }

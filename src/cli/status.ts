@@ -3,7 +3,7 @@ import type { Entry } from '../journal/entry.js'
 import { readJournal } from '../journal/journal.js'
 import { openStateFolder } from '../journal/state-folder.js'
 import { findStanding } from '../knobs/standing.js'
-import { listTuners } from '../system/tuners.js'
+import { listTuners, reaches } from '../system/tuners.js'
 import { type ChangeDocument, changeDocument, printChanges } from './change-report.js'
 import { requireRoot } from './state.js'
 
@@ -45,11 +45,13 @@ const describeStanding = async (entry: Entry): Promise<ChangeDocument> => {
   // Whatever was seen once, it has none any more.
   if (standing.is === 'lapsed')
     return changeDocument(entry, { now, note: standing.because, state: 'no-effect' })
-  return changeDocument(entry, { now, note: describeOther(standing.now), state: 'changed-by-other' })
+  return changeDocument(entry, { now, note: describeOther(entry, standing.now), state: 'changed-by-other' })
 }
 
 /** Says who may have set a value that is neither the old one nor taut's. */
-export const describeOther = (now: string): string => {
-  const names = listTuners().map(({ name, pid }) => `${name} (${pid})`)
+export const describeOther = ({ knob }: Entry, now: string): string => {
+  const names = listTuners()
+    .filter(tuner => reaches(tuner, knob))
+    .map(({ name, pid }) => `${name} (${pid})`)
   return `it is ${now} now, set by ${names.length === 0 ? 'a person or a program that taut does not know' : `${names.join(' or ')}, or by a person`}`
 }

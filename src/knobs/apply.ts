@@ -33,18 +33,26 @@ export class ApplyError extends Error {
 }
 
 /**
- * Gives what a wish would change, without what is so already. Throws as `plan` of the knob does.
+ * Gives what a wish would change, without what is so already, or will be once the plans before it are done. Throws as `plan` of
+ * the knob does.
  */
-export const planWish = async (wish: Wish): Promise<Plan> => ({
+export const planWish = async (wish: Wish, before: readonly Plan[] = []): Promise<Plan> => ({
   wish,
-  changes: await findChanges(await wish.knob.plan(wish.value, wish.selection)),
+  changes: await findChanges(
+    await wish.knob.plan(wish.value, wish.selection),
+    before.flatMap(({ changes }) => changes),
+  ),
 })
 
-/** Gives what of the assignments would change something. */
-export const findChanges = async (assignments: readonly Assignment[]): Promise<Change[]> => {
+/** Gives what of the assignments would change something, after changes that come before. */
+export const findChanges = async (
+  assignments: readonly Assignment[],
+  before: readonly Change[] = [],
+): Promise<Change[]> => {
   const changes: Change[] = []
   for (const { place, to } of assignments) {
-    const from = await readPlace(place)
+    const last = before.findLast(change => describePlace(change.place) === describePlace(place))
+    const from = last?.to ?? (await readPlace(place))
     if (from !== null && !isSameValue(place, from, to)) changes.push({ place, to, from })
   }
   return changes
@@ -93,11 +101,16 @@ const takeBack = async (folder: StateFolder, id: number, cause: unknown): Promis
 
 /** Between planning and doing someone was asked, and others may have been at work. */
 const requireUnchanged = async (plans: readonly Plan[]): Promise<void> => {
+  const seen = new Set<string>()
   for (const { place, from } of plans.flatMap(({ changes }) => changes)) {
+    // What is changed twice was seen the first time.
+    const name = describePlace(place)
+    if (seen.has(name)) continue
+    seen.add(name)
     const now = await readSettled(place, from)
     if (now === null || !isSameValue(place, now, from))
       throw new Error(
-        `${describePlace(place)} was ${from} when this was planned, and is ${now ?? 'gone'} now: someone else is at work (try again)`,
+        `${name} was ${from} when this was planned, and is ${now ?? 'gone'} now: someone else is at work (try again)`,
       )
   }
 }

@@ -14,8 +14,8 @@ const isAdaptive = (parameter: string): boolean => parameter.startsWith('adaptiv
 /** Reads `rx-usecs=0,adaptive-rx=off`. */
 const parse = (value: string): Settings => {
   const settings = new Map(value.split(',').map(parseOne))
-  const pair = findZeroPair(settings)
-  if (pair !== undefined) throw new InvalidValue(refuseZeros(pair, 'together'))
+  const pair = findDeafPair(settings)
+  if (pair !== undefined) throw new InvalidValue(refuseDeaf(pair, settings, 'together'))
   return settings
 }
 
@@ -32,7 +32,7 @@ const parseOne = (part: string): [Parameter, string] => {
   return [parameter, to]
 }
 
-/** A card that waits neither for a time nor for a number of packets may never interrupt (struct ethtool_coalesce of the kernel). */
+/** A card interrupts once either is over (struct ethtool_coalesce of the kernel). */
 const PAIRS = [
   ['rx-usecs', 'rx-frames'],
   ['tx-usecs', 'tx-frames'],
@@ -41,13 +41,14 @@ const PAIRS = [
 type Parameter = (typeof COALESCE_PARAMETERS)[number]
 type Settings = ReadonlyMap<Parameter, string>
 
-const findZeroPair = (settings: Settings) =>
-  PAIRS.find(pair => pair.every(parameter => settings.get(parameter) === '0'))
+/** With no time to wait only the number of packets counts: a single packet interrupts if that is 1, and if the card has none. */
+const findDeafPair = (settings: Settings) =>
+  PAIRS.find(([usecs, frames]) => settings.get(usecs) === '0' && (settings.get(frames) ?? '1') !== '1')
 
-const refuseZeros = (pair: readonly string[], where: string): string =>
-  `${pair.join(' and ')} of 0 ${where} may mean no interrupt at all (try ${pair[0]}=1, or ${pair[1]}=1 with it)`
+const refuseDeaf = ([usecs, frames]: (typeof PAIRS)[number], settings: Settings, where: string): string =>
+  `${usecs} of 0 with ${frames} of ${settings.get(frames)} ${where} may mean no interrupt for a single packet (try ${usecs}=1, or ${frames}=1 with it)`
 
-/** Throws an Unavailable when both of a pair would be 0 because one of them is already. */
+/** Throws an Unavailable when a single packet would not interrupt because of what one of a pair is already. */
 const checkCard = async (nic: string, wanted: Settings): Promise<void> => {
   const present = new Map<Parameter, string>()
   for (const parameter of COALESCE_PARAMETERS) {
@@ -55,20 +56,28 @@ const checkCard = async (nic: string, wanted: Settings): Promise<void> => {
     if (value !== null) present.set(parameter, value)
   }
   const after = new Map([...present, ...[...wanted].filter(([parameter]) => present.has(parameter))])
-  const pair = findZeroPair(after)
+  const pair = findDeafPair(after)
   // Some drivers begin like that, and do interrupt.
   if (pair?.some(parameter => after.get(parameter) !== present.get(parameter)))
-    throw new Unavailable(refuseZeros(pair, `on ${nic}, which has one of them already,`))
+    throw new Unavailable(refuseDeaf(pair, after, `on ${nic}, which has one of them already,`))
 }
 
-/** The driver's own answer is all there is to see. */
+/**
+ * While it is adaptive a driver may refuse what it chooses itself. And what is to be 0 comes last: on the way there, and back in
+ * reverse, the card is never left with neither a time nor a packet to wait for.
+ */
+const rank = (parameter: Parameter, to: string): number => (isAdaptive(parameter) ? 0 : to === '0' ? 2 : 1)
+
+/** The driver's own answer is all there is to see, and no effect yet. */
 const watch =
   async ({ place, to }: Change) =>
   async (): Promise<Effect> => {
     const now = await readPlace(place)
-    return now !== null && isSameValue(place, now, to)
-      ? { state: 'verified', evidence: `the driver says ${now}` }
-      : { state: 'written', evidence: `the driver made ${now ?? 'nothing'} of ${to}` }
+    const evidence =
+      now !== null && isSameValue(place, now, to)
+        ? `the driver says ${now}`
+        : `the driver made ${now ?? 'nothing'} of ${to}`
+    return { state: 'written', evidence }
   }
 
 export const coalesce: Knob = {
@@ -77,11 +86,12 @@ export const coalesce: Knob = {
   where: 'ethtool -C NIC',
   default: "the driver's",
   values:
-    'rx-usecs, tx-usecs, rx-frames, tx-frames, adaptive-rx, adaptive-tx, as rx-usecs=0,adaptive-rx=off; not both rx-usecs and rx-frames 0',
+    'rx-usecs, tx-usecs, rx-frames, tx-frames, adaptive-rx, adaptive-tx, as rx-usecs=0,rx-frames=1,adaptive-rx=off; with rx-usecs 0, rx-frames is 1 or the card has none',
   helps:
     'At a low rate requests take rx-usecs longer than they would have to, outside of this machine’s stages.',
   harms: 'Under load an interrupt for every packet: `irq` and the CPU time of softirqs grow.',
-  effect: "The driver's answer (ethtool -c).",
+  effect:
+    "None that can be seen at once: the driver's answer (ethtool -c); interrupts are for a measurement to show.",
   isBeforeStages: true,
   selector: 'nic',
   check: parse,
@@ -89,8 +99,7 @@ export const coalesce: Knob = {
     const nics = requireNics(selection)
     const settings = parse(value)
     for (const { name } of nics) await checkCard(name, settings)
-    // While it is adaptive a driver may refuse what it chooses itself.
-    const parameters = [...settings].toSorted(([a], [b]) => Number(isAdaptive(b)) - Number(isAdaptive(a)))
+    const parameters = [...settings].toSorted(([a, x], [b, y]) => rank(a, x) - rank(b, y))
     const assignments = nics.flatMap(({ name }) =>
       parameters.map(([parameter, to]) => ({
         place: { kind: 'coalesce', nic: name, parameter } as const,

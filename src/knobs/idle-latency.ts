@@ -25,6 +25,8 @@ const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
   }
 }
 
+const NO_DEVICE = 'this kernel has no /dev/cpu_dma_latency, or only root may read it'
+
 export const idleLatency: Knob = {
   name: 'cpu.idle_latency',
   about: 'How long an idle CPU may take to wake up: it limits how deep it sleeps.',
@@ -50,7 +52,7 @@ export const idleLatency: Knob = {
             },
             to: us === null ? ownFile.noLimit : us === '0' ? ownFile.noLatency : us,
           }))
-    return keepPresent(assignments, 'this kernel has no /dev/cpu_dma_latency')
+    return keepPresent(assignments, cpus === null ? NO_DEVICE : 'the CPU has no limit of its own')
   },
   watch,
 }

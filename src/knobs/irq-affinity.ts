@@ -1,5 +1,5 @@
 import { formatCpuList, parseCpuList } from '../system/cpu-list.js'
-import { readEffectiveAffinity, readInterrupts } from '../system/interrupts.js'
+import { isOffered, readEffectiveAffinity, readInterrupts } from '../system/interrupts.js'
 import type { NicIrq } from '../system/nics.js'
 import { CPU_VALUES, checkCpus, findIrq, resolveCpus } from './cpu-values.js'
 import { type Change, type Effect, type Knob, Unavailable } from './knob.js'
@@ -55,6 +55,8 @@ const shareOut = (irqs: readonly NicIrq[], cpus: readonly number[]): { irq: numb
   }))
 }
 
+const FIXED = 'the kernel lets nobody move the interrupts of the network device'
+
 export const irqAffinity: Knob = {
   name: 'irq.affinity',
   about: 'Which CPUs take the interrupts of the network card.',
@@ -70,8 +72,15 @@ export const irqAffinity: Knob = {
   plan: async (value, selection) => {
     const nics = requireNics(selection)
     const cpus = resolveCpus(value, selection)
-    const shares = nics.flatMap(nic => shareOut(chooseIrqs(nic), cpus))
-    if (shares.length === 0) throw new Unavailable('the network device has no interrupt of its own')
+    const irqs = nics.map(chooseIrqs)
+    if (irqs.flat().length === 0) throw new Unavailable('the network device has no interrupt of its own')
+    const shares = irqs.flatMap(each =>
+      shareOut(
+        each.filter(({ irq }) => isOffered(irq)),
+        cpus,
+      ),
+    )
+    if (shares.length === 0) throw new Unavailable(FIXED)
     const moves = shares.map(({ irq, to }) => ({
       place: { kind: 'file', path: `/proc/irq/${irq}/smp_affinity_list`, form: 'list' } as const,
       to,
@@ -79,7 +88,7 @@ export const irqAffinity: Knob = {
     return [
       // Before it is moved: irqbalance, where it runs, would move it back.
       ...shares.map(({ irq }) => ({ place: { kind: 'irqbalance', irq } as const, to: 'banned' })),
-      ...(await keepPresent(moves, 'the kernel lets nobody move the interrupts of the network device')),
+      ...(await keepPresent(moves, FIXED)),
     ]
   },
   watch,

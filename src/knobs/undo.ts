@@ -83,7 +83,11 @@ const undoOne = async (entry: Entry, later: readonly Entry[], force: boolean): P
       return { entry, now: standing.now, left: null, over: standing.because, isForeign: false }
     if (standing.is === 'out-of-reach') return stay(null, standing.because)
     if (standing.is === 'changed-by-other' && !force)
-      return stay(standing.now, 'someone else has changed it since (try: taut revert --force)', true)
+      return stay(
+        standing.now,
+        `someone else has changed it since (try: taut revert ${entry.id} --force)`,
+        true,
+      )
     return await putBack(entry, standing.place, force)
   } catch (error) {
     return stay(null, error instanceof Error ? error.message : String(error))

@@ -29,15 +29,8 @@ export const loadProfile = (nameOrPath: string): Profile => {
 }
 
 /** Gives the profile of a file. Throws a ProfileError. */
-export const readProfile = (path: string): Profile => {
-  const profile = parseProfile(readText(path), path)
-  const expected = basename(path, EXTENSION)
-  if (profile.name !== expected)
-    throw new ProfileError([
-      `${path}:1: its name is ${profile.name}, and not that of the file (try name: ${expected})`,
-    ])
-  return profile
-}
+export const readProfile = (path: string): Profile =>
+  parseProfile(readText(path), path, basename(path, EXTENSION))
 
 /** A pipe or a device would keep us waiting, or never end. */
 const readText = (path: string): string => {

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { isNode, LineCounter, parseDocument } from 'yaml'
+import { isNode, LineCounter, parseDocument, visit } from 'yaml'
 import { KNOB_NAMES } from '../knobs/names.js'
 import { printable } from '../text/printable.js'
 import { type Profile, profileSchema } from './profile.js'
@@ -15,8 +15,10 @@ export class ProfileError extends Error {
   }
 }
 
-/** Gives the profile that a YAML text is. Throws a ProfileError. `file` is its name in messages. */
-export const parseProfile = (text: string, file: string): Profile => {
+/**
+ * Gives the profile that a YAML text is. Throws a ProfileError. `file` is its name in messages, and `name` the one that it is to have.
+ */
+export const parseProfile = (text: string, file: string, name?: string): Profile => {
   const refuse = (line: number, problem: string): string => `${file}:${line}: ${printable(problem)}`
   if (text.length > MAX_BYTES)
     throw new ProfileError([refuse(1, `too large for a profile (try less than ${MAX_BYTES >> 10} KB)`)])
@@ -34,8 +36,17 @@ export const parseProfile = (text: string, file: string): Profile => {
         refuse(lines.linePos(pos[0]).line, `${message} (see docs/profiles.md)`),
       ),
     )
-  const result = v.safeParse(profileSchema, toValue(document, file))
-  if (result.success) return result.output
+  const alias = findAlias(document)
+  if (alias !== null)
+    throw new ProfileError([
+      refuse(lines.linePos(alias).line, 'aliases are not taken (try the value itself in its place)'),
+    ])
+  const result = v.safeParse(profileSchema, document.toJS())
+  if (result.success) {
+    if (name === undefined || result.output.name === name) return result.output
+    const problem = `its name is ${result.output.name}, and not that of the file (try name: ${name})`
+    throw new ProfileError([refuse(findLine(document, ['name'], lines), problem)])
+  }
   throw new ProfileError(
     result.issues.map(issue => {
       const path = issue.path?.map(({ key }) => key) ?? []
@@ -44,15 +55,16 @@ export const parseProfile = (text: string, file: string): Profile => {
   )
 }
 
-/** No aliases: a few lines of them can stand for gigabytes. */
-const toValue = (document: ReturnType<typeof parseDocument>, file: string): unknown => {
-  try {
-    return document.toJS({ maxAliasCount: 0 })
-  } catch (error) {
-    throw new ProfileError([
-      `${file}:1: ${error instanceof Error ? error.message : error} (try without aliases)`,
-    ])
-  }
+/** Where the first alias is, of which a few lines can stand for gigabytes; null where there is none. */
+const findAlias = (document: ReturnType<typeof parseDocument>): number | null => {
+  let offset: number | null = null
+  visit(document, {
+    Alias: (_key, { range }) => {
+      offset = range?.[0] ?? 0
+      return visit.BREAK
+    },
+  })
+  return offset
 }
 
 /** The line of what the path leads to or, where that is missing, of what it is missing in. */

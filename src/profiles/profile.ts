@@ -81,7 +81,10 @@ const whenSchema = v.strictObject({
   cpus: v.optional(v.strictObject({ min: v.optional(whole), max: v.optional(whole) })),
   virtual: v.optional(v.pipe(v.boolean(), v.description('a virtual machine, or none'))),
   board: v.optional(
-    v.pipe(line(100), v.description("a part of the model's name, in the device tree or the DMI")),
+    v.pipe(
+      v.union([line(100), v.pipe(v.array(line(100)), v.minLength(1))]),
+      v.description("a part of the model's name, in the device tree or the DMI; or several, of which one is"),
+    ),
   ),
   architecture: v.optional(v.pipe(v.array(line(20)), v.description('as uname -m has it'))),
   driver: v.optional(v.pipe(v.array(line(40)), v.description("one of them is a network card's driver"))),

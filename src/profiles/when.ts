@@ -15,6 +15,7 @@ export type Facts = {
 export const explainUnmet = (when: When | undefined, facts: Facts): string[] => {
   const { cpus, virtual, board, architecture, driver } = when ?? {}
   const model = facts.board ?? 'unknown'
+  const boards = board === undefined ? [] : [board].flat()
   return [
     cpus?.min !== undefined &&
       facts.cpus < cpus.min &&
@@ -25,9 +26,9 @@ export const explainUnmet = (when: When | undefined, facts: Facts): string[] => 
     virtual !== undefined &&
       virtual !== facts.isVirtual &&
       (virtual ? 'it is for virtual machines' : 'it is not for virtual machines'),
-    board !== undefined &&
-      !model.toLowerCase().includes(board.toLowerCase()) &&
-      `it is for ${board}, and this is ${model}`,
+    boards.length > 0 &&
+      !boards.some(name => model.toLowerCase().includes(name.toLowerCase())) &&
+      `it is for ${boards.join(' or ')}, and this is ${model}`,
     architecture !== undefined &&
       !architecture.includes(facts.architecture) &&
       `it is for ${architecture.join(' or ')}, and this is ${facts.architecture}`,

@@ -57,14 +57,20 @@ export const readAffinity = (irq: number, proc = '/proc'): Affinity | null => {
  */
 export const isMovable = (irq: number, proc = '/proc'): boolean => {
   const affinity = readAffinity(irq, proc)
-  if (affinity === null || !hasWriteBit(join(proc, `irq/${irq}/smp_affinity_list`))) return false
+  if (affinity === null || !isOffered(irq, proc)) return false
   const { wanted, effective } = affinity
   return effective === null || effective.some(cpu => wanted.includes(cpu))
 }
 
-/** The mode and not access(2), for root may write to anything. */
-const hasWriteBit = (path: string): boolean =>
-  ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o200) !== 0
+/**
+ * Tells the first of these alone: whether the kernel offers to move an interrupt. One that was moved goes where it went before until it
+ * comes again.
+ */
+export const isOffered = (irq: number, proc = '/proc'): boolean => {
+  // The mode and not access(2), for root may write to anything.
+  const mode = statSync(join(proc, `irq/${irq}/smp_affinity_list`), { throwIfNoEntry: false })?.mode ?? 0
+  return (mode & 0o200) !== 0
+}
 
 /** Gives the CPUs that an interrupt really goes to; null when the kernel doesn't tell. */
 export const readEffectiveAffinity = (irq: number, proc = '/proc'): number[] | null => {

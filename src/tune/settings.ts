@@ -25,6 +25,8 @@ type Tried = {
 export type Candidate = {
   readonly plans: readonly Plan[]
   isOn: boolean
+  /** It is, or has been: only then is there anything of it in the journal. */
+  wasOn: boolean
   changes: Tried[]
   followers: Tried[]
 }
@@ -70,12 +72,11 @@ export class TrialSettings {
     return new TrialSettings(folder, await startGuard(folder, lock))
   }
 
-  /** Notes what a candidate would change; nothing is changed yet. */
+  /** Gives what a candidate would change; nothing is changed yet. */
   prepare(plans: readonly Plan[]): Candidate {
     const changes = plans.flatMap(plan => plan.changes.map(change => this.#try(plan, change)))
-    const candidate: Candidate = { plans, isOn: false, changes, followers: [] }
+    const candidate: Candidate = { plans, isOn: false, wasOn: false, changes, followers: [] }
     this.#candidates.push(candidate)
-    this.#save()
     return candidate
   }
 
@@ -101,7 +102,10 @@ export class TrialSettings {
     // Before the first write: if that fails halfway, the rest is still to be put back.
     candidate.isOn = isOn
     if (isOn) {
-      const isFirst = candidate.changes.some(({ entry }) => entry.state === 'planned')
+      const isFirst = !candidate.wasOn
+      candidate.wasOn = true
+      // Not earlier: what is only planned counts as taut's whatever its value, and is somebody else's until now.
+      if (isFirst) this.#save()
       for (const change of candidate.changes) await write(change, change.entry.to)
       // From now on the journal can tell what taut wrote from what somebody else does.
       if (isFirst) this.#save()
@@ -187,7 +191,9 @@ export class TrialSettings {
   }
 
   #save(): void {
-    const tried = this.#candidates.flatMap(({ changes, followers }) => [...changes, ...followers])
+    const tried = this.#candidates.flatMap(({ wasOn, changes, followers }) =>
+      wasOn ? [...changes, ...followers] : [],
+    )
     writeJournal(this.#folder, [...this.#before, ...tried.map(({ entry }) => entry)])
   }
 }

@@ -312,7 +312,7 @@ const CASES: Case[] = [
     about: 'the card waits for half a millisecond',
     machine: { rxUsecs: 500 },
     finding: /eth0 waits up to 500 µs/,
-    settings: [{ knob: 'nic.coalesce', value: 'rx-usecs=0', nic: 'eth0' }],
+    settings: [{ knob: 'nic.coalesce', value: 'rx-frames=1,rx-usecs=0', nic: 'eth0' }],
     not: {
       'it does not wait long': { machine: { rxUsecs: 20 } },
       'it does not tell': { machine: { rxUsecs: null } },
@@ -323,7 +323,7 @@ const CASES: Case[] = [
     about: 'and the driver would change it back',
     machine: { rxUsecs: 500, isRxAdaptive: true },
     finding: /eth0 waits up to 500 µs/,
-    settings: [{ knob: 'nic.coalesce', value: 'adaptive-rx=off,rx-usecs=0', nic: 'eth0' }],
+    settings: [{ knob: 'nic.coalesce', value: 'adaptive-rx=off,rx-frames=1,rx-usecs=0', nic: 'eth0' }],
     not: {},
   },
   {

@@ -230,25 +230,55 @@ settings:
 const COALESCING = (usecs: number, frames: number | 'n/a'): string =>
   `Coalesce parameters for eth0:\nAdaptive RX: on  TX: n/a\nrx-usecs: ${usecs}\nrx-frames: ${frames}\n`
 
-kernelTest('nic.coalesce: adaptive modes first, and never neither a time nor packets', async t => {
+kernelTest('nic.coalesce: adaptive modes first, and never a packet that does not interrupt', async t => {
   const machine = await createMachine(t, { coalescing: COALESCING(50, 'n/a') })
-  const { changes, stderr } = await plan(t, machine, 'low-latency')
-  t.notRegex(stderr, /nic\.coalesce/)
-  t.deepEqual(
-    changes.filter(({ knob }) => knob === 'nic.coalesce').map(({ command }) => command),
-    ['ethtool -C eth0 adaptive-rx off', 'ethtool -C eth0 rx-usecs 0'],
-  )
-  await writeFile(join(machine.folder, 'coalescing'), COALESCING(50, 0))
-  t.regex(
-    (await plan(t, machine, 'low-latency')).stderr,
-    /leaving out nic\.coalesce: rx-usecs and rx-frames of 0/,
-  )
-  const zeros = await machine.taut('apply', '--set', 'nic.coalesce=rx-usecs=0,rx-frames=0', '--dry-run')
-  t.is(zeros.code, 2)
-  t.regex(zeros.stderr, /may mean no interrupt at all/)
+  for (const [frames, commands] of [
+    ['n/a', ['adaptive-rx off', 'rx-usecs 0']],
+    [0, ['adaptive-rx off', 'rx-frames 1', 'rx-usecs 0']],
+    [25, ['adaptive-rx off', 'rx-frames 1', 'rx-usecs 0']],
+  ] as const) {
+    await writeFile(join(machine.folder, 'coalescing'), COALESCING(50, frames))
+    const { changes, stderr } = await plan(t, machine, 'low-latency')
+    t.notRegex(stderr, /nic\.coalesce/)
+    t.deepEqual(
+      changes.filter(({ knob }) => knob === 'nic.coalesce').map(({ command }) => command),
+      commands.map(command => `ethtool -C eth0 ${command}`),
+    )
+  }
+  const set = (value: string) => machine.taut('apply', '--set', `nic.coalesce=${value}`, '--dry-run')
+  const alone = await set('rx-usecs=0')
+  t.is(alone.code, 3)
+  t.regex(alone.stderr.replaceAll(/\s+/g, ' '), /rx-usecs of 0 with rx-frames of 25 on eth0.*\(try/)
+  for (const frames of [0, 10000]) {
+    const { code, stderr } = await set(`rx-usecs=0,rx-frames=${frames}`)
+    t.is(code, 2)
+    t.regex(stderr.replaceAll(/\s+/g, ' '), /may mean no interrupt for a single packet/)
+  }
   // One that begins like that does interrupt.
-  await writeFile(join(machine.folder, 'coalescing'), COALESCING(0, 0))
-  t.notRegex((await plan(t, machine, 'low-latency')).stderr, /nic\.coalesce/)
+  await writeFile(join(machine.folder, 'coalescing'), COALESCING(0, 25))
+  t.is((await set('rx-usecs=0')).code, 0)
+})
+
+kernelTest('each setting is planned for the machine as those before it leave it', async t => {
+  const machine = await createMachine(t, {})
+  const rps = async (...values: string[]): Promise<string[][]> => {
+    const asked = values.flatMap(value => ['--set', `net.rps=${value}`])
+    const { code, stdout, stderr } = await machine.taut('apply', ...asked, '--dry-run', '--json')
+    t.is(code, 0, stderr)
+    const changes: { where: string; from: string; to: string }[] = JSON.parse(stdout)
+    return changes.filter(({ where }) => where.endsWith('rx-0/rps_cpus')).map(({ from, to }) => [from, to])
+  }
+  const [[none = '', zero = ''] = []] = await rps('0')
+  t.deepEqual(await rps('0', 'none'), [
+    [none, zero],
+    [zero, '0'],
+  ])
+  t.deepEqual(await rps('0', '0'), [[none, zero]])
+  t.deepEqual(await rps('0', 'none', '0'), [
+    [none, zero],
+    [zero, '0'],
+    ['0', zero],
+  ])
 })
 
 kernelTest('what the kernel takes and ignores is reported as that, and the rest is set', async t => {

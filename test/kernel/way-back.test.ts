@@ -1,10 +1,23 @@
 import { execFile } from 'node:child_process'
-import { readFile, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { mountState, RPS, RPS_FILE, STRIDE, waitForGuard, wayBackTest } from './support/way-back.js'
+import { type Running, startProcess, waitForOutput } from './support/processes.js'
+import { runTaut } from './support/taut.js'
+import {
+  mountState,
+  RPS,
+  RPS_FILE,
+  STRIDE,
+  type World,
+  waitForGuard,
+  wayBackTest,
+} from './support/way-back.js'
 
 const run = promisify(execFile)
+
+/** A step of the apply at which most of the knobs are set. */
+const MIDST = 150
 
 /** Knobs whose effect is seen at once, and those of which threads or packets would have to tell, which may not come meanwhile. */
 const SEEN = ['nic.offload.gro', 'net.threaded_napi', 'cpu.idle_latency']
@@ -75,6 +88,56 @@ wayBackTest(
   },
 )
 
+wayBackTest('what was kept stays, when a later run is killed', async (world, before) => {
+  const { t } = world
+  t.is((await world.taut(...RPS)).code, 0)
+  const kept = await world.settings()
+  t.not(kept, before)
+  t.is((await world.broken({ way: 'kill', at: MIDST }, ...world.apply)).signal, 'SIGKILL')
+  await waitForGuard(world)
+  t.is(await world.settings(), kept)
+  t.is((await world.broken({ way: 'kill-all', at: MIDST }, ...world.apply)).signal, 'SIGKILL')
+  t.not(await world.settings(), kept)
+  // That of the killed run, with what it belongs to, and no more.
+  t.is((await world.taut('apply', '--set', 'net.rps=all', '--nic', 'wide', '--yes')).code, 0)
+  t.is(await world.settings(), kept)
+  t.is((await world.taut('revert', '--all')).code, 0)
+  t.is(await world.settings(), before)
+})
+
+wayBackTest('a terminal that is lost, or Ctrl-C: everything is as it was', async (world, before) => {
+  const { t } = world
+  for (const way of ['SIGHUP', 'SIGINT', 'SIGTERM']) {
+    const { code, stderr } = await world.broken({ way, at: MIDST }, ...world.apply)
+    t.is(code, 130, stderr)
+    t.is(stderr, 'taut: interrupted; everything is as it was\n')
+    t.is(await world.settings(), before, way)
+    t.is((await world.taut('status', '--json')).stdout, '[]\n')
+  }
+})
+
+wayBackTest('the journal is on disk, and its folder, before a setting is written', async world => {
+  const { t } = world
+  const log = join(world.state, '..', 'calls')
+  const options = {
+    netns: world.netns,
+    env: { ...world.env, NODE_OPTIONS: world.breaking, TAUT_TEST_LOG: log },
+  }
+  t.is((await runTaut(t, RPS, options)).code, 0)
+  const calls = (await readFile(log, 'utf8')).trim().split('\n')
+  const at = calls.indexOf(`openSync ${RPS_FILE}`)
+  t.true(at > 0, calls.join('; '))
+  const draft = calls.slice(0, at).findLastIndex(call => call.endsWith('journal.json.new'))
+  // The last of the folder's openings and of what follows: the file, through; into place; the folder, through.
+  t.deepEqual(
+    calls
+      .slice(0, at)
+      .filter((call, index) => index > draft && !call.startsWith('openSync'))
+      .map(call => call.split(' ')[0]),
+    ['writeSync', 'fsyncSync', 'renameSync', 'fsyncSync'],
+  )
+})
+
 wayBackTest('killed at steps of a revert, the next one puts the rest back', async (world, before) => {
   const { t } = world
   const [apply, ...rest] = world.apply
@@ -136,7 +199,7 @@ wayBackTest(
   'a disk that is full from the midst on: everything is put back, and the journal says so once it can',
   async (world, before) => {
     const { t } = world
-    const breaking = { way: 'ENOSPC', at: 150, afterwards: 'full' } as const
+    const breaking = { way: 'ENOSPC', at: MIDST, afterwards: 'full' } as const
     const { code, stderr } = await world.broken(breaking, ...world.apply)
     t.is(code, 1)
     t.regex(stderr, /^taut: .*ENOSPC/)
@@ -147,6 +210,17 @@ wayBackTest(
     t.is((await world.taut('status', '--json')).stdout, '[]\n')
   },
 )
+
+/** Starts a program that has that name, and does nothing. */
+const startNamed = async ({ t, state }: World, name: string): Promise<Running> => {
+  const path = join(state, '..', name)
+  await copyFile('/bin/cat', path)
+  const running = await startProcess(t, path, [])
+  // It echoes: then it runs under its own name.
+  running.child.stdin?.write('ready\n')
+  await waitForOutput(running, /^ready\n/)
+  return running
+}
 
 for (const [title, options] of [
   ['a full disk', 'nr_inodes=1'],
@@ -168,8 +242,16 @@ wayBackTest(
     const { t } = world
     t.is((await world.taut(...RPS)).code, 0)
     await world.sh(`echo 2 >${RPS_FILE}`)
-    const status = JSON.parse((await world.taut('status', '--json')).stdout)
-    t.is(status[0].state, 'changed-by-other')
+    const tuners = await Promise.all(['tuned', 'irqbalance'].map(name => startNamed(world, name)))
+    const [{ state, note }] = JSON.parse((await world.taut('status', '--json')).stdout)
+    t.is(state, 'changed-by-other')
+    // irqbalance has nothing to do with that.
+    t.true(note.startsWith('it is 2 now, set by ') && note.endsWith(', or by a person'), note)
+    t.deepEqual(
+      [note.includes(`tuned (${tuners[0]?.pid})`), note.includes('irqbalance')],
+      [true, false],
+      note,
+    )
     const refused = await world.taut('revert', '--json')
     t.is(refused.code, 1)
     t.is(

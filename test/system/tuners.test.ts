@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { listTuners } from '../../src/system/tuners.js'
+import { listTuners, reaches } from '../../src/system/tuners.js'
 import { createMachine } from './fixtures/machine.js'
 
 test('daemons by their names, cut ones too, and scripts by their interpreter’s arguments', t => {
@@ -30,6 +30,9 @@ test('daemons by their names, cut ones too, and scripts by their interpreter’s
     { name: 'tuned', pid: 501 },
   ])
   t.deepEqual(listTuners('/nowhere'), [])
+  t.true(reaches({ name: 'irqbalance', pid: 310 }, 'irq.affinity'))
+  t.false(reaches({ name: 'irqbalance', pid: 310 }, 'net.rps'))
+  t.true(reaches({ name: 'tuned', pid: 500 }, 'vm.thp'))
 })
 
 test('a program of the name that runs on this machine is found', async t => {

@@ -21,7 +21,8 @@ export const lazyCoalescing: Rule = {
       settings: [
         {
           knob: 'nic.coalesce',
-          value: isRxAdaptive ? 'adaptive-rx=off,rx-usecs=0' : 'rx-usecs=0',
+          // Of a card that counts packets as well, the first one is to interrupt.
+          value: `${isRxAdaptive ? 'adaptive-rx=off,' : ''}rx-frames=1,rx-usecs=0`,
           nic: nic.name,
         },
       ],

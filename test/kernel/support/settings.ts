@@ -17,7 +17,7 @@ const FILES = [
 
 /**
  * Runs in the network namespace to look at: prints every setting that taut can touch, as the kernel shows it, with the
- * CPUs of the threads of the processes whose ids are its arguments.
+ * CPUs of the threads of the processes whose ids are its arguments, and those of NAPI's threads that may not go anywhere.
  */
 const SCRIPT = `
 grep -aH '' ${FILES.join(' ')} 2>&1
@@ -25,6 +25,9 @@ od -An -tx1 /dev/cpu_dma_latency 2>&1
 for nic in /sys/class/net/*; do
   ethtool -c "\${nic##*/}" 2>&1
   ethtool -k "\${nic##*/}" 2>&1 | grep receive-offload
+done
+for pid in $(pgrep '^napi/'); do
+  grep -hx "Cpus_allowed_list:.*" /proc/$pid/status | grep -vxF "$(grep Cpus_allowed_list /proc/1/status)"
 done
 for pid; do grep -H Cpus_allowed_list /proc/$pid/task/*/status; done
 `

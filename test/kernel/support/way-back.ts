@@ -68,6 +68,8 @@ export type World = {
   apply: string[]
   /** The environment of taut. */
   env: Record<string, string>
+  /** The options of Node.js by which it breaks, or tells of its steps. */
+  breaking: string
   settings: () => Promise<string>
   taut: (...args: string[]) => Promise<Ending>
   /** Starts taut, which breaks at a step. */
@@ -89,6 +91,7 @@ const createWorld = async (t: Context): Promise<World> => {
   const service = await startMemcached(t, ['-t', '2'], { netns })
   const env: Record<string, string> = { TAUT_STATE: state }
   const mark = join(folder, 'struck')
+  const breaking = `--import=${BREAKING}`
   const ten = await listTen()
   // A test that fails in the middle would leave the machine's own settings changed for all that follow.
   t.teardown(() =>
@@ -107,7 +110,7 @@ const createWorld = async (t: Context): Promise<World> => {
       TAUT_TEST_AFTERWARDS: afterwards,
       TAUT_TEST_KILL_AFTER: String(killAfter),
       TAUT_TEST_GUARD_AT: String(guardAt),
-      NODE_OPTIONS: `--import=${BREAKING}`,
+      NODE_OPTIONS: breaking,
       TAUT_TEST_MARK: mark,
     }
     const options = { netns, env: { ...env, ...broken } }
@@ -119,6 +122,7 @@ const createWorld = async (t: Context): Promise<World> => {
     state,
     service,
     env,
+    breaking,
     ten,
     apply: [
       'apply',
