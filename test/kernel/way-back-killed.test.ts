@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import test from 'ava'
 import { STRIDE, type World, waitForGuard, wayBackTest } from './support/way-back.js'
 
 /** A step of the apply at which most of the knobs are set. */
@@ -7,13 +8,63 @@ const MIDST = 150
 /** Of the writes of settings, one of the last. */
 const LATE_WRITE = 18
 
-const readEntries = async ({ state }: World): Promise<unknown[]> =>
-  JSON.parse(await readFile(join(state, 'journal.json'), 'utf8')).entries
+/** How often taut or its guard was killed in these tests. */
+let kills = 0
+
+const readEntries = async ({ state }: World): Promise<{ kept: boolean }[]> => {
+  const text = await readFile(join(state, 'journal.json'), 'utf8').catch(() => '{"entries":[]}')
+  return JSON.parse(text).entries
+}
 
 const putRestBack = async (world: World): Promise<void> => {
   const { code, stderr } = await world.taut('revert', '--all')
   world.t.is(code, 0, stderr)
 }
+
+wayBackTest(
+  'killed at steps of an apply: its guard puts everything back, or taut revert where that is killed as well',
+  async (world, before) => {
+    const { t } = world
+    for (let at = 1, turn = 0; ; at += STRIDE, turn++) {
+      // Where each step is one, by both; else in turn.
+      const ways = STRIDE === 1 ? ['kill', 'kill-all'] : [turn % 2 === 0 ? 'kill' : 'kill-all']
+      for (const way of ways) {
+        const { code, signal } = await world.broken({ way, at }, ...world.apply)
+        await waitForGuard(world)
+        const entries = await readEntries(world)
+        if (way === 'kill' && !entries.some(({ kept }) => kept))
+          t.deepEqual(entries, [], `by the guard, ${at}`)
+        else await putRestBack(world)
+        t.is(await world.settings(), before, `${way} at ${at}`)
+        if (code === 0) {
+          t.log(`${at - 1} steps`)
+          t.true(at > 200)
+          return
+        }
+        t.is(signal, 'SIGKILL')
+        kills++
+      }
+    }
+  },
+)
+
+wayBackTest('killed at steps of a revert, the next one puts the rest back', async (world, before) => {
+  const { t } = world
+  const [apply = '', ...rest] = world.apply
+  for (let at = 1; ; at += STRIDE === 1 ? 1 : 2 * STRIDE) {
+    const applied = await world.taut(apply, ...rest)
+    t.is(applied.code, 0, applied.stderr)
+    const { code } = await world.broken({ way: 'kill', at }, 'revert')
+    await putRestBack(world)
+    t.is(await world.settings(), before, `killed at ${at}`)
+    if (code === 0) {
+      t.log(`${at - 1} steps`)
+      t.true(at > 40)
+      return
+    }
+    kills++
+  }
+})
 
 wayBackTest(
   'a guard that is killed while it puts back: taut revert puts the rest back',
@@ -27,6 +78,7 @@ wayBackTest(
       const isDone = (await readEntries(world)).length === 0
       await putRestBack(world)
       t.is(await world.settings(), before, `guard killed at ${guardAt}`)
+      kills++
       if (!isDone) continue
       t.log(`${guardAt - 1} steps of the guard`)
       t.true(guardAt > 40)
@@ -45,7 +97,10 @@ wayBackTest(
       await waitForGuard(world)
       t.deepEqual(await readEntries(world), [])
       t.is(await world.settings(), before, `killed ${killAfter} steps after a write that failed`)
-      if (signal === 'SIGKILL') continue
+      if (signal === 'SIGKILL') {
+        kills++
+        continue
+      }
       t.is(code, 1)
       t.log(`${killAfter - 1} steps`)
       t.true(killAfter > 40)
@@ -69,6 +124,7 @@ wayBackTest(
       // By then it has put back, and is about to set all that anew.
       if (at <= MIDST) {
         t.is(signal, 'SIGKILL')
+        kills++
         continue
       }
       t.log(`${at - 1} steps`)
@@ -76,3 +132,9 @@ wayBackTest(
     }
   },
 )
+
+test.serial.after(t => {
+  t.log(`${kills} kills`)
+  // Where these tests could run at all.
+  t.true(kills === 0 || kills >= 200)
+})

@@ -149,26 +149,35 @@ wayBackTest(
   },
 )
 
-wayBackTest('two at once, with a folder each: the second is told whose turn it is', async (world, before) => {
-  const { t, netns, state } = world
-  const first = await world.startBroken({ way: 'stop', ...MIDDLE }, ...world.apply)
-  await waitFor('taut to stop', async () =>
-    (await listThreadStates(first.pid)).every(letter => letter === 'T') ? true : null,
-  )
-  for (const folder of [state, `${state}-of-another`]) {
-    const options = { netns, env: { TAUT_STATE: folder } }
-    for (const args of [RPS, ['revert', '--all']]) {
-      const { code, stderr } = await runTaut(t, args, options)
-      if (args[0] === 'revert' && folder !== state) continue
-      t.is(code, 1)
-      t.regex(stderr, new RegExp(`^taut: another taut \\(process ${first.pid}\\) is changing settings`))
+wayBackTest(
+  'two at once, with a folder each: the second is told whose turn it is, and the guard is the last to go',
+  async (world, before) => {
+    const { t, netns, state } = world
+    const first = await world.startBroken({ way: 'stop', ...MIDDLE }, ...world.apply)
+    await waitFor('taut to stop', async () =>
+      (await listThreadStates(first.pid)).every(letter => letter === 'T') ? true : null,
+    )
+    // When memory runs out the kernel takes others before its guard.
+    const children = (await readFile(`/proc/${first.pid}/task/${first.pid}/children`, 'latin1'))
+      .trim()
+      .split(' ')
+    const scores = children.map(pid => readFile(`/proc/${pid}/oom_score_adj`, 'latin1'))
+    t.true((await Promise.all(scores)).includes('-900\n'))
+    for (const folder of [state, `${state}-of-another`]) {
+      const options = { netns, env: { TAUT_STATE: folder } }
+      for (const args of [RPS, ['revert', '--all']]) {
+        const { code, stderr } = await runTaut(t, args, options)
+        if (args[0] === 'revert' && folder !== state) continue
+        t.is(code, 1)
+        t.regex(stderr, new RegExp(`^taut: another taut \\(process ${first.pid}\\) is changing settings`))
+      }
     }
-  }
-  first.child.kill('SIGCONT')
-  t.is((await first.ended).code, 0)
-  t.is((await world.taut('revert')).code, 0)
-  t.is(await world.settings(), before)
-})
+    first.child.kill('SIGCONT')
+    t.is((await first.ended).code, 0)
+    t.is((await world.taut('revert')).code, 0)
+    t.is(await world.settings(), before)
+  },
+)
 
 wayBackTest('who has only the lock of the folder is named too', async (world, before) => {
   const { t, state } = world

@@ -58,36 +58,6 @@ wayBackTest('ten knobs are set, seen in the kernel, and put back', async (world,
   t.is((await world.taut('status', '--json')).stdout, '[]\n')
 })
 
-wayBackTest(
-  'killed at steps of an apply: its guard puts everything back, or taut revert where that is killed as well',
-  async (world, before) => {
-    const { t } = world
-    const readEntries = async (): Promise<{ kept: boolean }[]> => {
-      const text = await readFile(join(world.state, 'journal.json'), 'utf8').catch(() => '{"entries":[]}')
-      return JSON.parse(text).entries
-    }
-    let kills = 0
-    for (let at = 1; ; at += STRIDE) {
-      const way = kills++ % 2 === 0 ? 'kill' : 'kill-all'
-      const { code, signal } = await world.broken({ way, at }, ...world.apply)
-      await waitForGuard(world)
-      const entries = await readEntries()
-      if (way === 'kill' && !entries.some(({ kept }) => kept)) t.deepEqual(entries, [], `by the guard, ${at}`)
-      else {
-        const reverted = await world.taut('revert', '--all')
-        t.is(reverted.code, 0, reverted.stderr)
-      }
-      t.is(await world.settings(), before, `${way} at ${at}`)
-      if (code === 0) {
-        t.log(`${kills - 1} kills in ${at - 1} steps`)
-        t.true(at > 200)
-        return
-      }
-      t.is(signal, 'SIGKILL')
-    }
-  },
-)
-
 wayBackTest('what was kept stays, when a later run is killed', async (world, before) => {
   const { t } = world
   t.is((await world.taut(...RPS)).code, 0)
@@ -136,24 +106,6 @@ wayBackTest('the journal is on disk, and its folder, before a setting is written
       .map(call => call.split(' ')[0]),
     ['writeSync', 'fsyncSync', 'renameSync', 'fsyncSync'],
   )
-})
-
-wayBackTest('killed at steps of a revert, the next one puts the rest back', async (world, before) => {
-  const { t } = world
-  const [apply, ...rest] = world.apply
-  let struck = 0
-  for (let at = 1; ; at += 2 * STRIDE) {
-    const applied = await world.taut(apply ?? '', ...rest)
-    t.is(applied.code, 0, applied.stderr)
-    const { code } = await world.broken({ way: 'kill', at }, 'revert')
-    const reverted = await world.taut('revert', '--all')
-    t.is(reverted.code, 0, reverted.stderr)
-    t.is(await world.settings(), before, `killed at ${at}`)
-    if (code === 0) break
-    struck++
-  }
-  t.log(`${struck} steps`)
-  t.true(struck * STRIDE > 25)
 })
 
 wayBackTest(

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { rootPath } from './fixtures.js'
@@ -64,7 +64,7 @@ export type World = {
   service: Running
   /** Ten knobs, each with its value as `--set` takes it. */
   ten: string[]
-  /** The arguments that set them. */
+  /** The arguments that set them, by a profile. */
   apply: string[]
   /** The environment of taut. */
   env: Record<string, string>
@@ -93,6 +93,13 @@ const createWorld = async (t: Context): Promise<World> => {
   const mark = join(folder, 'struck')
   const breaking = `--import=${BREAKING}`
   const ten = await listTen()
+  const profile = join(folder, 'ten.yaml')
+  const settings = ten.map(text => {
+    const [knob, value] = text.split('=')
+    return { knob, value, why: 'a test' }
+  })
+  // What is JSON is YAML.
+  await writeFile(profile, JSON.stringify({ version: 1, name: 'ten', about: 'A test.', settings }))
   // A test that fails in the middle would leave the machine's own settings changed for all that follow.
   t.teardown(() =>
     run('ip', ['netns', 'exec', netns, process.execPath, TAUT, 'revert', '--all'], {
@@ -124,15 +131,7 @@ const createWorld = async (t: Context): Promise<World> => {
     env,
     breaking,
     ten,
-    apply: [
-      'apply',
-      ...ten.flatMap(text => ['--set', text]),
-      '--nic',
-      'wide',
-      '--port',
-      String(service.port),
-      '--yes',
-    ],
+    apply: ['apply', profile, '--nic', 'wide', '--port', String(service.port), '--yes'],
     settings: () => takeSettings(netns, [service.pid]),
     taut: (...args) => runTaut(t, args, { netns, env }),
     startBroken,

@@ -48,6 +48,9 @@ export const taut = async (t: Context, ...args: string[]): Promise<Change[]> => 
 /** All settings of the machine, with the CPUs of the threads of some processes. */
 export const takeAll = (pids: readonly number[] = []): Promise<string> => takeSettings(NETNS, pids)
 
+/** The knobs that are for a network device. */
+const OF_THE_CARD = /^(?:irq|nic|net\.(?:rps|rfs|xps|napi|gro|threaded))/
+
 /** Applies something, looks at it with `check`, and puts it back: all is as it was. */
 export const tryOut = async (
   t: Context,
@@ -56,7 +59,8 @@ export const tryOut = async (
   pids: readonly number[] = [],
 ): Promise<void> => {
   const before = await takeAll(pids)
-  const changes = await taut(t, 'apply', ...what, '--nic', NIC, '--yes')
+  const nic = what.some(text => OF_THE_CARD.test(text)) ? ['--nic', NIC] : []
+  const changes = await taut(t, 'apply', ...what, ...nic, '--yes')
   t.log(changes.map(({ where, to, state, note }) => `${where} ${to}: ${state}, ${note}`).join('\n'))
   await check(changes)
   await taut(t, 'revert')
