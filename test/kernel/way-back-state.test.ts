@@ -149,6 +149,13 @@ wayBackTest(
   },
 )
 
+/** Some machines take CAP_SYS_RESOURCE (the 24th) away from root, too: there it is as anybody. */
+const expectScore = async (): Promise<string> => {
+  const capabilities = /^CapEff:\s*(\w+)$/m.exec(await readFile('/proc/self/status', 'latin1'))?.[1] ?? '0'
+  const mayLower = (BigInt(`0x${capabilities}`) >> 24n) & 1n
+  return mayLower === 1n ? '-900\n' : readFile('/proc/self/oom_score_adj', 'latin1')
+}
+
 wayBackTest(
   'two at once, with a folder each: the second is told whose turn it is, and the guard is the last to go',
   async (world, before) => {
@@ -162,7 +169,7 @@ wayBackTest(
       .trim()
       .split(' ')
     const scores = children.map(pid => readFile(`/proc/${pid}/oom_score_adj`, 'latin1'))
-    t.true((await Promise.all(scores)).includes('-900\n'))
+    t.true((await Promise.all(scores)).includes(await expectScore()))
     for (const folder of [state, `${state}-of-another`]) {
       const options = { netns, env: { TAUT_STATE: folder } }
       for (const args of [RPS, ['revert', '--all']]) {
