@@ -66,11 +66,23 @@ test('a steady load ends in a steady share', t => {
         const machine = { cost: times * LIMIT, floor, noise: [1] }
         const budget = new Budget(LIMIT)
         const shares = run(budget, 200, () => machine).map(({ share }) => share)
-        t.true(countTurns(shares) <= 1, shares.join(' '))
+        // Down, and up again at most; and from nothing one step up that turns out too much.
+        const most = shares.includes(0) ? 2 : 1
+        t.true(countTurns(shares) <= most, shares.join(' '))
         t.is(new Set(shares.slice(100)).size, 1, shares.join(' '))
       },
     ),
+    // Nothing costs little, and the smallest share too much.
+    { examples: [[50, 0.0116]] },
   )
+})
+
+test('what is too much from nothing on is tried again once there is less to do', t => {
+  const budget = new Budget(LIMIT)
+  run(budget, 50, () => ({ cost: 50 * LIMIT, floor: 0.0116, noise: [1] }))
+  t.is(budget.share, 0)
+  run(budget, 50, () => ({ cost: 25 * LIMIT, floor: 0.0116, noise: [1] }))
+  t.true(budget.share > 0)
 })
 
 test('after the load, all is followed again', t => {
