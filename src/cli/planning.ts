@@ -1,5 +1,4 @@
 import { type Plan, planWish, type Wish } from '../knobs/apply.js'
-import { listMoves } from '../knobs/cpu-values.js'
 import { InvalidValue, Unavailable } from '../knobs/knob.js'
 import { wrap } from '../text/width.js'
 import { EXIT, Failure } from './failure.js'
@@ -36,9 +35,9 @@ export const planAll = async (asked: readonly Asked[], isSkipping: boolean): Pro
 }
 
 const planNext = async ({ selectors, ...wish }: Asked, before: readonly Plan[]): Promise<Plan> => {
-  const moves = listMoves(before.flatMap(({ changes }) => changes))
-  const selection = await selectFor(wish.knob, selectors, moves)
-  const plan = await planWish({ ...wish, selection }, before)
+  const changes = before.flatMap(plan => plan.changes)
+  const selection = await selectFor(wish.knob, selectors, changes)
+  const plan = await planWish({ ...wish, selection })
   const warning = plan.changes.length === 0 ? undefined : wish.knob.warn?.()
   if (warning !== undefined && warning !== null) tell(`${wish.knob.name}: ${warning}`)
   return plan

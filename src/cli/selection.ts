@@ -1,6 +1,6 @@
 import { BpfError } from 'libbpf-ts'
-import { resolveCpus } from '../knobs/cpu-values.js'
-import { type Knob, type Selection, Unavailable } from '../knobs/knob.js'
+import { listMoves, resolveCpus } from '../knobs/cpu-values.js'
+import { type Change, type Knob, type Selection, Unavailable } from '../knobs/knob.js'
 import { UnsupportedError } from '../probes/unsupported.js'
 import { listOnlineCpus } from '../system/cpus.js'
 import { findBusiestNic, findNic, listNics, type Nic } from '../system/nics.js'
@@ -20,20 +20,19 @@ export type Selectors = {
   service?: string | undefined
 }
 
-type Moves = Selection['moves']
-
 /**
- * Finds what the selectors name, as far as a knob asks for it; `moves` is where settings before this one send interrupts. Throws a
+ * Finds what the selectors name, as far as a knob asks for it; `before` is what settings before this one change. Throws a
  * Failure that lists what there is, an InvalidValue for CPUs, and an Unavailable when a profile's service can't be told.
  */
 export const selectFor = async (
   knob: Knob,
   { nic = 'busiest', cpus, port, service }: Selectors,
-  moves: Moves = new Map(),
+  before: readonly Change[] = [],
 ): Promise<Selection> => {
-  const facts = { online: listOnlineCpus(), nics: selectNics(nic, knob), moves }
+  const facts = { online: listOnlineCpus(), nics: selectNics(nic, knob), moves: listMoves(before) }
   return {
     ...facts,
+    before,
     cpus: knob.selector === 'cpus' && cpus !== undefined ? resolveCpus(cpus, facts) : null,
     service: knob.selector === 'service' ? await selectService(port, service) : null,
   }

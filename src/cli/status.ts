@@ -3,6 +3,7 @@ import type { Entry } from '../journal/entry.js'
 import { readJournal } from '../journal/journal.js'
 import { openStateFolder } from '../journal/state-folder.js'
 import { findStanding } from '../knobs/standing.js'
+import { findCover } from '../knobs/undo.js'
 import { listTuners, reaches } from '../system/tuners.js'
 import { type ChangeDocument, changeDocument, printChanges } from './change-report.js'
 import { requireRoot } from './state.js'
@@ -19,7 +20,9 @@ export const addStatus = (program: Command): void => {
 const status = async ({ json }: { json?: boolean }): Promise<void> => {
   requireRoot('read what was set')
   const changes: ChangeDocument[] = []
-  for (const entry of readEntries()) changes.push(await describeStanding(entry))
+  const entries = readEntries()
+  for (const [index, entry] of entries.entries())
+    changes.push(await describeStanding(entry, findCover(entry, entries.slice(index + 1))))
   printChanges(changes, json === true, 'taut has set nothing.')
 }
 
@@ -33,9 +36,10 @@ const readEntries = (): Entry[] => {
   }
 }
 
-const describeStanding = async (entry: Entry): Promise<ChangeDocument> => {
+const describeStanding = async (entry: Entry, cover: Entry | null): Promise<ChangeDocument> => {
   const standing = await findStanding(entry)
   const { now } = standing
+  if (cover !== null) return changeDocument(entry, { now, note: `change ${cover.id} set it again` })
   if (standing.is === 'in-force') {
     const note = entry.kept ? null : 'not kept yet: taut is at work, or was killed (try: taut revert)'
     return changeDocument(entry, { now, note })

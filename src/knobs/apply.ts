@@ -7,7 +7,7 @@ import type { Assignment, Change, Effect, Knob, Selection } from './knob.js'
 import { describePlace, isSameValue, readPlace, writePlace } from './places/place.js'
 import { readSettled } from './places/settled.js'
 import { nextRun, planEntry, seeEffect, writtenEntry } from './planned.js'
-import { type Undone, undo } from './undo.js'
+import { isSamePlace, type Undone, undo } from './undo.js'
 import { noEffect } from './watching.js'
 
 /** A knob, the value that it is to get, for what of the machine, and why. */
@@ -33,15 +33,12 @@ export class ApplyError extends Error {
 }
 
 /**
- * Gives what a wish would change, without what is so already, or will be once the plans before it are done. Throws as `plan` of
- * the knob does.
+ * Gives what a wish would change, without what is so already, or will be once what is before it is done. Throws as `plan` of the
+ * knob does.
  */
-export const planWish = async (wish: Wish, before: readonly Plan[] = []): Promise<Plan> => ({
+export const planWish = async (wish: Wish): Promise<Plan> => ({
   wish,
-  changes: await findChanges(
-    await wish.knob.plan(wish.value, wish.selection),
-    before.flatMap(({ changes }) => changes),
-  ),
+  changes: await findChanges(await wish.knob.plan(wish.value, wish.selection), wish.selection.before),
 })
 
 /** Gives what of the assignments would change something, after changes that come before. */
@@ -115,6 +112,19 @@ const requireUnchanged = async (plans: readonly Plan[]): Promise<void> => {
   }
 }
 
+/** Of what a later setting of the same run has set again. */
+const SET_AGAIN: Effect = { state: 'written', evidence: 'a later setting has set it again' }
+
+const seeIgnored = async (
+  { place, from }: Entry,
+  look: (() => Promise<Effect>) | undefined,
+): Promise<Effect> => {
+  const now = await readPlace(place)
+  return now !== null && isSameValue(place, now, from)
+    ? noEffect(`${describePlace(place)} still is ${now}`)
+    : seeEffect(look)
+}
+
 type Watched = { entry: Entry; look: (() => Promise<Effect>) | undefined }
 
 /** One run of taut that changes settings; nobody else writes to the journal meanwhile. */
@@ -151,6 +161,7 @@ class Applying {
     this.#save(entry)
     const look = await knob.watch?.({ place, to, from }, selection)
     try {
+      await knob.recheck?.({ place, to, from })
       await writePlace(place, to)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
@@ -163,15 +174,16 @@ class Applying {
     const isUnmoved = isSameValue(place, now, from)
     const written: Entry = isUnmoved ? { ...entry, state: 'written' } : writtenEntry(entry, now)
     this.#save(written)
-    const ignored = async () => noEffect(`${describePlace(place)} still is ${now}`)
-    this.#made.push({ entry: written, look: isUnmoved ? ignored : look })
+    // Some drivers take a value only with what is written after it.
+    this.#made.push({ entry: written, look: isUnmoved ? () => seeIgnored(entry, look) : look })
   }
 
   /** Looks for the effects, once all is written, for some show only then; and lets the changes stay. */
   async keep(signal: AbortSignal): Promise<Applied[]> {
     const applied = await Promise.all(
-      this.#made.map(async ({ entry, look }): Promise<Applied> => {
-        const { state, evidence } = await seeEffect(look)
+      this.#made.map(async ({ entry, look }, index): Promise<Applied> => {
+        const isLast = !this.#made.slice(index + 1).some(later => isSamePlace(later.entry, entry))
+        const { state, evidence } = isLast ? await seeEffect(look) : SET_AGAIN
         return { entry: { ...entry, state, kept: true }, evidence }
       }),
     )

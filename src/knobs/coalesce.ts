@@ -1,8 +1,8 @@
-import { type Change, type Effect, InvalidValue, type Knob, Unavailable } from './knob.js'
+import { type Assignment, type Change, type Effect, InvalidValue, type Knob, Unavailable } from './knob.js'
 import { requireNics } from './nic-places.js'
 import { readWhole, readWord } from './number-values.js'
-import { COALESCE_PARAMETERS } from './places/coalesce.js'
-import { isSameValue, readPlace } from './places/place.js'
+import { COALESCE_PAIRS, COALESCE_PARAMETERS, isDeaf, leavesDeaf } from './places/coalesce.js'
+import { describePlace, isSameValue, readPlace } from './places/place.js'
 import { keepPresent } from './present.js'
 
 /** A card that is silent for longer makes a machine that is reached over it hard to use. */
@@ -14,8 +14,9 @@ const isAdaptive = (parameter: string): boolean => parameter.startsWith('adaptiv
 /** Reads `rx-usecs=0,adaptive-rx=off`. */
 const parse = (value: string): Settings => {
   const settings = new Map(value.split(',').map(parseOne))
-  const pair = findDeafPair(settings)
-  if (pair !== undefined) throw new InvalidValue(refuseDeaf(pair, settings, 'together'))
+  // What is not said is the card's.
+  const pair = COALESCE_PAIRS.find(pair => settings.get(pair[0]) === '0' && isDeafPair(pair, settings))
+  if (pair !== undefined) throw new InvalidValue(explainDeaf(pair, settings, 'together'))
   return settings
 }
 
@@ -32,41 +33,55 @@ const parseOne = (part: string): [Parameter, string] => {
   return [parameter, to]
 }
 
-/** A card interrupts once either is over (struct ethtool_coalesce of the kernel). */
-const PAIRS = [
-  ['rx-usecs', 'rx-frames'],
-  ['tx-usecs', 'tx-frames'],
-] as const
-
 type Parameter = (typeof COALESCE_PARAMETERS)[number]
 type Settings = ReadonlyMap<Parameter, string>
+type Pair = (typeof COALESCE_PAIRS)[number]
 
-/** With no time to wait only the number of packets counts: a single packet interrupts if that is 1, and if the card has none. */
-const findDeafPair = (settings: Settings) =>
-  PAIRS.find(([usecs, frames]) => settings.get(usecs) === '0' && (settings.get(frames) ?? '1') !== '1')
+/** What a card that adapts chooses itself, by the switch for that. */
+const [RX, TX] = COALESCE_PAIRS
+const ADAPTS = { 'adaptive-rx': RX, 'adaptive-tx': TX } as const
 
-const refuseDeaf = ([usecs, frames]: (typeof PAIRS)[number], settings: Settings, where: string): string =>
-  `${usecs} of 0 with ${frames} of ${settings.get(frames)} ${where} may mean no interrupt for a single packet (try ${usecs}=1, or ${frames}=1 with it)`
+const explainDeaf = ([usecs, frames]: Pair, settings: Settings, where: string): string =>
+  `${usecs} of ${settings.get(usecs) ?? 0} with ${frames} of ${settings.get(frames)} ${where} may mean no interrupt for a single packet (try ${usecs}=1, or ${frames}=1 with it)`
 
-/** Throws an Unavailable when a single packet would not interrupt because of what one of a pair is already. */
-const checkCard = async (nic: string, wanted: Settings): Promise<void> => {
-  const present = new Map<Parameter, string>()
+/** Gives what a card has, with what settings before make of it. */
+const readCard = async (nic: string, before: readonly Change[]): Promise<Map<Parameter, string>> => {
+  const card = new Map<Parameter, string>()
   for (const parameter of COALESCE_PARAMETERS) {
-    const value = await readPlace({ kind: 'coalesce', nic, parameter })
-    if (value !== null) present.set(parameter, value)
+    const place = { kind: 'coalesce', nic, parameter } as const
+    const last = before.findLast(change => describePlace(change.place) === describePlace(place))
+    const value = last?.to ?? (await readPlace(place))
+    if (value !== null) card.set(parameter, value)
   }
-  const after = new Map([...present, ...[...wanted].filter(([parameter]) => present.has(parameter))])
-  const pair = findDeafPair(after)
-  // Some drivers begin like that, and do interrupt.
-  if (pair?.some(parameter => after.get(parameter) !== present.get(parameter)))
-    throw new Unavailable(refuseDeaf(pair, after, `on ${nic}, which has one of them already,`))
+  return card
+}
+
+const isDeafPair = ([usecs, frames]: Pair, settings: Settings): boolean =>
+  isDeaf(settings.get(usecs) ?? null, settings.get(frames) ?? null)
+
+/** Throws an Unavailable when a single packet would not interrupt, by what is wanted or because the card no longer adapts. */
+const checkCard = (nic: string, card: Settings, wanted: Settings): void => {
+  const after = new Map([...card, ...[...wanted].filter(([parameter]) => card.has(parameter))])
+  for (const adaptive of ['adaptive-rx', 'adaptive-tx'] as const) {
+    const pair = ADAPTS[adaptive]
+    const isChanged = pair.some(parameter => after.get(parameter) !== card.get(parameter))
+    const isLaidBare = card.get(adaptive) === 'on' && after.get(adaptive) === 'off'
+    // Some cards begin like that, and do interrupt.
+    if (isDeafPair(pair, after) && (isChanged || isLaidBare))
+      throw new Unavailable(explainDeaf(pair, after, `on ${nic}, which has some of that already,`))
+  }
 }
 
 /**
- * While it is adaptive a driver may refuse what it chooses itself. And what is to be 0 comes last: on the way there, and back in
- * reverse, the card is never left with neither a time nor a packet to wait for.
+ * In which order parameters are written. While it is adaptive a driver may refuse what it chooses itself, so that comes first, unless
+ * it hides what must not be in force. A time comes before the packets, and no time after them: on the way there, and back in
+ * reverse, the card always has a time to wait for or one packet.
  */
-const rank = (parameter: Parameter, to: string): number => (isAdaptive(parameter) ? 0 : to === '0' ? 2 : 1)
+const rank = (parameter: Parameter, to: string, card: Settings): number => {
+  if (parameter === 'adaptive-rx' || parameter === 'adaptive-tx')
+    return isDeafPair(ADAPTS[parameter], card) ? 4 : 0
+  return parameter.endsWith('frames') ? 2 : to === '0' ? 3 : 1
+}
 
 /** The driver's own answer is all there is to see, and no effect yet. */
 const watch =
@@ -98,15 +113,23 @@ export const coalesce: Knob = {
   plan: async (value, selection) => {
     const nics = requireNics(selection)
     const settings = parse(value)
-    for (const { name } of nics) await checkCard(name, settings)
-    const parameters = [...settings].toSorted(([a, x], [b, y]) => rank(a, x) - rank(b, y))
-    const assignments = nics.flatMap(({ name }) =>
-      parameters.map(([parameter, to]) => ({
-        place: { kind: 'coalesce', nic: name, parameter } as const,
-        to,
-      })),
-    )
+    const assignments: Assignment[] = []
+    for (const { name: nic } of nics) {
+      const card = await readCard(nic, selection.before)
+      checkCard(nic, card, settings)
+      const parameters = [...settings].toSorted(([a, x], [b, y]) => rank(a, x, card) - rank(b, y, card))
+      assignments.push(
+        ...parameters.map(([parameter, to]) => ({
+          place: { kind: 'coalesce', nic, parameter } as const,
+          to,
+        })),
+      )
+    }
     return keepPresent(assignments, 'the driver has no such interrupt coalescing')
+  },
+  recheck: async ({ place, from, to }) => {
+    if (place.kind === 'coalesce' && (await leavesDeaf(place, to)) && !(await leavesDeaf(place, from)))
+      throw new Error('the driver did not take what comes before it, and a single packet might not interrupt')
   },
   watch,
 }

@@ -15,6 +15,8 @@ export type Selection = {
   service: Service | null
   /** The CPUs of interrupts that settings before this one move, once they are made. */
   moves: ReadonlyMap<number, readonly number[]>
+  /** All that settings before this one change, once they are made. */
+  before: readonly Change[]
 }
 
 /** The ways to say what of the machine a setting is for. */
@@ -67,6 +69,8 @@ export type Knob = {
   follow?: (value: string, selection: Selection) => Promise<Assignment[]>
   /** What of that can be told before the rest is written, where `follow` does not find it yet. */
   foresee?: (value: string, selection: Selection) => Promise<Foreseen[]>
+  /** Looks right before a change is made at what became of those before it. Throws an Error where it would harm. */
+  recheck?: (change: Change) => Promise<void>
   /** What on this machine may undo the change behind our back, and what to do; null where nothing does. */
   warn?: () => string | null
   /**

@@ -6,7 +6,7 @@ const file = (name: string) => ({ kind: 'file', path: `/proc/sys/net/core/${name
 
 /**
  * Less than one poll of a driver (64 packets, NAPI_POLL_WEIGHT) or a fraction of a millisecond and every packet waits for
- * ksoftirqd; ten times the defaults and threads wait for theirs.
+ * ksoftirqd; far more than the defaults and threads wait for their CPU.
  */
 const read = (value: string): { packets: string; us: string | null } => {
   const [packets = '', ...rest] = value.split('/')

@@ -2,6 +2,7 @@ import type { Entry } from '../journal/entry.js'
 import { readJournal, writeJournal } from '../journal/journal.js'
 import type { StateFolder } from '../journal/state-folder.js'
 import { findEnd } from './end.js'
+import { leavesDeaf } from './places/coalesce.js'
 import { putBackAffinity } from './places/given.js'
 import { describePlace, type Place, readPlace, writePlace } from './places/place.js'
 import { readSettled } from './places/settled.js'
@@ -19,7 +20,7 @@ export type Undone = {
 /**
  * Takes changes of the journal back, the newest first, and gives what became of each, in that order. What someone else
  * has changed since is left, unless `force` is set; and so is what a later change that stays has changed again, and what
- * can't be read now. Each is out of the journal once it is back. May be interrupted at any point and called again. A
+ * can't be read now, and what of a card's coalescing would not go with a later change that stays. Each is out of the journal once it is back. May be interrupted at any point and called again. A
  * journal that can't be written (`unwritten`) keeps nothing from being put back: what it still names is then found to be
  * back. Needs the lock.
  */
@@ -72,8 +73,8 @@ const undoOne = async (entry: Entry, later: readonly Entry[], force: boolean): P
     isForeign,
   })
   try {
-    const cover = later.find(other => isSamePlace(other, entry))
-    if (cover !== undefined)
+    const cover = findCover(entry, later)
+    if (cover !== null)
       return stay(
         await readPlace(entry.place),
         `change ${cover.id} set it again (try: taut revert ${cover.id})`,
@@ -88,7 +89,14 @@ const undoOne = async (entry: Entry, later: readonly Entry[], force: boolean): P
         `someone else has changed it since (try: taut revert ${entry.id} --force)`,
         true,
       )
-    return await putBack(entry, standing.place, force)
+    const { place } = standing
+    const partner = later.find(other => isOfSameCard(other, entry))
+    if (partner !== undefined && place.kind === 'coalesce' && (await leavesDeaf(place, entry.from)))
+      return stay(
+        standing.now,
+        `with ${describePlace(partner.place)} of change ${partner.id} a single packet might not interrupt (try: taut revert ${partner.id})`,
+      )
+    return await putBack(entry, place, force)
   } catch (error) {
     return stay(null, error instanceof Error ? error.message : String(error))
   }
@@ -111,5 +119,17 @@ const putBack = async (entry: Entry, place: Place, force: boolean): Promise<Undo
   return { entry, now, left, over: null, isForeign: false }
 }
 
-const isSamePlace = (a: Entry, b: Entry): boolean =>
+/** Tells whether two changes are of the same place. */
+export const isSamePlace = (a: Entry, b: Entry): boolean =>
   a.netns === b.netns && a.boot === b.boot && describePlace(a.place) === describePlace(b.place)
+
+/** Gives the first of later changes that has set the same place again, null where none has. */
+export const findCover = (entry: Entry, later: readonly Entry[]): Entry | null =>
+  later.find(other => isSamePlace(other, entry)) ?? null
+
+const isOfSameCard = (a: Entry, b: Entry): boolean =>
+  a.netns === b.netns &&
+  a.boot === b.boot &&
+  a.place.kind === 'coalesce' &&
+  b.place.kind === 'coalesce' &&
+  a.place.nic === b.place.nic

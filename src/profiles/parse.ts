@@ -88,6 +88,6 @@ const describe = (issue: v.BaseIssue<unknown>, path: readonly unknown[]): string
   if (issue.type === 'strict_object' && issue.received === 'undefined')
     return `${where} is missing (try a line '${String(key)}: …')`
   if (key === 'knob') return `there is no knob ${issue.received} (try one of ${KNOB_NAMES.join(', ')})`
-  const expected = issue.expected === null ? '' : ` (try ${issue.expected})`
+  const expected = issue.expected === null || issue.type === 'regex' ? '' : ` (try ${issue.expected})`
   return `${where}: ${issue.message}${expected}`
 }

@@ -5,7 +5,7 @@ import type { Lock } from '../journal/lock.js'
 import type { StateFolder } from '../journal/state-folder.js'
 import { findChanges, type Plan } from '../knobs/apply.js'
 import type { Change, Effect, Knob, Selection } from '../knobs/knob.js'
-import { describePlace, isSameValue, writePlace } from '../knobs/places/place.js'
+import { describePlace, isSameValue, readPlace, writePlace } from '../knobs/places/place.js'
 import { readSettled } from '../knobs/places/settled.js'
 import { nextRun, planEntry, seeEffect, writtenEntry } from '../knobs/planned.js'
 import { type Undone, undo } from '../knobs/undo.js'
@@ -134,7 +134,7 @@ export class TrialSettings {
     // Side by side, for some look for a second.
     await Promise.all(
       looks.map(async ([change, look]) => {
-        change.effect = seeIgnored(change) ?? (await seeEffect(look))
+        change.effect = (await seeIgnored(change)) ?? (await seeEffect(look))
       }),
     )
     return candidate.changes.flatMap(({ entry, effect }) =>
@@ -198,11 +198,14 @@ export class TrialSettings {
   }
 }
 
-/** The kernel may take a value, and keep the one that it had. */
-const seeIgnored = ({ entry: { place, from }, written }: Tried): Effect | null =>
-  written !== null && isSameValue(place, written, from)
-    ? noEffect(`${describePlace(place)} still is ${written}`)
+/** The kernel may take a value, and keep the one that it had, when all that goes with it is written as well. */
+const seeIgnored = async ({ entry: { place, from }, written }: Tried): Promise<Effect | null> => {
+  if (written === null || !isSameValue(place, written, from)) return null
+  const now = await readPlace(place)
+  return now !== null && isSameValue(place, now, from)
+    ? noEffect(`${describePlace(place)} still is ${now}`)
     : null
+}
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
@@ -226,7 +229,10 @@ const write = async (change: Tried, value: string): Promise<void> => {
       `someone else has set ${describePlace(place)} to ${now} meanwhile, where it had ${last}: that stays`,
       change.entry,
     )
-  if (!isSameValue(place, now, value)) await writePlace(place, value)
+  if (!isSameValue(place, now, value)) {
+    if (value !== from) await change.knob.recheck?.({ place, to: value, from })
+    await writePlace(place, value)
+  }
   // The kernel rounds some.
   change.written = (await readSettled(place, value)) ?? value
   if (value !== from) change.entry = writtenEntry(change.entry, change.written)

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import test from 'ava'
 import { KVLOAD } from './support/fixtures.js'
 import { createFolder } from './support/folder.js'
 import { kernelTest } from './support/kernel-test.js'
@@ -45,4 +46,4 @@ if (serviceCpu !== clientCpu) {
     t.deepEqual(await readBoth(), before)
     client.child.kill()
   })
-}
+} else test.skip('net.rfs alone (needs two CPUs)', t => t.fail())

@@ -1,8 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createFolder } from './support/folder.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
-import { createMachine, type Irq, type Machine } from './support/machine.js'
+import { createMachine, type Irq, type Machine, printCoalescing } from './support/machine.js'
 import { createNetnsPair, setNamespaceSysctl } from './support/netns.js'
 import { startProcess } from './support/processes.js'
 import { runTaut, TAUT } from './support/taut.js'
@@ -227,38 +227,6 @@ settings:
   },
 )
 
-const COALESCING = (usecs: number, frames: number | 'n/a'): string =>
-  `Coalesce parameters for eth0:\nAdaptive RX: on  TX: n/a\nrx-usecs: ${usecs}\nrx-frames: ${frames}\n`
-
-kernelTest('nic.coalesce: adaptive modes first, and never a packet that does not interrupt', async t => {
-  const machine = await createMachine(t, { coalescing: COALESCING(50, 'n/a') })
-  for (const [frames, commands] of [
-    ['n/a', ['adaptive-rx off', 'rx-usecs 0']],
-    [0, ['adaptive-rx off', 'rx-frames 1', 'rx-usecs 0']],
-    [25, ['adaptive-rx off', 'rx-frames 1', 'rx-usecs 0']],
-  ] as const) {
-    await writeFile(join(machine.folder, 'coalescing'), COALESCING(50, frames))
-    const { changes, stderr } = await plan(t, machine, 'low-latency')
-    t.notRegex(stderr, /nic\.coalesce/)
-    t.deepEqual(
-      changes.filter(({ knob }) => knob === 'nic.coalesce').map(({ command }) => command),
-      commands.map(command => `ethtool -C eth0 ${command}`),
-    )
-  }
-  const set = (value: string) => machine.taut('apply', '--set', `nic.coalesce=${value}`, '--dry-run')
-  const alone = await set('rx-usecs=0')
-  t.is(alone.code, 3)
-  t.regex(alone.stderr.replaceAll(/\s+/g, ' '), /rx-usecs of 0 with rx-frames of 25 on eth0.*\(try/)
-  for (const frames of [0, 10000]) {
-    const { code, stderr } = await set(`rx-usecs=0,rx-frames=${frames}`)
-    t.is(code, 2)
-    t.regex(stderr.replaceAll(/\s+/g, ' '), /may mean no interrupt for a single packet/)
-  }
-  // One that begins like that does interrupt.
-  await writeFile(join(machine.folder, 'coalescing'), COALESCING(0, 25))
-  t.is((await set('rx-usecs=0')).code, 0)
-})
-
 kernelTest('each setting is planned for the machine as those before it leave it', async t => {
   const machine = await createMachine(t, {})
   const rps = async (...values: string[]): Promise<string[][]> => {
@@ -282,7 +250,7 @@ kernelTest('each setting is planned for the machine as those before it leave it'
 })
 
 kernelTest('what the kernel takes and ignores is reported as that, and the rest is set', async t => {
-  const machine = await createMachine(t, { coalescing: COALESCING(50, 'n/a') })
+  const machine = await createMachine(t, { coalescing: printCoalescing(50, 'n/a') })
   const rps = join(machine.folder, 'class/net/eth0/queues/rx-0/rps_cpus')
   const asked = ['--set', 'nic.coalesce=adaptive-rx=off', '--set', 'net.rps=all']
   const { code, stdout, stderr } = await machine.taut('apply', ...asked, '--yes', '--json')

@@ -24,7 +24,14 @@ kernelTest(
     if (found === undefined) throw new Error('memcached is not found')
     const readCpus = async (): Promise<string> => (await run('taskset', ['-pc', String(service.pid)])).stdout
     const online = listCpus()
-    const selection: Selection = { online, nics: [], cpus: null, service: found, moves: new Map() }
+    const selection: Selection = {
+      online,
+      nics: [],
+      cpus: null,
+      service: found,
+      moves: new Map(),
+      before: [],
+    }
     const wish = { knob: KNOBS['cpu.app_affinity'], value: 'first', why: 'a test', selection }
     using folder = openStateFolder(join(await createFolder(t), 'state'), { create: true })
     using lock = takeLock(folder, { isUndoing: false })

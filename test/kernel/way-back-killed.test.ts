@@ -8,8 +8,10 @@ const MIDST = 150
 /** Of the writes of settings, one of the last. */
 const LATE_WRITE = 18
 
-/** How often taut or its guard was killed in these tests. */
+/** How often taut or its guard was killed in these tests, and how many of them are done. */
 let kills = 0
+let done = 0
+const TESTS = 5
 
 const readEntries = async ({ state }: World): Promise<{ kept: boolean }[]> => {
   const text = await readFile(join(state, 'journal.json'), 'utf8').catch(() => '{"entries":[]}')
@@ -39,6 +41,7 @@ wayBackTest(
         if (code === 0) {
           t.log(`${at - 1} steps`)
           t.true(at > 200)
+          done++
           return
         }
         t.is(signal, 'SIGKILL')
@@ -60,6 +63,7 @@ wayBackTest('killed at steps of a revert, the next one puts the rest back', asyn
     if (code === 0) {
       t.log(`${at - 1} steps`)
       t.true(at > 40)
+      done++
       return
     }
     kills++
@@ -82,6 +86,7 @@ wayBackTest(
       if (!isDone) continue
       t.log(`${guardAt - 1} steps of the guard`)
       t.true(guardAt > 40)
+      done++
       return
     }
   },
@@ -104,6 +109,7 @@ wayBackTest(
       t.is(code, 1)
       t.log(`${killAfter - 1} steps`)
       t.true(killAfter > 40)
+      done++
       return
     }
   },
@@ -128,6 +134,7 @@ wayBackTest(
         continue
       }
       t.log(`${at - 1} steps`)
+      done++
       return
     }
   },
@@ -135,6 +142,6 @@ wayBackTest(
 
 test.serial.after(t => {
   t.log(`${kills} kills`)
-  // Where these tests could run at all.
-  t.true(kills === 0 || kills >= 200)
+  // Where all of them ran, and not the one that somebody looks into.
+  if (done === TESTS && STRIDE <= 3) t.true(kills >= 200)
 })

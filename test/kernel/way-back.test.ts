@@ -58,6 +58,36 @@ wayBackTest('ten knobs are set, seen in the kernel, and put back', async (world,
   t.is((await world.taut('status', '--json')).stdout, '[]\n')
 })
 
+wayBackTest(
+  'a place that is set twice comes back to what it was, and the first says by whom it was set again',
+  async (world, before) => {
+    const { t } = world
+    const tell = async (...args: string[]) => {
+      const { code, stdout, stderr } = await world.taut(...args, '--json')
+      t.is(code, 0, stderr)
+      return JSON.parse(stdout).filter(({ where }: { where: string }) => where === RPS_FILE)
+    }
+    const applied = await tell(
+      'apply',
+      '--set',
+      'net.rps=all',
+      '--set',
+      'net.rps=0',
+      '--nic',
+      'wide',
+      '--yes',
+    )
+    t.is(applied.length, 2)
+    t.is(applied[0].note, 'a later setting has set it again')
+    t.is(applied[1].from, applied[0].to)
+    const [first, second] = await tell('status')
+    t.is(first.note, `change ${first.id} set it again`)
+    t.is(second.state, applied[1].state)
+    await tell('revert')
+    t.is(await world.settings(), before)
+  },
+)
+
 wayBackTest('what was kept stays, when a later run is killed', async (world, before) => {
   const { t } = world
   t.is((await world.taut(...RPS)).code, 0)

@@ -59,7 +59,7 @@ test('the knobs understand every value of the profiles that come with taut', asy
     comm: 'node',
   }
   const moves = new Map([[900_000, [0]]])
-  const selection = { online: [0, 1, 2, 3], nics: [nic], cpus: null, service, moves }
+  const selection = { online: [0, 1, 2, 3], nics: [nic], cpus: null, service, moves, before: [] }
   for (const { name, settings } of SHIPPED.map(loadProfile)) {
     for (const { knob, value } of settings) {
       const error: unknown = await KNOBS[knob].plan(String(value), selection).then(

@@ -32,6 +32,10 @@ export type Machine = { folder: string; taut: (...args: string[]) => Promise<End
 
 const NIC = 'eth0'
 
+/** What `ethtool -c` prints of a card that adapts, with so long and so many packets to wait for. */
+export const printCoalescing = (usecs: number, frames: number | 'n/a'): string =>
+  `Coalesce parameters for ${NIC}:\nAdaptive RX: on  TX: n/a\nrx-usecs: ${usecs}\nrx-frames: ${frames}\n`
+
 /** Makes a machine of four CPUs with one card, eth0, that has no address. Its processes are its own, and end with each command. */
 export const createMachine = async (t: Context, options: MachineOptions = {}): Promise<Machine> => {
   const netns = await createNetns(t)
@@ -73,7 +77,17 @@ export const createMachine = async (t: Context, options: MachineOptions = {}): P
 const ETHTOOL = `#!/bin/sh
 [ -s "$MACHINE/coalescing" ] && case $1 in
   -c) exec cat "$MACHINE/coalescing" ;;
-  -C) exit ;;
+  -C)
+    # Where it takes them: one parameter a call, and each state that it passes through is noted.
+    [ -e "$MACHINE/takes" ] || exit 0
+    case $3 in
+      adaptive-rx) sed -i "s/^Adaptive RX: [a-z]*/Adaptive RX: $4/" "$MACHINE/coalescing" ;;
+      *) sed -i "s/^$3: .*/$3: $4/" "$MACHINE/coalescing" ;;
+    esac
+    sed -n 's/^Adaptive RX: \\([a-z]*\\).*/\\1/; s/^[a-z-]*: //; 2,4p' "$MACHINE/coalescing" | {
+      read -r adaptive && read -r usecs && read -r frames && echo "$usecs,$frames $adaptive" >>"$MACHINE/takes"
+    }
+    exit ;;
 esac
 echo "netlink error: Operation not supported" >&2
 exit 1
