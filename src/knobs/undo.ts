@@ -19,10 +19,10 @@ export type Undone = {
 
 /**
  * Takes changes of the journal back, the newest first, and gives what became of each, in that order. What someone else
- * has changed since is left, unless `force` is set; and so is what a later change that stays has changed again, and what
- * can't be read now, and what of a card's coalescing would not go with a later change that stays. Each is out of the journal once it is back. May be interrupted at any point and called again. A
- * journal that can't be written (`unwritten`) keeps nothing from being put back: what it still names is then found to be
- * back. Needs the lock.
+ * has changed since is left, unless `force` is set; and so is what a later change that stays has changed again, what of a
+ * card's coalescing would not go with one that stays, and what can't be read now. Each is out of the journal once it is back.
+ * May be interrupted at any point and called again. A journal that can't be written (`unwritten`) keeps nothing from being put
+ * back: what it still names is then found to be back. Needs the lock.
  */
 export const undo = async (
   folder: StateFolder,
