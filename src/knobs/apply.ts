@@ -4,11 +4,11 @@ import { readJournal, writeJournal } from '../journal/journal.js'
 import type { Lock } from '../journal/lock.js'
 import type { StateFolder } from '../journal/state-folder.js'
 import type { Assignment, Change, Effect, Knob, Selection } from './knob.js'
-import { describePlace, isSameValue, readPlace, writePlace } from './places/place.js'
+import { describePlace, isSameValue, writePlace } from './places/place.js'
 import { readSettled } from './places/settled.js'
-import { nextRun, planEntry, seeEffect, writtenEntry } from './planned.js'
+import { nextRun, planEntry, seeEffect, seeIgnored, writtenEntry } from './planned.js'
+import { readAfter } from './present.js'
 import { isSamePlace, type Undone, undo } from './undo.js'
-import { noEffect } from './watching.js'
 
 /** A knob, the value that it is to get, for what of the machine, and why. */
 export type Wish = { knob: Knob; value: string; why: string; selection: Selection }
@@ -48,8 +48,7 @@ export const findChanges = async (
 ): Promise<Change[]> => {
   const changes: Change[] = []
   for (const { place, to } of assignments) {
-    const last = before.findLast(change => describePlace(change.place) === describePlace(place))
-    const from = last?.to ?? (await readPlace(place))
+    const from = await readAfter(place, before)
     if (from !== null && !isSameValue(place, from, to)) changes.push({ place, to, from })
   }
   return changes
@@ -115,16 +114,6 @@ const requireUnchanged = async (plans: readonly Plan[]): Promise<void> => {
 /** Of what a later setting of the same run has set again. */
 const SET_AGAIN: Effect = { state: 'written', evidence: 'a later setting has set it again' }
 
-const seeIgnored = async (
-  { place, from }: Entry,
-  look: (() => Promise<Effect>) | undefined,
-): Promise<Effect> => {
-  const now = await readPlace(place)
-  return now !== null && isSameValue(place, now, from)
-    ? noEffect(`${describePlace(place)} still is ${now}`)
-    : seeEffect(look)
-}
-
 type Watched = { entry: Entry; look: (() => Promise<Effect>) | undefined }
 
 /** One run of taut that changes settings; nobody else writes to the journal meanwhile. */
@@ -175,7 +164,10 @@ class Applying {
     const written: Entry = isUnmoved ? { ...entry, state: 'written' } : writtenEntry(entry, now)
     this.#save(written)
     // Some drivers take a value only with what is written after it.
-    this.#made.push({ entry: written, look: isUnmoved ? () => seeIgnored(entry, look) : look })
+    this.#made.push({
+      entry: written,
+      look: isUnmoved ? async () => (await seeIgnored(entry)) ?? seeEffect(look) : look,
+    })
   }
 
   /** Looks for the effects, once all is written, for some show only then; and lets the changes stay. */

@@ -2,14 +2,12 @@ import { type Assignment, type Change, type Effect, InvalidValue, type Knob, Una
 import { requireNics } from './nic-places.js'
 import { readWhole, readWord } from './number-values.js'
 import { COALESCE_PAIRS, COALESCE_PARAMETERS, isDeaf, leavesDeaf } from './places/coalesce.js'
-import { describePlace, isSameValue, readPlace } from './places/place.js'
-import { keepPresent } from './present.js'
+import { isSameValue, readPlace } from './places/place.js'
+import { keepPresent, readAfter } from './present.js'
 
 /** A card that is silent for longer makes a machine that is reached over it hard to use. */
 const MAX_US = 10_000
 const MAX_FRAMES = 10_000
-
-const isAdaptive = (parameter: string): boolean => parameter.startsWith('adaptive')
 
 /** Reads `rx-usecs=0,adaptive-rx=off`. */
 const parse = (value: string): Settings => {
@@ -41,6 +39,8 @@ type Pair = (typeof COALESCE_PAIRS)[number]
 const [RX, TX] = COALESCE_PAIRS
 const ADAPTS = { 'adaptive-rx': RX, 'adaptive-tx': TX } as const
 
+const isAdaptive = (parameter: Parameter): parameter is keyof typeof ADAPTS => parameter in ADAPTS
+
 const explainDeaf = ([usecs, frames]: Pair, settings: Settings, where: string): string =>
   `${usecs} of ${settings.get(usecs) ?? 0} with ${frames} of ${settings.get(frames)} ${where} may mean no interrupt for a single packet (try ${usecs}=1, or ${frames}=1 with it)`
 
@@ -48,9 +48,7 @@ const explainDeaf = ([usecs, frames]: Pair, settings: Settings, where: string): 
 const readCard = async (nic: string, before: readonly Change[]): Promise<Map<Parameter, string>> => {
   const card = new Map<Parameter, string>()
   for (const parameter of COALESCE_PARAMETERS) {
-    const place = { kind: 'coalesce', nic, parameter } as const
-    const last = before.findLast(change => describePlace(change.place) === describePlace(place))
-    const value = last?.to ?? (await readPlace(place))
+    const value = await readAfter({ kind: 'coalesce', nic, parameter }, before)
     if (value !== null) card.set(parameter, value)
   }
   return card
@@ -78,8 +76,7 @@ const checkCard = (nic: string, card: Settings, wanted: Settings): void => {
  * reverse, the card always has a time to wait for or one packet.
  */
 const rank = (parameter: Parameter, to: string, card: Settings): number => {
-  if (parameter === 'adaptive-rx' || parameter === 'adaptive-tx')
-    return isDeafPair(ADAPTS[parameter], card) ? 4 : 0
+  if (isAdaptive(parameter)) return isDeafPair(ADAPTS[parameter], card) ? 4 : 0
   return parameter.endsWith('frames') ? 2 : to === '0' ? 3 : 1
 }
 

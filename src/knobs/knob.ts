@@ -20,7 +20,8 @@ export type Selection = {
 }
 
 /** The ways to say what of the machine a setting is for. */
-export type SelectorName = 'nic' | 'cpus' | 'service'
+export const SELECTOR_NAMES = ['nic', 'cpus', 'service'] as const
+export type SelectorName = (typeof SELECTOR_NAMES)[number]
 
 /** What is to be written, and where. */
 export type Assignment = { place: Place; to: string }

@@ -9,22 +9,25 @@ type Part = Pick<Knob, 'name' | 'about' | 'default' | 'values' | 'effect'> & {
   unit: string
 }
 
-const createKnob = ({ file, max, unit, ...part }: Part): Knob => ({
-  ...part,
-  where: `/sys/class/net/NIC/${file}`,
-  helps: 'About one packet an interrupt, and very many interrupts a second. The two knobs work together.',
-  harms: 'A timer longer than the pause between packets adds its time to requests.',
-  selector: 'nic',
-  check: value => readWhole(value, 0, max, unit),
-  plan: async (value, selection) => {
-    const nics = requireNics(selection)
-    const to = readWhole(value, 0, max, unit)
-    return keepPresent(
-      nics.map(nic => ({ place: nicFile(nic, file), to })),
-      `this kernel has no ${file}`,
-    )
-  },
-})
+const createKnob = ({ file, max, unit, ...part }: Part): Knob => {
+  const read = (value: string): string => readWhole(value, 0, max, unit)
+  return {
+    ...part,
+    where: `/sys/class/net/NIC/${file}`,
+    helps: 'About one packet an interrupt, and very many interrupts a second. The two knobs work together.',
+    harms: 'A timer longer than the pause between packets adds its time to requests.',
+    selector: 'nic',
+    check: read,
+    plan: async (value, selection) => {
+      const nics = requireNics(selection)
+      const to = read(value)
+      return keepPresent(
+        nics.map(nic => ({ place: nicFile(nic, file), to })),
+        `this kernel has no ${file}`,
+      )
+    },
+  }
+}
 
 export const napiDeferHardIrqs = createKnob({
   name: 'net.napi_defer_hard_irqs',

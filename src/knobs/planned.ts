@@ -4,7 +4,8 @@ import { readText } from '../system/files.js'
 import { readNetns } from '../system/services.js'
 import type { Change, Effect } from './knob.js'
 import { findNicOf, readIfindex } from './places/nic-index.js'
-import { isOfNetns, isSameValue, type Place } from './places/place.js'
+import { describePlace, isOfNetns, isSameValue, type Place, readPlace } from './places/place.js'
+import { noEffect } from './watching.js'
 
 /** Of the times in /proc (USER_HZ), a second, on all that Linux runs on but Alpha. */
 const TICKS_A_SECOND = 100
@@ -48,6 +49,14 @@ export const writtenEntry = (entry: Entry, now: string): Entry => ({
   to: isSameValue(entry.place, now, entry.to) ? entry.to : now,
   state: 'written',
 })
+
+/** Tells that the kernel took a value and kept the one before, where it still has that; null where not. */
+export const seeIgnored = async ({ place, from }: Pick<Entry, 'place' | 'from'>): Promise<Effect | null> => {
+  const now = await readPlace(place)
+  return now !== null && isSameValue(place, now, from)
+    ? noEffect(`${describePlace(place)} still is ${now}`)
+    : null
+}
 
 /** Gives the effect that a knob's `watch` sees; where it has none, reading back is all there is, and no effect was seen. */
 export const seeEffect = async (look: (() => Promise<Effect>) | undefined): Promise<Effect> =>

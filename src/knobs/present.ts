@@ -1,5 +1,9 @@
-import { Unavailable } from './knob.js'
-import { type Place, readPlace } from './places/place.js'
+import { type Change, Unavailable } from './knob.js'
+import { describePlace, type Place, readPlace } from './places/place.js'
+
+/** Gives what a place will hold once some changes are made; null where there is none. */
+export const readAfter = async (place: Place, before: readonly Change[]): Promise<string | null> =>
+  before.findLast(change => describePlace(change.place) === describePlace(place))?.to ?? readPlace(place)
 
 /** Gives those of the places that are there. Throws an Unavailable with the reason when none is. */
 export const keepPresent = async <T extends { place: Place }>(

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { KNOBS } from '../knobs/all.js'
 import { CPU_PATTERN } from '../knobs/cpu-values.js'
-import { InvalidValue, isSelectedBy } from '../knobs/knob.js'
+import { InvalidValue, isSelectedBy, SELECTOR_NAMES } from '../knobs/knob.js'
 import { KNOB_NAMES } from '../knobs/names.js'
 import { printable } from '../text/printable.js'
 
@@ -53,8 +53,6 @@ const explainValue = ({ knob, value }: Fields): string | null => {
   }
 }
 
-const SELECTORS = ['nic', 'cpus', 'service'] as const
-
 const settingSchema = v.pipe(
   fields,
   v.rawCheck(({ dataset, addIssue }) => {
@@ -68,7 +66,7 @@ const settingSchema = v.pipe(
     const fault = explainValue(setting)
     if (fault !== null) refuse('value', fault)
     const words = [String(setting.value), setting.cpus?.toString()]
-    for (const name of SELECTORS) {
+    for (const name of SELECTOR_NAMES) {
       if (setting[name] !== undefined && !isSelectedBy(KNOBS[setting.knob], name, words))
         refuse(name, `${setting.knob} has no use for it (try without it)`)
     }

@@ -5,11 +5,10 @@ import type { Lock } from '../journal/lock.js'
 import type { StateFolder } from '../journal/state-folder.js'
 import { findChanges, type Plan } from '../knobs/apply.js'
 import type { Change, Effect, Knob, Selection } from '../knobs/knob.js'
-import { describePlace, isSameValue, readPlace, writePlace } from '../knobs/places/place.js'
+import { describePlace, isSameValue, writePlace } from '../knobs/places/place.js'
 import { readSettled } from '../knobs/places/settled.js'
-import { nextRun, planEntry, seeEffect, writtenEntry } from '../knobs/planned.js'
+import { nextRun, planEntry, seeEffect, seeIgnored, writtenEntry } from '../knobs/planned.js'
 import { type Undone, undo } from '../knobs/undo.js'
-import { noEffect } from '../knobs/watching.js'
 import { SettingRefused } from './trial.js'
 
 /** One change of a candidate: what the place held, what it is to get, what it got, and what was seen of that. */
@@ -134,7 +133,7 @@ export class TrialSettings {
     // Side by side, for some look for a second.
     await Promise.all(
       looks.map(async ([change, look]) => {
-        change.effect = (await seeIgnored(change)) ?? (await seeEffect(look))
+        change.effect = (isUnmoved(change) ? await seeIgnored(change.entry) : null) ?? (await seeEffect(look))
       }),
     )
     return candidate.changes.flatMap(({ entry, effect }) =>
@@ -198,14 +197,9 @@ export class TrialSettings {
   }
 }
 
-/** The kernel may take a value, and keep the one that it had, when all that goes with it is written as well. */
-const seeIgnored = async ({ entry: { place, from }, written }: Tried): Promise<Effect | null> => {
-  if (written === null || !isSameValue(place, written, from)) return null
-  const now = await readPlace(place)
-  return now !== null && isSameValue(place, now, from)
-    ? noEffect(`${describePlace(place)} still is ${now}`)
-    : null
-}
+/** Right after it was written it held what it had before: some drivers take a value only with what goes with it. */
+const isUnmoved = ({ entry: { place, from }, written }: Tried): boolean =>
+  written !== null && isSameValue(place, written, from)
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 

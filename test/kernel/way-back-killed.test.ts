@@ -1,10 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { STRIDE, type World, waitForGuard, wayBackTest } from './support/way-back.js'
+import { MIDST, STRIDE, type World, waitForGuard, wayBackTest } from './support/way-back.js'
 
-/** A step of the apply at which most of the knobs are set. */
-const MIDST = 150
 /** Of the writes of settings, one of the last. */
 const LATE_WRITE = 18
 

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { openConnections } from './support/client.js'
 import { createFolder } from './support/folder.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
+import { listChildren } from './support/scheduler.js'
 import { startNginx, startService } from './support/services.js'
 import { runTaut } from './support/taut.js'
 import { waitFor } from './support/wait.js'
@@ -105,8 +106,7 @@ kernelTest(
   async t => {
     const { taut, pin } = await createTaut(t)
     const nginx = await startNginx(t)
-    const children = async (): Promise<number[]> =>
-      (await readFile(`/proc/${nginx.pid}/task/${nginx.pid}/children`, 'utf8')).trim().split(' ').map(Number)
+    const children = (): Promise<number[]> => listChildren(nginx.pid)
     const before = await readCpus(nginx.pid)
     const old = await children()
     await pin(nginx.port)

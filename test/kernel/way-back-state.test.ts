@@ -7,6 +7,7 @@ import { readJournal, writeJournal } from '../../src/journal/journal.js'
 import { openStateFolder } from '../../src/journal/state-folder.js'
 import { WORKPLACE } from './support/leftovers.js'
 import { listThreadStates, startProcess, waitForOutput } from './support/processes.js'
+import { listChildren } from './support/scheduler.js'
 import { runTaut, TAUT } from './support/taut.js'
 import { waitFor } from './support/wait.js'
 import { mountState, RPS, RPS_FILE, type World, waitForGuard, wayBackTest } from './support/way-back.js'
@@ -165,10 +166,9 @@ wayBackTest(
       (await listThreadStates(first.pid)).every(letter => letter === 'T') ? true : null,
     )
     // When memory runs out the kernel takes others before its guard.
-    const children = (await readFile(`/proc/${first.pid}/task/${first.pid}/children`, 'latin1'))
-      .trim()
-      .split(' ')
-    const scores = children.map(pid => readFile(`/proc/${pid}/oom_score_adj`, 'latin1'))
+    const scores = (await listChildren(first.pid)).map(pid =>
+      readFile(`/proc/${pid}/oom_score_adj`, 'latin1'),
+    )
     t.true((await Promise.all(scores)).includes(await expectScore()))
     for (const folder of [state, `${state}-of-another`]) {
       const options = { netns, env: { TAUT_STATE: folder } }

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { type Running, startProcess, waitForOutput } from './support/processes.js'
 import { runTaut } from './support/taut.js'
 import {
+  MIDST,
   mountState,
   RPS,
   RPS_FILE,
@@ -15,9 +16,6 @@ import {
 } from './support/way-back.js'
 
 const run = promisify(execFile)
-
-/** A step of the apply at which most of the knobs are set. */
-const MIDST = 150
 
 /** Knobs whose effect is seen at once, and those of which threads or packets would have to tell, which may not come meanwhile. */
 const SEEN = ['nic.offload.gro', 'net.threaded_napi', 'cpu.idle_latency']

@@ -1,5 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import test from 'ava'
+import { listNumbered, readText } from '../../src/system/files.js'
 import { attachDelays, buildPrograms } from '../attribution/programs.js'
 import { rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
@@ -57,11 +58,8 @@ kernelTest(
 )
 
 /** The threads of the kernel that go on with softirqs when these have taken long. */
-const listSoftirqThreads = async (): Promise<number[]> => {
-  const numbers = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
-  const names = await Promise.all(numbers.map(pid => readFile(`/proc/${pid}/comm`, 'latin1').catch(() => '')))
-  return numbers.filter((_, index) => names[index]?.startsWith('ksoftirqd/')).map(Number)
-}
+const listSoftirqThreads = (): number[] =>
+  listNumbered('/proc').filter(pid => readText(`/proc/${pid}/comm`)?.startsWith('ksoftirqd/'))
 
 /** Long against all else that is done for a request, on both sides. */
 const DELAY_US = 2000
@@ -73,7 +71,7 @@ kernelTest(
   async t => {
     const netns = await createNetns(t)
     const service = await startMemcached(t, [], { netns })
-    const pids = [service.pid, ...(await listSoftirqThreads())]
+    const pids = [service.pid, ...listSoftirqThreads()]
     const readRan = async (): Promise<number> =>
       (await Promise.all(pids.map(readScheduled))).reduce((sum, { ranNs }) => sum + ranNs, 0)
     /** The threads' time and the softirqs' of so many requests, each delayed in the softirq that receives it. */

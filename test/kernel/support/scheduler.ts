@@ -29,12 +29,17 @@ export const readScheduled = async (pid: number): Promise<Scheduled> => {
 /** Gives for how long the threads of a process were ready and had to wait for a CPU, in nanoseconds. */
 export const readRunDelay = async (pid: number): Promise<number> => (await readScheduled(pid)).waitedNs
 
+/** Gives the processes that a process has started, by its first thread, and that are there still. */
+export const listChildren = async (pid: number): Promise<number[]> =>
+  (await readFile(`/proc/${pid}/task/${pid}/children`, 'latin1'))
+    .trim()
+    .split(' ')
+    .filter(word => word !== '')
+    .map(Number)
+
 /** Gives the same of a process and those it has started, for each of its workers may be one of its own. */
 export const readFamilyRunDelay = async (pid: number): Promise<number> => {
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'latin1')).trim().split(' ')
-  const delays = await Promise.all(
-    [pid, ...children.filter(child => child !== '').map(Number)].map(readRunDelay),
-  )
+  const delays = await Promise.all([pid, ...(await listChildren(pid))].map(readRunDelay))
   return delays.reduce((sum, ns) => sum + ns, 0)
 }
 

@@ -21,6 +21,9 @@ const BREAKING = rootPath('dist/test/kernel/support/breaking.js')
  */
 export const STRIDE = Number(process.env.TAUT_TEST_STRIDE ?? 3)
 
+/** A step of the apply at which most of the knobs are set. */
+export const MIDST = 150
+
 /** Ten knobs, and what each is to become on the wire of a namespace: something else than this machine has. */
 const listTen = async (): Promise<string[]> => {
   const isThpOff = (await readFile('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8')).includes('[never]')
