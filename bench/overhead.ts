@@ -172,10 +172,26 @@ const formatProbe = ({ program, point, runs, ns }: ProbeCost): string =>
 const sumProbes = (probes: readonly ProbeCost[]): number =>
   probes.reduce((sum, { runs, ns }) => sum + (runs === 0 ? 0 : runs * ns), 0)
 
+/** What taut costs as a multiple of what being called does; the bounds are those of both intervals taken together. */
+const compareCosts = (taut: Interval, empty: Interval): { found: number; low: number; high: number } => ({
+  found: (1 - taut.estimate) / (1 - empty.estimate),
+  low: (1 - taut.high) / (1 - empty.low),
+  high: empty.high < 1 ? (1 - taut.low) / (1 - empty.high) : Number.POSITIVE_INFINITY,
+})
+
+const boundsOf = ({ estimate, low, high }: Interval): { found: number; low: number; high: number } => ({
+  found: estimate,
+  low,
+  high,
+})
+
 /** What measuring may cost at most. */
-const judgeAll = (taut: Interval, agent: Usage | null) =>
+const judgeAll = (taut: Interval, empty: Interval, halfLoad: Interval, agent: Usage | null) =>
   [
-    { what: 'throughput', found: taut.estimate, low: taut.low, high: taut.high, atLeast: 0.9 },
+    { what: 'throughput', ...boundsOf(taut), atLeast: 0.9 },
+    { what: 'throughput', ...boundsOf(taut), atLeast: 0.95 },
+    { what: 'times what being called costs', ...compareCosts(taut, empty), atMost: 1.3 },
+    { what: 'p99 at half load', ...boundsOf(halfLoad), atMost: 1.02 },
     { what: '% of a core for taut itself', found: agent?.cpuPercent ?? Number.NaN, atMost: 1 },
     { what: 'MB for taut itself', found: (agent?.rssBytes ?? Number.NaN) / 1e6, atMost: 100 },
   ].map(judge)
@@ -186,7 +202,7 @@ try {
   const halfLoad = await compareHalfLoad(pairs)
   const agent = await watchAgent()
   const bpfNs = sumProbes(probes)
-  const limits = judgeAll(taut, agent)
+  const limits = judgeAll(taut, empty, halfLoad, agent)
   if (values.json) {
     process.stdout.write(
       `${JSON.stringify({ throughput: taut, empty, half_load_p99: halfLoad, probes, bpf_ns_per_request: bpfNs, agent, limits })}\n`,
@@ -196,7 +212,7 @@ try {
       [
         `throughput of saturated memcached, taut measuring / not: ${formatInterval(taut)}`,
         `the same tracepoints with empty handlers / without:      ${formatInterval(empty)}`,
-        `  so taut costs ${((1 - taut.estimate) / (1 - empty.estimate)).toFixed(2)} times what being called costs`,
+        `  so taut costs ${compareCosts(taut, empty).found.toFixed(2)} times what being called costs`,
         `p99 at half load, taut measuring / not: ${formatInterval(halfLoad)}`,
         `taut itself at one refresh a second: ${agent?.cpuPercent.toFixed(2)} % of a core, ${((agent?.rssBytes ?? 0) / 1e6).toFixed(0)} MB`,
         'each probe, timed by the kernel, which adds to it:        runs a request, ns a run',

@@ -122,8 +122,8 @@ static __always_inline void leave_oldest(struct connection *conn, __u32 turn, __
 }
 
 /*
- * When a reply's packet was acknowledged is found out when the next request is read: TCP keeps when it sent the packet that
- * was acknowledged last, and how long that took (RACK, RFC 8985), in microseconds.
+ * When a reply's packet was acknowledged is found out when the next request is read or one side ends the connection: TCP keeps
+ * when it sent the packet that was acknowledged last, and how long that took (RACK, RFC 8985), in microseconds.
  */
 static __always_inline void count_ack(struct connection *conn, struct tcp_sock *tp)
 {
@@ -140,9 +140,9 @@ static __always_inline void count_ack(struct connection *conn, struct tcp_sock *
 	acked_ns = (READ(tp, rack.mstamp) + READ(tp, rack.rtt_us)) * 1000;
 	/* A microsecond is coarse: on loopback it can end before it began. */
 	ns = (__s64)(acked_ns - conn->left_ns) > 0 ? acked_ns - conn->left_ns : 0;
-	/* Nothing else counts these, and no probe interrupts itself. */
-	m->stage_requests[STAGE_ACK][bucket_of(ns)]++;
-	m->tail[row].stage_ns[STAGE_ACK] += ns;
+	/* The end of a connection is told in a softirq, which may interrupt a thread that reads. */
+	__sync_fetch_and_add(&m->stage_requests[STAGE_ACK][bucket_of(ns)], 1);
+	__sync_fetch_and_add(&m->tail[row].stage_ns[STAGE_ACK], ns);
 }
 
 static __always_inline void await_ack(struct connection *conn, struct turn *turn, __u32 row, __u64 now)

@@ -289,10 +289,20 @@ int TIMED_PROG(connection_changes, struct sock *sk, int oldstate, int newstate)
 
 	if (newstate == TCP_ESTABLISHED)
 		FORGET_SOCKET(connections, sk);	/* if nobody saw an earlier one at this address end */
-	if (newstate != TCP_CLOSE || READ(sk, sk_protocol) != IPPROTO_TCP || oldstate == TCP_LISTEN)
+	if ((newstate != TCP_CLOSE && oldstate != TCP_ESTABLISHED) || READ(sk, sk_protocol) != IPPROTO_TCP ||
+	    oldstate == TCP_LISTEN)
 		return 0;
 	conn = FIND_OF_SOCKET(connections, sk);
 	if (!conn)
+		return 0;
+	/* No next request will be read. Later, what was acknowledged last may be the connection's end and not the reply. */
+	if (oldstate == TCP_ESTABLISHED && conn->awaits_ack) {
+		struct tcp_sock *tp = tcp_of(sk);
+
+		if (tp)
+			count_ack(conn, tp);
+	}
+	if (newstate != TCP_CLOSE)
 		return 0;
 	state = oldest_state(__sync_lock_test_and_set(&conn->phase, 0));
 	if (state != IDLE && state != LEAVING)

@@ -38,10 +38,12 @@ const doctor = (options: BtfArguments & { json?: boolean }): void => {
     checkArchitecture(),
     ...checkTools(),
   ]
-  const kind = btf === undefined ? 'tp_btf' : 'raw_tp'
-  const canProbe = isUnhindered(checks)
+  // Without BTF in the kernel a file has to stand in for it: with that, these are the probes.
+  const kind = btf === undefined && hasKernelBtf() ? 'tp_btf' : 'raw_tp'
+  const canProbe = isUnhindered(checks.filter(({ name }) => name !== 'btf'))
+  const canLoad = isUnhindered(checks)
   const support = canProbe ? probeSupport(kind) : null
-  const loadings = support === null ? [] : tryLoading(pickKernelTypes(options), support)
+  const loadings = support === null || !canLoad ? [] : tryLoading(pickKernelTypes(options), support)
   const loads = loadings.map(checkLoading)
   const overheads = canProbe ? probeOverheadSupport(kind) : []
   if (json) {
@@ -52,7 +54,7 @@ const doctor = (options: BtfArguments & { json?: boolean }): void => {
         host,
         kernel: host.kernel,
         checks,
-        loads: canProbe ? loads : null,
+        loads: canLoad ? loads : null,
         probes: support?.map(describeProbe) ?? null,
         overhead_probes: canProbe ? overheads.map(describeProbe) : null,
       })}\n`,

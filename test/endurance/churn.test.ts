@@ -23,7 +23,7 @@ kernelTest(
     const service = await startMemcached(t, [], { netns })
     const getsBefore = await readStat(service, 'cmd_get')
     const measurement = await startMeasuring(t, '--netns', netns, '--port', service.port)
-    const countState = await createStateCounter(t, measurement.pid)
+    const countState = await createStateCounter(t, measurement.pid, netns)
     const mapsBefore = await listHeldMaps(measurement.pid)
     t.is(await countState(), 0)
 

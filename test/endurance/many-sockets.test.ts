@@ -32,7 +32,7 @@ kernelTest(
       ),
     )
     const measurement = await startMeasuring(t, '--netns', netns, '--port', port)
-    const countState = await createStateCounter(t, measurement.pid)
+    const countState = await createStateCounter(t, measurement.pid, netns)
     t.is(await countState(), 0)
 
     await Promise.all([waitForState(countState, SOCKETS), ...senders.map(send => send())])

@@ -35,7 +35,7 @@ const testNoMemory = (): void =>
       const { port } = service
       const getsBefore = await readStat(service, 'cmd_get')
       const measurement = await startMeasuring(t, '--netns', netns, '--port', port)
-      const countState = await createStateCounter(t, measurement.pid)
+      const countState = await createStateCounter(t, measurement.pid, netns)
 
       const steady = runLoad(t, { port, ...STEADY }, netns)
       await waitForState(countState, STEADY.connections)

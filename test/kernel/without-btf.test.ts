@@ -178,6 +178,20 @@ kernelTest(
 )
 
 kernelTest(
+  'without BTF in the kernel and without a file, doctor tells what is missing and tries each probe all the same',
+  async t => {
+    const { code, stderr, stdout } = await runWithoutBtf(t, 'doctor', '--json')
+    t.is(code, 3, stderr)
+    const { checks, loads, probes } = JSON.parse(stdout)
+    t.regex(checks.find(({ name }: { name: string }) => name === 'btf').remedy, /--btf FILE/)
+    t.is(loads, null)
+    for (const point of ['sched/sched_switch', 'tcp/tcp_rcv_space_adjust'])
+      t.true(probes.find((probe: { point: string }) => probe.point === point)?.ok, point)
+  },
+  'unshare',
+)
+
+kernelTest(
   'a BTF file that is none: exit 1, and what is wrong with it',
   async t => {
     const service = await startService(t)

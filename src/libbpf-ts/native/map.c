@@ -105,7 +105,7 @@ static napi_value map_set_max_entries(napi_env env, napi_callback_info info)
 	/* libbpf has mapped it already, and unmaps or maps over as much as the new count says: memory of others. */
 	if (bpf_map__is_internal(map)) {
 		snprintf(text, sizeof(text), "The map %s holds global data: its room is fixed", bpf_map__name(map));
-		napi_throw_type_error(env, NULL, text);
+		napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", text);
 		return NULL;
 	}
 	error = bpf_map__set_max_entries(map, max_entries);

@@ -1,7 +1,8 @@
 // Run as a process of its own: calls the addon with arguments that it does not expect, over and over, and has what it lets go of
-// collected meanwhile. Arguments: seed, calls, and the paths of objects to open. Fails when anything but an Error is thrown; a
-// crash shows by itself.
+// collected meanwhile. Arguments: seed, calls, and the paths of objects to open. Fails when anything is thrown that does not
+// tell what is wrong; a crash shows by itself.
 import { setImmediate } from 'node:timers/promises'
+import { BpfError } from '../../lib/error.js'
 import { native } from '../../lib/native.js'
 
 const [seed = 0, calls = 0] = process.argv.slice(2, 4).map(Number)
@@ -23,6 +24,8 @@ const detached = () => {
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
   return bytes
 }
+
+const trap = new Error('trap')
 
 const simple: readonly unknown[] = [
   undefined,
@@ -62,7 +65,7 @@ const simple: readonly unknown[] = [
   [1, 'x', null],
   new Proxy([], {
     get: () => {
-      throw new Error('trap')
+      throw trap
     },
   }),
   () => {},
@@ -168,6 +171,15 @@ const whatFits: Readonly<Record<string, () => unknown[]>> = {
   ringUnread: () => [pick(rings), 0],
 }
 
+/** What the addon throws of its own; all else is N-API's or the engine's, for what the addon did not look at. */
+const CODES = ['ERR_INVALID_ARG_TYPE', 'ERR_OUT_OF_RANGE', 'ERR_CLOSED', 'ERR_NOT_LOADED', 'ERR_ALREADY_LOADED']
+
+/** Is it about an argument, or the state of what is used, or the kernel's or libbpf's refusal, or what an argument threw? */
+const tellsWhy = (error: unknown): boolean =>
+  error === trap ||
+  error instanceof BpfError ||
+  (error instanceof Error && 'code' in error && CODES.includes(String(error.code)) && error.message !== '')
+
 const wrong: string[] = []
 const worked = new Set<string>()
 for (let call = 0; call < calls; call++) {
@@ -211,7 +223,7 @@ for (let call = 0; call < calls; call++) {
       keep(name, result)
     }
   } catch (error) {
-    if (!(error instanceof Error) || error.message === '') {
+    if (!tellsWhy(error)) {
       wrong.push(`${name}: threw ${String(error)}`)
     }
   }
