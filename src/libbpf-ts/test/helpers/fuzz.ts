@@ -172,7 +172,13 @@ const whatFits: Readonly<Record<string, () => unknown[]>> = {
 }
 
 /** What the addon throws of its own; all else is N-API's or the engine's, for what the addon did not look at. */
-const CODES = ['ERR_INVALID_ARG_TYPE', 'ERR_OUT_OF_RANGE', 'ERR_CLOSED', 'ERR_NOT_LOADED', 'ERR_ALREADY_LOADED']
+const CODES = [
+  'ERR_INVALID_ARG_TYPE',
+  'ERR_OUT_OF_RANGE',
+  'ERR_CLOSED',
+  'ERR_NOT_LOADED',
+  'ERR_ALREADY_LOADED',
+]
 
 /** Is it about an argument, or the state of what is used, or the kernel's or libbpf's refusal, or what an argument threw? */
 const tellsWhy = (error: unknown): boolean =>
