@@ -7,7 +7,7 @@ import { listServices, type Service } from '../system/services.js'
 import { createTarget, type Target, type TargetOptions } from '../system/target.js'
 import { isSameService } from '../tui/cursor.js'
 import { openLiveScreen } from '../tui/live.js'
-import type { LiveService } from '../tui/model.js'
+import type { LiveModel, LiveService } from '../tui/model.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { createBudgetOption } from './budget-option.js'
 import { chooseTarget, findTargets } from './choose-target.js'
@@ -172,7 +172,7 @@ class LiveView {
     return isThere ? 'tracing' : 'the service listens no more'
   }
 
-  #model() {
+  #model(): LiveModel {
     const traced = this.#session?.target
     return {
       services: this.#services.map(({ service, rate }) => ({
@@ -182,6 +182,7 @@ class LiveView {
         chosen: traced?.netns === service.netns && traced.ports.includes(service.port),
       })),
       target: traced === undefined ? null : nameOf(traced.service),
+      losses: this.#session?.losses ?? null,
       document: this.#document,
       seconds: this.#session === null ? 0 : (performance.now() - this.#startedMs) / 1000,
       status: this.#status,

@@ -122,6 +122,12 @@ export class Session implements Disposable {
     )
   }
 
+  /** What was lost, and how many requests were unanswered, from the start to the last interval's end. */
+  get losses(): Pick<Counts, 'lost' | 'unanswered'> {
+    const { lost, unanswered } = this.#last.cumulative
+    return { lost, unanswered }
+  }
+
   /** Gives the document of the time since the last call, or since the start. */
   async describeInterval(): Promise<MeasureDocument> {
     const now = { cumulative: this.#tracer.read(), at: new Date(), ms: performance.now() }
