@@ -173,7 +173,8 @@ class LiveView {
   }
 
   #model(): LiveModel {
-    const traced = this.#session?.target
+    const session = this.#session
+    const traced = session?.target
     return {
       services: this.#services.map(({ service, rate }) => ({
         ...nameOf(service),
@@ -181,8 +182,8 @@ class LiveView {
         readsPerSecond: rate,
         chosen: traced?.netns === service.netns && traced.ports.includes(service.port),
       })),
-      target: traced === undefined ? null : nameOf(traced.service),
-      losses: this.#session?.losses ?? null,
+      target: session === null ? null : nameOf(session.service),
+      losses: session?.losses ?? null,
       document: this.#document,
       seconds: this.#session === null ? 0 : (performance.now() - this.#startedMs) / 1000,
       status: this.#status,

@@ -181,13 +181,16 @@ const formatLosses = (document: MeasureDocument, width: number, style: Style): s
 }
 
 /** No line where none of the service's processes is known. */
-const formatService = ({ service }: MeasureDocument, width: number): string[] =>
-  service.cpu_percent === null || service.rss_bytes === null
-    ? []
-    : wrap(
-        `The service took ${service.cpu_percent.toFixed(1)} % of a core and ${formatBytes(service.rss_bytes)} of memory.`,
-        width,
-      )
+const formatService = ({ service }: MeasureDocument, width: number): string[] => {
+  if (service.rss_bytes === null) return []
+  const memory = `${formatBytes(service.rss_bytes)} of memory`
+  return wrap(
+    service.cpu_percent === null
+      ? `The service took ${memory}; how much of a core is not known: its processes changed meanwhile.`
+      : `The service took ${service.cpu_percent.toFixed(1)} % of a core and ${memory}.`,
+    width,
+  )
+}
 
 const formatCost = ({ cost }: MeasureDocument, width: number): string[] => {
   const kernel = cost.bpf_ns_per_request
