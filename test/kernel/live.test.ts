@@ -1,4 +1,5 @@
 import { openConnection } from './support/client.js'
+import { keepAsking, startMemcachedOfBoth } from './support/datagrams.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { listBpf, waitUntilBpfIsGone } from './support/leftovers.js'
 import { runLoad } from './support/load.js'
@@ -71,6 +72,46 @@ const waitForRefreshes = async (terminal: Terminal, times: number): Promise<stri
     return readSeconds(screen) >= until ? screen : null
   })
 }
+
+kernelTest(
+  'live lists a service of UDP that has traffic, beside that of TCP on the same port',
+  async t => {
+    const service = await startMemcachedOfBoth(t)
+    await keepAsking(t, service)
+    const terminal = await openTerminal(t, { columns: 80, rows: 40 })
+    await terminal.waitForScreen(
+      new RegExp(`^>\\* memcached +${service.port}/udp +${service.pid} +\\d`, 'm'),
+      new RegExp(`^   memcached +${service.port}/tcp +${service.pid} +0$`, 'm'),
+      new RegExp(`^ memcached udp ${service.port} `, 'm'),
+      /app_cpu/,
+    )
+    await terminal.press('q')
+    t.is((await terminal.waitForEnd()).code, 0)
+  },
+  'tmux',
+  'memcached',
+)
+
+kernelTest(
+  'live lists a service of UDP that has no traffic only where it is the one that is traced',
+  async t => {
+    const service = await startMemcachedOfBoth(t)
+    const quiet = await openTerminal(t, { columns: 80, rows: 40 }, 'live', '--port', `${service.port}/udp`)
+    await quiet.waitForScreen(new RegExp(`^>\\* memcached +${service.port}/udp `, 'm'), /tracing/)
+    await quiet.press('q')
+    t.is((await quiet.waitForEnd()).code, 0)
+    const other = await openTerminal(t, { columns: 80, rows: 40 }, 'live', '--port', service.port)
+    const screen = await other.waitForScreen(
+      new RegExp(`^>\\* memcached +${service.port}/tcp `, 'm'),
+      /tracing/,
+    )
+    t.notRegex(screen, /\/udp/)
+    await other.press('q')
+    t.is((await other.waitForEnd()).code, 0)
+  },
+  'tmux',
+  'memcached',
+)
 
 kernelTest(
   'live keeps showing what happened in intervals that are over',

@@ -56,9 +56,9 @@ test('a screen has exactly its rows, and no line leaves its columns', t => {
 
 test('80 by 24 shows services, percentiles, all stages, losses, cost and keys', t => {
   const screen = text(viewOf())
-  t.regex(screen, /^>\* memcached +tcp 11211 +1234 +40\.2k$/m)
-  t.regex(screen, /^ {3}redis-server +tcp 6379 +812 +12$/m)
-  t.regex(screen, /^ {3}\? +udp 53 +- +-$/m)
+  t.regex(screen, /^>\* memcached +11211\/tcp +1234 +40\.2k$/m)
+  t.regex(screen, /^ {3}redis-server +6379\/tcp +812 +12$/m)
+  t.regex(screen, /^ {3}\? +53\/udp +- +-$/m)
   t.regex(screen, /^ memcached tcp 11211 {2}20\.0k requests\/s {2}2 in flight {2}CPU 84 % {2}12\.3 MB$/m)
   t.regex(screen, /^ p50 .+ p90 .+ p99 .+ p99\.9 .+ max /m)
   t.regex(screen, /^ stage +p50\+ share +p99\+ share +p99\.9\+ share/m)
