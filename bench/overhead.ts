@@ -214,7 +214,7 @@ try {
         `the same tracepoints with empty handlers / without:      ${formatInterval(empty)}`,
         `  so taut costs ${compareCosts(taut, empty).found.toFixed(2)} times what being called costs`,
         `p99 at half load, taut measuring / not: ${formatInterval(halfLoad)}`,
-        `taut itself at one refresh a second: ${agent?.cpuPercent.toFixed(2)} % of a core, ${((agent?.rssBytes ?? 0) / 1e6).toFixed(0)} MB`,
+        `taut itself at one refresh a second: ${agent?.cpuPercent?.toFixed(2)} % of a core, ${((agent?.rssBytes ?? 0) / 1e6).toFixed(0)} MB`,
         'each probe, timed by the kernel, which adds to it:        runs a request, ns a run',
         ...probes.map(formatProbe),
         `all of them together: ${bpfNs.toFixed(0)} ns a request`,

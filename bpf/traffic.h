@@ -4,10 +4,11 @@
 
 #include "kernel_types.h"
 
-/* User space enters the ports that somebody listens on; the probe counts only those. */
+/* User space enters the ports that somebody listens on; the probes count only those. TCP and UDP may share a number. */
 struct service_port {
 	__u32 netns;
-	__u32 port;
+	__u16 port;
+	__u16 protocol;		/* IPPROTO_TCP or IPPROTO_UDP */
 };
 
 #endif

@@ -1,5 +1,7 @@
 import type { KernelTypes } from '../probes/kernel-types.js'
 import { TrafficMeter } from '../probes/traffic.js'
+import { isNamed, pickOnlyTcp, resolveCandidates } from '../system/candidates.js'
+import { readEphemeralPorts } from '../system/ephemeral-ports.js'
 import { countReceived } from '../system/received.js'
 import { listServices, type Service } from '../system/services.js'
 import {
@@ -9,6 +11,7 @@ import {
   TargetError,
   type TargetOptions,
 } from '../system/target.js'
+import { formatPort } from '../text/port.js'
 import { Failure } from './failure.js'
 
 const RANKING_MS = 500
@@ -25,36 +28,44 @@ export const chooseTarget = async (options: TargetOptions, types: KernelTypes | 
     return first
   }
   const services = targets.map(({ service }) => service)
-  const rates = await (types === null ? countReceived(services, RANKING_MS) : measureReads(services, types))
+  const measured = await (types === null
+    ? countReceived(services, RANKING_MS)
+    : measureReads(services, types))
+  const rates = measured.map(rate => rate ?? 0)
   const busiest = rates.indexOf(Math.max(...rates))
   const target = targets[busiest]
-  if (target === undefined || !(rates[busiest] ?? 0)) {
-    const names = targets.map(({ service }) => `${service.comm ?? 'unknown process'} ${service.port}`)
-    throw new Failure(
-      `no service has traffic to choose one by (try --port with one of: ${[...new Set(names)].join(', ')})`,
-    )
+  if (target !== undefined && rates[busiest]) {
+    say(target, 'the service with the most traffic')
+    return target
   }
-  say(target, 'the service with the most traffic')
-  return target
+  const onlyTcp = pickOnlyTcp(targets)
+  if (onlyTcp !== null) {
+    say(onlyTcp, 'the only service of TCP')
+    return onlyTcp
+  }
+  const names = services.map(service => `${service.comm ?? 'unknown process'} ${formatPort(service)}`)
+  throw new Failure(
+    `no service has traffic to choose one by (try --port with one of: ${[...new Set(names)].join(', ')})`,
+  )
 }
 
-const measureReads = async (services: readonly Service[], types: KernelTypes): Promise<number[]> => {
+const measureReads = async (services: readonly Service[], types: KernelTypes): Promise<(number | null)[]> => {
   using meter = new TrafficMeter(types)
   return await meter.measure(services, RANKING_MS)
 }
 
-const say = ({ service: { comm, port } }: Target, which: string): void => {
-  process.stderr.write(`taut: chose ${comm ?? 'port'} ${port}, ${which}\n`)
+const say = ({ service }: Target, which: string): void => {
+  process.stderr.write(`taut: chose ${service.comm ?? 'port'} ${formatPort(service)}, ${which}\n`)
 }
 
 /** Finds what the options name, or every service when they name none; throws a Failure that lists what listens. */
 export const findTargets = async (options: TargetOptions): Promise<Target[]> => {
+  const { protocol } = options
   try {
-    return resolveTarget(options, await listServices(options.protocol))
+    return protocol === undefined
+      ? resolveCandidates(options, await listServices('tcp', 'udp'), readEphemeralPorts())
+      : resolveTarget(options, await listServices(protocol))
   } catch (error) {
-    // A service that only UDP knows by that name needs no more words.
-    const udp = options.protocol === undefined && isNamed(options) ? await findUdpTargets(options) : null
-    if (udp !== null) return udp
     if (error instanceof TargetError) throw new Failure(error.message, undefined, { cause: error })
     throw error
   }
@@ -66,20 +77,6 @@ export const findClientTarget = (port: number, netns?: string): Target => {
     return createClientTarget(port, netns)
   } catch (error) {
     if (error instanceof TargetError) throw new Failure(error.message, undefined, { cause: error })
-    throw error
-  }
-}
-
-/** Whether it was said which service, and not only where. */
-const isNamed = ({ port, pid, comm, unit, cgroup }: TargetOptions): boolean =>
-  [port, pid, comm, unit, cgroup].some(option => option !== undefined)
-
-const findUdpTargets = async (options: TargetOptions): Promise<Target[] | null> => {
-  const udp: TargetOptions = { ...options, protocol: 'udp' }
-  try {
-    return resolveTarget(udp, await listServices('udp'))
-  } catch (error) {
-    if (error instanceof TargetError) return null
     throw error
   }
 }

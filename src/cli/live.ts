@@ -3,11 +3,13 @@ import type { MeasureDocument, NamedService } from '../latency/document.js'
 import type { KernelTypes } from '../probes/kernel-types.js'
 import { Session } from '../probes/session.js'
 import { TrafficMeter } from '../probes/traffic.js'
+import { pickOnlyTcp } from '../system/candidates.js'
+import { looksLikeClient, readEphemeralPorts } from '../system/ephemeral-ports.js'
 import { listServices, type Service } from '../system/services.js'
 import { createTarget, type Target, type TargetOptions } from '../system/target.js'
 import { isSameService } from '../tui/cursor.js'
 import { openLiveScreen } from '../tui/live.js'
-import type { LiveService } from '../tui/model.js'
+import type { LiveModel, LiveService } from '../tui/model.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { createBudgetOption } from './budget-option.js'
 import { chooseTarget, findTargets } from './choose-target.js'
@@ -129,14 +131,18 @@ class LiveView {
 
   /** Which services there are, and which of them have traffic; the first time, the busiest one is traced. */
   async #rank(): Promise<void> {
-    const services = await listServices()
+    const ephemeral = readEphemeralPorts()
+    const services = (await listServices('tcp', 'udp')).filter(
+      service => this.#isTraced(service) || !looksLikeClient(service, ephemeral),
+    )
     const rates = await this.#traffic.measure(services, RANKING_MS)
     this.#services = services
       .map((service, index) => ({ service, rate: rates[index] ?? null }))
       .sort((a, b) => (b.rate ?? 0) - (a.rate ?? 0))
     const [busiest] = this.#services
-    if (this.#wanted === null && this.#session === null && busiest?.rate) {
-      this.#wanted = this.#target(busiest.service)
+    const chosen = busiest?.rate ? busiest : pickOnlyTcp(this.#services)
+    if (this.#wanted === null && this.#session === null && chosen !== null) {
+      this.#wanted = this.#target(chosen.service)
     }
   }
 
@@ -163,25 +169,33 @@ class LiveView {
   #describeStatus(): string {
     const target = this.#session?.target
     if (target === undefined) return 'no service has traffic: choose one'
-    // The list is of TCP's.
-    const isThere =
-      target.service.protocol === 'udp' ||
-      this.#services.some(
-        ({ service }) => service.netns === target.netns && target.ports.includes(service.port),
-      )
+    const isThere = this.#services.some(({ service }) => this.#isTraced(service))
     return isThere ? 'tracing' : 'the service listens no more'
   }
 
-  #model() {
-    const traced = this.#session?.target
+  #isTraced({ netns, port, protocol }: Service): boolean {
+    const target = this.#session?.target ?? this.#wanted
+    return target?.netns === netns && target.service.protocol === protocol && target.ports.includes(port)
+  }
+
+  /** What UDP is there for, unlike TCP, only traffic shows: DHCP and its like would fill the screen. */
+  #isListed({ service, rate }: { service: Service; rate: number | null }): boolean {
+    return service.protocol === 'tcp' || (rate ?? 0) > 0 || this.#isTraced(service)
+  }
+
+  #model(): LiveModel {
+    const session = this.#session
     return {
-      services: this.#services.map(({ service, rate }) => ({
-        ...nameOf(service),
-        netns: service.netns,
-        readsPerSecond: rate,
-        chosen: traced?.netns === service.netns && traced.ports.includes(service.port),
-      })),
-      target: traced === undefined ? null : nameOf(traced.service),
+      services: this.#services
+        .filter(each => this.#isListed(each))
+        .map(({ service, rate }) => ({
+          ...nameOf(service),
+          netns: service.netns,
+          readsPerSecond: rate,
+          chosen: session !== null && this.#isTraced(service),
+        })),
+      target: session === null ? null : nameOf(session.service),
+      losses: session?.losses ?? null,
       document: this.#document,
       seconds: this.#session === null ? 0 : (performance.now() - this.#startedMs) / 1000,
       status: this.#status,

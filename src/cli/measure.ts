@@ -2,6 +2,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { MeasureDocument } from '../latency/document.js'
 import { Session } from '../probes/session.js'
+import { readIdleNames } from '../system/idle.js'
 import { printable } from '../text/printable.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { createBudgetOption } from './budget-option.js'
@@ -99,6 +100,6 @@ const describeUnwritable = (error: unknown): Failure => {
 export const printMeasurement = (document: MeasureDocument, { json }: { json?: boolean }): void => {
   const text = json
     ? `${JSON.stringify(document)}\n`
-    : formatReport(document, describeTerminal(process.stdout))
+    : formatReport(document, { ...describeTerminal(process.stdout), idleNames: readIdleNames() })
   process.stdout.write(text)
 }

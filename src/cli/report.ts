@@ -5,19 +5,26 @@ import { printable } from '../text/printable.js'
 import { createStyle, type Style } from '../text/style.js'
 import { formatBytes, formatCount, formatDuration, formatShare } from '../text/units.js'
 import { alignLeft, alignRight, reportWidth, wrap } from '../text/width.js'
+import { formatCpus, type IdleNames } from './cpus-report.js'
 import { formatOverheads } from './overheads-report.js'
 
 const TAIL_PERCENTILE = 99
 const DOMINANT_SHARE = 0.25
 
-/** What a report is formatted for: the terminal's width, and whether terminal codes may be in it. */
-export type ReportOptions = { columns: number; color: boolean }
+/**
+ * What a report is formatted for: the terminal's width, and whether terminal codes may be in it; and what idle states are called on
+ * the machine that was measured, where that is known.
+ */
+export type ReportOptions = { columns: number; color: boolean; idleNames?: IdleNames }
 
 /**
  * The report of one measurement for people, ending in a line break: the service, its percentiles, its stages, what
- * dominates the tail, the socket API's overheads, what was lost, and what measuring took. Fits the columns down to 40.
+ * dominates the tail, the socket API's overheads, the CPUs, what was lost, and what measuring took. Fits the columns down to 40.
  */
-export const formatReport = (document: MeasureDocument, { columns, color }: ReportOptions): string => {
+export const formatReport = (
+  document: MeasureDocument,
+  { columns, color, idleNames = new Map() }: ReportOptions,
+): string => {
   const width = reportWidth(columns)
   const style = createStyle(color)
   const sections =
@@ -29,6 +36,7 @@ export const formatReport = (document: MeasureDocument, { columns, color }: Repo
           formatStages(document, width, style),
           formatDominant(document, width, style),
           document.target.role === 'client' ? [] : formatOverheads(document.overheads, width),
+          formatCpus(document, idleNames, width),
         ]
   const lines = [
     ...sections.filter(section => section.length > 0),
@@ -181,13 +189,16 @@ const formatLosses = (document: MeasureDocument, width: number, style: Style): s
 }
 
 /** No line where none of the service's processes is known. */
-const formatService = ({ service }: MeasureDocument, width: number): string[] =>
-  service.cpu_percent === null || service.rss_bytes === null
-    ? []
-    : wrap(
-        `The service took ${service.cpu_percent.toFixed(1)} % of a core and ${formatBytes(service.rss_bytes)} of memory.`,
-        width,
-      )
+const formatService = ({ service }: MeasureDocument, width: number): string[] => {
+  if (service.rss_bytes === null) return []
+  const memory = `${formatBytes(service.rss_bytes)} of memory`
+  return wrap(
+    service.cpu_percent === null
+      ? `The service took ${memory}; how much of a core is not known: its processes changed meanwhile.`
+      : `The service took ${service.cpu_percent.toFixed(1)} % of a core and ${memory}.`,
+    width,
+  )
+}
 
 const formatCost = ({ cost }: MeasureDocument, width: number): string[] => {
   const kernel = cost.bpf_ns_per_request

@@ -6,6 +6,8 @@ import { type Counts, countInFlight, emptyCounts, subtractCounts } from '../late
 import { type Exemplar, type MeasureDocument, measureDocument } from '../latency/document.js'
 import { BUCKETS, countValues, findQuantile, histogramBetween } from '../latency/histogram.js'
 import { describeHost } from '../system/host.js'
+import type { Service } from '../system/services.js'
+import { ServingProcesses } from '../system/serving.js'
 import type { Target } from '../system/target.js'
 import { createUsageMeter, type Usage } from '../system/usage.js'
 import { VERSION } from '../version.js'
@@ -36,6 +38,7 @@ export class Session implements Disposable {
   readonly #overheads: OverheadSampler | null
   /** What the kernel says of the probes that sample overheads; null where it takes them, or they are not wanted. */
   readonly refused: string | null
+  readonly #processes: ServingProcesses
   readonly #interval: Meters
   readonly #whole: Meters
   readonly #host = describeHost()
@@ -65,8 +68,9 @@ export class Session implements Disposable {
     this.#tracer = tracer
     this.#overheads = typeof overheads === 'string' ? null : overheads
     this.refused = typeof overheads === 'string' ? overheads : null
-    this.#interval = createMeters(target)
-    this.#whole = createMeters(target)
+    this.#processes = new ServingProcesses(target)
+    this.#interval = createMeters(this.#processes)
+    this.#whole = createMeters(this.#processes)
     this.#budget = budget
     this.#last = { cumulative: emptyCounts(), at: this.#startedAt, ms: this.#startedMs }
   }
@@ -94,7 +98,7 @@ export class Session implements Disposable {
   }
 
   /**
-   * To be called about once a second: gathers exemplars and chooses the next ones by what was slow since the last
+   * To be called about once a second: finds the service's processes again where one has ended, gathers exemplars and chooses the next ones by what was slow since the last
    * call, and samples now and then what measuring costs and the socket API does, which takes up to
    * a second, or about until the signal.
    */
@@ -120,6 +124,18 @@ export class Session implements Disposable {
       findQuantile(latest, 99, Number.MAX_SAFE_INTEGER) ?? Number.MAX_SAFE_INTEGER,
       Math.max(1, countValues(latest) / ORDINARY_EXEMPLARS),
     )
+    await this.#processes.refresh()
+  }
+
+  /** The service to name: when the target's has started anew, the one that serves now. */
+  get service(): Service {
+    return this.#processes.serving.service
+  }
+
+  /** What was lost, and how many requests were unanswered, from the start to the last interval's end. */
+  get losses(): Pick<Counts, 'lost' | 'unanswered'> {
+    const { lost, unanswered } = this.#last.cumulative
+    return { lost, unanswered }
   }
 
   /** Gives the document of the time since the last call, or since the start. */
@@ -144,6 +160,7 @@ export class Session implements Disposable {
     const counts = this.#tracer.stop()
     const seconds = (performance.now() - this.#startedMs) / 1000
     this.#keepExemplars()
+    await this.#processes.refresh()
     return this.#document(
       { counts, cumulative: counts, startedAt: this.#startedAt, seconds },
       await this.#whole(),
@@ -191,7 +208,8 @@ export class Session implements Disposable {
     { agent, service: usage }: Usages,
     machineShare: number | null,
   ): MeasureDocument {
-    const { role, ports, service } = this.target
+    const { role, ports } = this.target
+    const { service } = this
     return measureDocument({
       version: VERSION,
       host: this.#host,
@@ -222,13 +240,16 @@ export class Session implements Disposable {
   }
 }
 
-/** What taut itself and the service took since the last time; null of processes that are gone. */
+/** What taut itself and the service's processes took since the last time; null of processes that are gone. */
 type Usages = { agent: Usage | null; service: Usage | null }
 type Meters = () => Promise<Usages>
 
-const createMeters = ({ pids }: Target): Meters => {
+const createMeters = (processes: ServingProcesses): Meters => {
   const [readAgent, readService] = [createUsageMeter(), createUsageMeter()]
-  return async () => ({ agent: await readAgent([process.pid]), service: await readService(pids) })
+  return async () => ({
+    agent: await readAgent([process.pid]),
+    service: await readService(processes.serving.pids),
+  })
 }
 
 /** Gives why where the kernel refuses them: a breakdown without overheads is better than none. */

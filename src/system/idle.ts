@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { listNumbered, readNatural } from './files.js'
+import { listNumbered, readNatural, readText } from './files.js'
 
 const THOUSAND = 1000
 
@@ -16,6 +16,17 @@ export const countWakeups = (sys = '/sys'): number | null => {
     )
   })
   return counts.length === 0 ? null : counts.reduce((sum, count) => sum + count, 0)
+}
+
+/** Gives what the idle states of the first CPU are called, such as C1, by their numbers; none without a cpuidle driver. */
+export const readIdleNames = (sys = '/sys'): Map<number, string> => {
+  const folder = join(sys, 'devices/system/cpu/cpu0/cpuidle')
+  return new Map(
+    listNumbered(folder, 'state').flatMap((state): [number, string][] => {
+      const name = readText(join(folder, `state${state}`, 'name'))
+      return name === null ? [] : [[state, name]]
+    }),
+  )
 }
 
 /**

@@ -12,12 +12,13 @@ type Received = { port: number; packets: number }
 
 /**
  * Gives how many packets with payload the TCP connections of each service take in within some milliseconds, as the kernel counts
- * for each connection: 0 as well where there is no `ss`, and for a service of nobody's in another network namespace.
+ * for each connection: 0 as well where there is no `ss`, and for a service of nobody's in another network namespace. Null for services
+ * of UDP, which has no connections to count for.
  */
 export const countReceived = async (
   services: readonly Service[],
   milliseconds: number,
-): Promise<number[]> => {
+): Promise<(number | null)[]> => {
   const pids = new Map(services.flatMap(({ netns, pid }) => (pid === null ? [] : [[netns, pid] as const])))
   const own = readNetns('self')
   const commands = [...new Set(services.map(({ netns }) => netns))].flatMap(netns => {
@@ -29,7 +30,8 @@ export const countReceived = async (
   const before = await Promise.all(commands.map(({ command }) => readReceived(command)))
   await setTimeout(milliseconds)
   const after = await Promise.all(commands.map(({ command }) => readReceived(command)))
-  return services.map(({ netns, port }) => {
+  return services.map(({ netns, port, protocol }) => {
+    if (protocol === 'udp') return null
     const index = commands.findIndex(command => command.netns === netns)
     return [...(after[index] ?? [])]
       .filter(([, connection]) => connection.port === port)

@@ -20,17 +20,19 @@ export type Service = {
   comm: string | null
 }
 
-type Listener = ListeningSocket & { netns: number }
+type Listener = ListeningSocket & { netns: number; protocol: Protocol }
 
 /** Processes looked at between two turns of the event loop: a few milliseconds on a slow board. */
 const PROCESSES_A_TURN = 32
 
 /**
- * Gives every service that listens by a protocol, in all network namespaces that have a process, by port.
+ * Gives every service that listens by one of the protocols, TCP when none is given, in all network namespaces that have a
+ * process, by port.
  *
  * Processes and namespaces that vanish meanwhile are left out. Throws when there is no `/proc`.
  */
-export const listServices = async (protocol: Protocol = 'tcp'): Promise<Service[]> => {
+export const listServices = async (...protocols: Protocol[]): Promise<Service[]> => {
+  const wanted: Protocol[] = protocols.length === 0 ? ['tcp'] : protocols
   const holders = new Map<number, number[]>()
   const listeners = new Map<number, Listener>()
   const seenNetns = new Set<number>()
@@ -44,10 +46,11 @@ export const listServices = async (protocol: Protocol = 'tcp'): Promise<Service[
     // Gone, or not ours to look into: then its files are not either.
     if (netns === null) continue
     collectSockets(pid, holders)
-    if (!seenNetns.has(netns) && collectListeners(pid, netns, protocol, listeners)) seenNetns.add(netns)
+    if (!seenNetns.has(netns) && wanted.every(protocol => collectListeners(pid, netns, protocol, listeners)))
+      seenNetns.add(netns)
   }
 
-  return mergeListeners([...listeners.values()], protocol, holders)
+  return mergeListeners([...listeners.values()], holders)
 }
 
 /** Gives the inode of the network namespace that a process lives in; null when it is gone or out of reach. */
@@ -76,22 +79,18 @@ const collectListeners = (
   if (sockets === undefined) return false
   // A kernel without IPv6 has no such file.
   const ipv6 = ignoreVanished(() => readListeningSockets(`/proc/${pid}/net/${protocol}6`, protocol)) ?? []
-  for (const socket of [...sockets, ...ipv6]) listeners.set(socket.inode, { ...socket, netns })
+  for (const socket of [...sockets, ...ipv6]) listeners.set(socket.inode, { ...socket, netns, protocol })
   return true
 }
 
-const mergeListeners = (
-  listeners: Listener[],
-  protocol: Protocol,
-  holders: Map<number, number[]>,
-): Service[] => {
+const mergeListeners = (listeners: Listener[], holders: Map<number, number[]>): Service[] => {
   const services = new Map<string, Service>()
-  for (const { address, port, inode, netns } of listeners) {
+  for (const { address, port, protocol, inode, netns } of listeners) {
     const pids = holders.get(inode) ?? []
     const mainPid = findMainPid(pids)
     const comm = mainPid === null ? null : readComm(mainPid)
     // Several sockets of one program on one port: one an address family, or SO_REUSEPORT.
-    const key = `${netns} ${port} ${comm}`
+    const key = `${protocol} ${netns} ${port} ${comm}`
     const same = services.get(key)
     const allPids = comm === null ? [] : unique([...(same?.pids ?? []), ...pids]).sort((a, b) => a - b)
     const addresses = unique([...(same?.addresses ?? []), address]).sort()

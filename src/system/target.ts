@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { isAbsolute, join, normalize } from 'node:path'
 import type { Role } from '../latency/stages.js'
+import { formatPort } from '../text/port.js'
 import { printable } from '../text/printable.js'
 import { readNetns, type Service } from './services.js'
 import type { Protocol } from './sockets.js'
@@ -40,10 +41,14 @@ const CGROUP_ROOT = '/sys/fs/cgroup'
  * Gives the one target that the options name among the services, or, without options, one target a service.
  *
  * All ports of what was named are taken together, up to four. A port that is taken in several network namespaces
- * means the one of our own. Throws TargetError.
+ * means the one of our own. Throws TargetError, whose message names the services that are listed.
  */
-export const resolveTarget = (options: TargetOptions, services: Service[]): Target[] => {
-  if (services.length === 0) {
+export const resolveTarget = (
+  options: TargetOptions,
+  services: Service[],
+  listed: Service[] = services,
+): Target[] => {
+  if (listed.length === 0) {
     const kind = (options.protocol ?? 'tcp').toUpperCase()
     throw new TargetError(`nothing listens on any ${kind} port here; start the service first`)
   }
@@ -59,7 +64,7 @@ export const resolveTarget = (options: TargetOptions, services: Service[]): Targ
   const [first] = matches
   if (first === undefined) {
     throw new TargetError(
-      `nothing listens on ${asked}; listening: ${listNames(services)}; choose one with --port`,
+      `nothing listens on ${asked}; listening: ${listNames(listed)}; choose one with --port`,
     )
   }
 
@@ -87,8 +92,10 @@ export const createTarget = (
   services: readonly Service[],
   ports = [service.port],
 ): Target => {
-  const { netns } = service
-  const sharers = services.filter(other => other.netns === netns && ports.includes(other.port))
+  const { netns, protocol } = service
+  const sharers = services.filter(
+    other => other.netns === netns && other.protocol === protocol && ports.includes(other.port),
+  )
   const pids = [...new Set([service, ...sharers].flatMap(({ pids }) => pids))]
   return { role: 'server', ports, netns, pids, service }
 }
@@ -230,7 +237,8 @@ const describeOptions = ({ port, protocol, pid, comm, cgroup, unit, netns }: Tar
   return [port === undefined ? `a ${udp ? 'UDP' : 'TCP'} port` : named, ...owner].join(' of ')
 }
 
-const describeService = ({ comm, port }: Service): string => `${comm || 'unknown process'} ${port}`
+const describeService = (service: Service): string =>
+  `${service.comm || 'unknown process'} ${formatPort(service)}`
 
 const listNames = (services: Service[]): string => {
   const names = [...new Set(services.map(describeService))]

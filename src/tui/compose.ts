@@ -13,7 +13,7 @@ const MOST_SERVICES = 9
 export const composeScreen = (view: LiveView, area: Area, color: boolean): string[] => {
   const style = createStyle(color)
   const title = composeTitle(view, area.columns, style)
-  const footer = composeFooter(view.model?.document ?? null, view.message, area.columns, style)
+  const footer = composeFooter(view.model, view.message, area.columns, style)
   const rows = Math.max(0, area.rows - 1 - footer.length)
   const body =
     view.helpFrom === null

@@ -3,10 +3,11 @@ import { printable } from '../text/printable.js'
 import type { Style } from '../text/style.js'
 import { formatBytes, formatCount, formatDuration, formatShare } from '../text/units.js'
 import { cut } from '../text/width.js'
+import type { LiveModel, Losses } from './model.js'
 
-/** The last lines of the screen: what was lost, what measuring takes, and the message or else the keys. */
+/** The last lines of the screen: what was lost so far, what measuring takes, and the message or else the keys. */
 export const composeFooter = (
-  document: MeasureDocument | null,
+  model: Pick<LiveModel, 'document' | 'losses'> | null,
   message: string,
   columns: number,
   style: Style,
@@ -17,12 +18,14 @@ export const composeFooter = (
       : ' ↑↓ Enter trace space pause ? q quit'
   const last =
     message === '' ? style.cyan(cut(keys, columns)) : style.yellow(cut(` ${printable(message)}`, columns))
-  return document === null
-    ? [last]
-    : [composeLosses(document, columns, style), composeCost(document, columns), last]
+  return [
+    ...(model?.losses ? [composeLosses(model.losses, columns, style)] : []),
+    ...(model?.document ? [composeCost(model.document, columns)] : []),
+    last,
+  ]
 }
 
-const composeLosses = ({ lost, unanswered }: MeasureDocument, columns: number, style: Style): string => {
+const composeLosses = ({ lost, unanswered }: Losses, columns: number, style: Style): string => {
   const isNarrow = columns < 60
   const reasons = [
     ['ringbuf', lost.ringbuf_full],

@@ -19,10 +19,12 @@ export const composeHelp = (columns: number): string[] => {
     )
   const bars =
     'The columns are the requests at and above a percentile: the slowest 50 %, 1 % and 0.1 %. Times are means over them, bars the share of their mean.'
+  const losses =
+    'What is lost or unanswered is counted since the service has been traced; all else is of the last second.'
   return [
     ...KEYS.flatMap(key => row(key)),
     '',
-    ...wrap(bars, columns - 2).map(line => ` ${line}`),
+    ...[bars, losses].flatMap(text => wrap(text, columns - 2).map(line => ` ${line}`)),
     '',
     ...STAGES_OF.server.flatMap(stage => row([stage, describeStage(stage, 'server')])),
   ]

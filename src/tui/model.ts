@@ -1,3 +1,4 @@
+import type { Counts } from '../latency/counts.js'
 import type { MeasureDocument, NamedService } from '../latency/document.js'
 
 /** A listening service as the live screen lists it; rates are null where they can not be told. */
@@ -9,6 +10,9 @@ export type LiveService = NamedService & {
   chosen: boolean
 }
 
+/** What did not come to an end as it should have, since the service has been traced. */
+export type Losses = Pick<Counts, 'lost' | 'unanswered'>
+
 /** Everything one refresh of the live screen shows. */
 export type LiveModel = {
   services: LiveService[]
@@ -16,6 +20,8 @@ export type LiveModel = {
   target: NamedService | null
   /** The last interval; null before the first one is over. */
   document: MeasureDocument | null
+  /** Of all intervals, so that a loss does not go with its own; null before a service is traced. */
+  losses: Losses | null
   /** How long the target has been traced. */
   seconds: number
   /** What is going on, in a word or two. */

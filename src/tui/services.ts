@@ -45,7 +45,7 @@ export const composeServices = (
     const line = [
       mark,
       alignLeft(nameOf(service), nameWidth),
-      alignRight(`${service.protocol} ${service.port}`, PORT),
+      alignRight(`${service.port}/${service.protocol}`, PORT),
       hasPid ? alignRight(service.pid === null ? '-' : `${service.pid}`, PID) : '',
       alignRight(formatShort(service.readsPerSecond), RATE),
     ].join('')

@@ -102,8 +102,13 @@ test('why there are no overheads is told', t => {
   t.regex(text, /^The socket API: not sampled, the kernel refuses their probes\.$/m)
 })
 
-test('what the service took is told where it is known', t => {
+test('what the service took is told as far as it is known', t => {
   t.regex(plain(80), /^The service took 84\.2 % of a core and 12\.3 MB of memory\.$/m)
+  const restarted = { cpu_percent: null, rss_bytes: 12_300_000 }
+  t.regex(
+    formatReport({ ...document, service: restarted }, { columns: 120, color: false }),
+    /^The service took 12\.3 MB of memory; how much of a core is not known: its processes changed meanwhile\.$/m,
+  )
   const service = { cpu_percent: null, rss_bytes: null }
   t.notRegex(formatReport({ ...document, service }, { columns: 80, color: false }), /The service took/)
 })

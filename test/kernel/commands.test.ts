@@ -10,7 +10,7 @@ import type { Context } from './support/kernel-test.js'
 import { kernelTest } from './support/kernel-test.js'
 import { listStrays } from './support/leftovers.js'
 import { connectFirst, runLoad } from './support/load.js'
-import { type Ending, startProcess } from './support/processes.js'
+import { type Ending, endProcess, startProcess } from './support/processes.js'
 import { findFreePort, startMemcached, startService } from './support/services.js'
 import { runTaut, startMeasuring, TAUT } from './support/taut.js'
 
@@ -159,6 +159,39 @@ kernelTest(
     const rss = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024
     t.true(Math.abs((usage.rss_bytes ?? 0) / rss - 1) < 0.1, `${usage.rss_bytes} of ${rss}`)
     t.true((cost.agent_rss_bytes ?? Number.NaN) < 100e6, String(cost.agent_rss_bytes))
+  },
+  'memcached',
+)
+
+kernelTest(
+  'measure: a service that starts anew is named as it is now, and what it took of a core is not known',
+  async t => {
+    const first = await startMemcached(t)
+    const measurement = await startMeasuring(t, '--port', first.port)
+    await runLoad(t, { port: first.port, requests: 1000 })
+    await endProcess(first)
+    const second = await startMemcached(t, ['-p', first.port])
+    t.is(second.port, first.port)
+    await runLoad(t, { port: second.port, requests: 1000 })
+    const { requests, target, service } = await measurement.stop()
+    t.is(requests, 2000)
+    t.deepEqual([target.port, target.pid, target.comm], [second.port, second.pid, 'memcached'])
+    t.is(service.cpu_percent, null)
+    t.true((service.rss_bytes ?? 0) > 0)
+  },
+  'memcached',
+)
+
+kernelTest(
+  'measure: a service that has ended is named as it was, and what it took is not known',
+  async t => {
+    const service = await startMemcached(t)
+    const measurement = await startMeasuring(t, '--port', service.port)
+    await runLoad(t, { port: service.port, requests: 1000 })
+    await endProcess(service)
+    const { target, service: usage } = await measurement.stop()
+    t.deepEqual([target.pid, target.comm], [service.pid, 'memcached'])
+    t.deepEqual(usage, { cpu_percent: null, rss_bytes: null })
   },
   'memcached',
 )

@@ -43,4 +43,11 @@ test('what the connections of a service take in is counted', async t => {
   const find = (port: number | undefined) => counts[services.findIndex(service => service.port === port)]
   t.is(find(ports[0]), 0)
   t.true((find(ports[1]) ?? 0) > 1)
+  t.deepEqual(
+    await countReceived(
+      services.map(service => ({ ...service, protocol: 'udp' })),
+      0,
+    ),
+    [null, null],
+  )
 })

@@ -1,9 +1,11 @@
 import { execFile, spawn, spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { listServices, readNetns } from '../../src/system/services.js'
+import type { Protocol } from '../../src/system/sockets.js'
 import { createNetns, whyNoNetns } from './fixtures/netns.js'
 import { startListener } from './fixtures/start-listener.js'
 
@@ -19,6 +21,21 @@ test('finds a listener of this process', async t => {
   t.deepEqual(service?.addresses, ['127.0.0.1'])
   t.is(service?.protocol, 'tcp')
   t.true(service?.pids.includes(process.pid))
+})
+
+test('finds those of both protocols on one port, each with its own', async t => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const socket = createSocket('udp4').bind(port, '127.0.0.1')
+  await once(socket, 'listening')
+  t.teardown(() => socket.close())
+  const protocols = async (...wanted: Protocol[]) =>
+    (await listServices(...wanted)).filter(each => each.port === port).map(({ protocol }) => protocol)
+  t.deepEqual(await protocols('tcp', 'udp'), ['tcp', 'udp'])
+  t.deepEqual(await protocols('udp'), ['udp'])
+  t.deepEqual(await protocols(), ['tcp'])
 })
 
 test('does not show a port where nothing listens any more', async t => {

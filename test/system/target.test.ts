@@ -2,7 +2,13 @@ import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { listServices, readNetns, type Service } from '../../src/system/services.js'
-import { MAX_PORTS, resolveTarget, TargetError, type TargetOptions } from '../../src/system/target.js'
+import {
+  createTarget,
+  MAX_PORTS,
+  resolveTarget,
+  TargetError,
+  type TargetOptions,
+} from '../../src/system/target.js'
 import { createNetns, whyNoNetns } from './fixtures/netns.js'
 import { startListener } from './fixtures/start-listener.js'
 
@@ -57,6 +63,14 @@ test('takes every process of the ports that it measures, each once', t => {
   t.deepEqual(pidsOf({ comm: 'nginx', netns: String(ownNetns) }), [[10, 11, 20, 30, 40]])
   t.deepEqual(pidsOf({ port: 81 }), [[20, 40]])
   t.deepEqual(pidsOf({}), [[10, 11], [20, 40], [10, 30], [40, 20], [50], [60]])
+})
+
+test('takes no process of the same port in the other protocol', t => {
+  const services = [createService(53, { pids: [10] }), createService(53, { protocol: 'udp', pids: [20] })]
+  t.deepEqual(
+    services.map(service => createTarget(service, services).pids),
+    [[10], [20]],
+  )
 })
 
 test('takes all ports of a program together', t => {

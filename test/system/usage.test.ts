@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { createUsageMeter } from '../../src/system/usage.js'
 
@@ -55,6 +56,44 @@ test('adds up processes and leaves out one that is gone', async t => {
   t.is(await read([pid]), null)
   t.is(await read([pid, gone]), null)
   t.truthy(await read([process.pid, pid]))
+})
+
+test('the CPU of a time in which a process ended is not known, and that of the next one is', async t => {
+  const child = spawn('sleep', ['60'])
+  await once(child, 'spawn')
+  t.teardown(() => child.kill('SIGKILL'))
+  const read = createUsageMeter()
+  await read([process.pid, child.pid ?? 0])
+  child.kill('SIGKILL')
+  await once(child, 'close')
+  t.is((await read([process.pid]))?.cpuPercent, null)
+  t.not((await read([process.pid]))?.cpuPercent, null)
+  t.is((await read([process.pid, child.pid ?? 0]))?.cpuPercent, null)
+})
+
+test('a process that began since the last reading counts with all it used, as a part of the whole time', async t => {
+  const sleeper = spawn('sleep', ['60'])
+  t.teardown(() => sleeper.kill('SIGKILL'))
+  await once(sleeper, 'spawn')
+  const read = createUsageMeter()
+  const first = performance.now()
+  await read([sleeper.pid ?? 0])
+  const second = performance.now()
+  await setTimeout(300)
+  const code = `const end = performance.now() + 300
+    while (performance.now() < end) {}
+    const { user, system } = process.cpuUsage()
+    console.log((user + system) / 1000)
+    process.stdin.resume()`
+  const child = spawn(process.execPath, ['-e', code])
+  t.teardown(() => child.kill('SIGKILL'))
+  const usedMs = Number((await once(child.stdout, 'data'))[0])
+  const third = performance.now()
+  const percent = (await read([sleeper.pid ?? 0, child.pid ?? 0]))?.cpuPercent ?? Number.NaN
+  const least = (100 * (usedMs - TICKS_MS)) / (performance.now() - first)
+  // What it takes to print and to wait comes on top.
+  const most = (100 * (usedMs + 2 * TICKS_MS)) / (third - second)
+  t.true(percent >= least && percent <= most, `${percent} is not within ${least} and ${most}`)
 })
 
 test('gives null for no process', async t => {

@@ -24,7 +24,7 @@ const models = [
   exampleModel(),
   exampleModel({ document: null }),
   exampleModel({ document: exampleDocument(0) }),
-  exampleModel({ document: null, target: null, services: [] }),
+  exampleModel({ document: null, losses: null, target: null, services: [] }),
   exampleModel({
     services: Array.from({ length: 40 }, (_, port) => ({ ...tracedService, port, comm: '漢字の名前' })),
   }),
@@ -56,9 +56,9 @@ test('a screen has exactly its rows, and no line leaves its columns', t => {
 
 test('80 by 24 shows services, percentiles, all stages, losses, cost and keys', t => {
   const screen = text(viewOf())
-  t.regex(screen, /^>\* memcached +tcp 11211 +1234 +40\.2k$/m)
-  t.regex(screen, /^ {3}redis-server +tcp 6379 +812 +12$/m)
-  t.regex(screen, /^ {3}\? +udp 53 +- +-$/m)
+  t.regex(screen, /^>\* memcached +11211\/tcp +1234 +40\.2k$/m)
+  t.regex(screen, /^ {3}redis-server +6379\/tcp +812 +12$/m)
+  t.regex(screen, /^ {3}\? +53\/udp +- +-$/m)
   t.regex(screen, /^ memcached tcp 11211 {2}20\.0k requests\/s {2}2 in flight {2}CPU 84 % {2}12\.3 MB$/m)
   t.regex(screen, /^ p50 .+ p90 .+ p99 .+ p99\.9 .+ max /m)
   t.regex(screen, /^ stage +p50\+ share +p99\+ share +p99\.9\+ share/m)
@@ -99,13 +99,12 @@ test('the title tells how long the target has been traced', t => {
   t.regex(text(viewOf({ model: exampleModel({ seconds: 12.9 }) })), /^ taut {2}tracing {2,}12 s $/m)
 })
 
-test('losses alarm', t => {
-  const document = {
-    ...exampleDocument(),
-    lost: { ringbuf_full: 0, map_full: 3, unmatched: 0, clock: 0, recursion: 0 },
-  }
-  const view = viewOf({ model: exampleModel({ document }) })
-  t.regex(text(view), /^ LOST: ringbuf 0, map 3, unmatched 0, clock 0/m)
+test('losses alarm, those of intervals that are over too', t => {
+  const lost = { ringbuf_full: 0, map_full: 3, unmatched: 0, clock: 0, recursion: 0 }
+  const view = viewOf({ model: exampleModel({ losses: { lost, unanswered: 7 } }) })
+  t.is(view.model?.document?.lost.map_full, 0)
+  t.regex(text(view), /^ LOST: ringbuf 0, map 3, unmatched 0, clock 0, recursion 0 {3}unanswered 7$/m)
+  t.regex(text(view, 40), /^ LOST: map 3, unanswered 7$/m)
   t.true(composeScreen(view, { columns: 80, rows: 24 }, true).some(line => line.includes('\u001B[31m LOST')))
 })
 

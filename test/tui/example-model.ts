@@ -34,6 +34,7 @@ export const exampleServices: LiveService[] = [
 export const exampleModel = (changes: Partial<LiveModel> = {}): LiveModel => ({
   services: exampleServices,
   target: document.target,
+  losses: { lost: document.lost, unanswered: document.unanswered },
   document,
   seconds: 12,
   status: 'tracing',

@@ -1,7 +1,9 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { readEphemeralPorts } from '../../../src/system/ephemeral-ports.js'
 import { DATAGRAMS, rootPath } from './fixtures.js'
 import { createFolder } from './folder.js'
 import type { Context } from './kernel-test.js'
@@ -56,6 +58,23 @@ export const startUdpMemcached = async (t: Context): Promise<UdpService & { tcpP
   const content = await waitForFile(portFile, running)
   const read = (kind: string): number => Number(new RegExp(`${kind} INET: (\\d+)`).exec(content)?.[1])
   return { ...running, host, port: read('UDP'), tcpPort: read('TCP') }
+}
+
+/** Starts memcached on one port for TCP and UDP, one that no client gets. */
+export const startMemcachedOfBoth = async (t: Context): Promise<UdpService> => {
+  const host = '127.0.0.1'
+  const port = await findServersPort()
+  const portFile = join(await createFolder(t), 'port')
+  const args = ['-u', 'nobody', '-l', host, '-p', port, '-U', port]
+  const running = await startProcess(t, 'memcached', args, { env: { MEMCACHED_PORT_FILENAME: portFile } })
+  await waitForFile(portFile, running)
+  return { ...running, host, port }
+}
+
+/** Has clients ask memcached by UDP, so many times a second, until the test is over. */
+export const keepAsking = async (t: Context, service: UdpService, rate = 2000): Promise<void> => {
+  const questions = { message: MESSAGES.memcached, requests: 1_000_000, rate }
+  void (await prepareQuestions(t, service, questions))().catch(() => undefined)
 }
 
 /** Starts unbound, which knows one name and forwards nothing; `countReplies` counts them in its log. */
@@ -177,6 +196,25 @@ export const prepareQuestions = async (
     t.is(result.requests, requests)
     return result
   }
+}
+
+/** Gives a port below those that clients get that was free for TCP and UDP a moment ago. */
+const findServersPort = async (): Promise<number> => {
+  const { first } = readEphemeralPorts() ?? { first: 32_768 }
+  return waitFor('a free port', async () => {
+    const port = 1024 + Math.floor(Math.random() * (first - 1024))
+    const server = createServer().listen(port, '127.0.0.1')
+    const socket = createSocket('udp4').bind(port, '127.0.0.1')
+    try {
+      await Promise.all([once(server, 'listening'), once(socket, 'listening')])
+      return port
+    } catch {
+      return null
+    } finally {
+      server.close()
+      socket.close()
+    }
+  })
 }
 
 const findFreeUdpPort = async (): Promise<number> => {
