@@ -293,7 +293,7 @@ const runTrials = async (
       },
       verify: async ({ setting }) => {
         signal.throwIfAborted()
-        const missing = await settings.verify(setting)
+        const missing = await settings.verify(setting, signal)
         signal.throwIfAborted()
         return missing.length === 0 ? null : missing.join('; ')
       },
