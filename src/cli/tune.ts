@@ -269,8 +269,9 @@ const tryAll = async (run: Run): Promise<void> => {
       `${failure.message}; all else is as it was (try again without them, or --exclude the knob)`,
     )
   if (failure !== null) throw failure
-  if (signal.aborted) return endInterrupted()
-  if (outcome !== null && !options.untilRevert) print(options, outcome)
+  // What is kept before the signal came stays, and is told.
+  if (outcome !== null && !options.untilRevert) return print(options, outcome)
+  if (signal.aborted) endInterrupted()
 }
 
 const runTrials = async (
