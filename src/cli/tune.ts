@@ -95,7 +95,8 @@ export const addTune = (program: Command): void => {
 const parseKnobs = (text: string): KnobName[] =>
   text.split(',').map(name => {
     const knob = KNOB_NAMES.find(known => known === name)
-    if (knob === undefined) throw new InvalidArgumentError(`There is no knob ${name}; see taut apply --help.`)
+    if (knob === undefined)
+      throw new InvalidArgumentError(`There is no knob ${name}; there are ${KNOB_NAMES.join(', ')}.`)
     return knob
   })
 
@@ -105,7 +106,9 @@ const parseTarget = (text: string): Limit => {
   const [, quantity, digits = '', unit] = /^(p50|p99|p99\.9|mean)<(\d+(?:\.\d+)?)(us|ms|s)$/.exec(text) ?? []
   const ns = Number(digits) * UNITS[unit as keyof typeof UNITS]
   if (quantity === undefined || !(ns > 0))
-    throw new InvalidArgumentError("It takes a limit such as 'p99<1ms' (in quotes, for the shell).")
+    throw new InvalidArgumentError(
+      "It takes a limit such as 'p99<1ms' (in quotes, for the shell), of p50, p99, p99.9 or mean, in us, ms or s.",
+    )
   return { quantity: quantity as Limit['quantity'], ns }
 }
 
