@@ -16,7 +16,7 @@ import { createRandom } from '../statistics/random.js'
 import type { Target } from '../system/target.js'
 import { printable } from '../text/printable.js'
 import { ALLOWANCES, type Allowances } from '../tune/judge.js'
-import { planLooks } from '../tune/looks.js'
+import { beyondOf, chooseSlice, describeNeeded, lookFor, SETTLE_MS } from '../tune/pace.js'
 import { InterferenceError, overlaps, TrialSettings } from '../tune/settings.js'
 import { GOALS, type Goal, type Limit } from '../tune/slice.js'
 import { findMeters, measureSlice } from '../tune/traffic.js'
@@ -51,20 +51,6 @@ type TuneOptions = TargetArguments &
   }
 
 const DEFAULT_S = 180
-/** Of the time, this long is for looking before anything is tried. */
-const LOOK_S = 5
-/** After a switch, before its effect counts. */
-const SETTLE_MS = 100
-/** A slice has so many requests beyond the percentile that is the goal, if that takes no longer than the longest slice. */
-const SLICE_BEYOND = 20
-const SLICE_MS = { least: 250, most: 2000 }
-/** Fewer beyond it in a slice are too few to tell. */
-const LEAST_BEYOND = 3
-/** The percentile that a goal is about, as the share beyond it; the guards' p99 for all others. */
-const BEYOND: Readonly<Partial<Record<Goal, number>>> = { 'p99.9': 0.001 }
-const USUALLY_BEYOND = 0.01
-/** Of the time, what is left for the trials of all candidates. */
-const TRIALS_SHARE = 0.6
 const HOUR_MS = 3_600_000
 
 /** Adds `taut tune`: tries what is advised, keeps what is proven, and puts the rest back. */
@@ -194,7 +180,7 @@ const look = async (
   { for: seconds, goal }: TuneOptions,
   signal: AbortSignal,
 ): Promise<Look> => {
-  const time = Math.min(LOOK_S, seconds / 5)
+  const time = lookFor(seconds)
   say(
     `looking at ${target.service.comm ?? 'the service on port'} ${target.service.port} for ${time.toFixed(0)} s`,
   )
@@ -205,7 +191,7 @@ const look = async (
   const machine = await watch()
   if (!signal.aborted && document.requests < REQUESTS_TO_ADVISE)
     throw new Failure(
-      `${document.requests} requests in ${document.seconds} s are too few to tune by; nothing was changed (try with more traffic)`,
+      `${document.requests} requests in ${document.seconds} s are too few to tune by; nothing was changed (${describeNeeded(goal, 1, REQUESTS_TO_ADVISE / time)})`,
     )
   const found = advise({ document, machine })
   return { document, advice: adviseFor(goal, found, machine.nic?.name ?? null) }
@@ -282,7 +268,7 @@ const runTrials = async (
   tracer: Tracer,
   settings: TrialSettings,
 ): Promise<TuneResult<Proposal>> => {
-  const sliceMs = chooseSlice(document, options, proposals.length)
+  const sliceMs = requireSlice(document, options, proposals.length)
   const meters = findMeters()
   const candidates = proposals.map(proposal => ({ ...proposal, setting: settings.prepare(proposal.plans) }))
   const deadline = begin + options.for * 1000
@@ -327,27 +313,18 @@ const waitForEnd = async (signal: AbortSignal): Promise<void> => {
   while (!signal.aborted) await sleep(HOUR_MS, signal)
 }
 
-/**
- * As long as it takes for enough requests beyond the percentile, but short enough for each candidate to come to its second look
- * in time, if that leaves any.
- */
-const chooseSlice = (
+/** Gives the length of a slice; a Failure tells what it takes where there are too few requests for one. */
+const requireSlice = (
   { requests, seconds }: MeasureDocument,
   { goal, for: time }: TuneOptions,
   candidates: number,
 ): number => {
   const rate = requests / seconds
-  const beyond = BEYOND[goal] ?? USUALLY_BEYOND
-  const least = LEAST_BEYOND / beyond / (SLICE_MS.most / 1000)
-  if (rate < least)
-    throw new Failure(
-      `${rate.toFixed(0)} requests a second are too few to tell settings apart by their slowest ${beyond * 100} %; nothing was changed (it takes ${least})`,
-    )
-  const msFor = (several: number): number => (several / beyond / rate) * 1000
-  const msOfTrial = ((time - LOOK_S) * 1000 * TRIALS_SHARE) / candidates
-  const inTime = msOfTrial / (2 * (planLooks(candidates).at[1] ?? 1)) - SETTLE_MS
-  const ms = Math.max(msFor(LEAST_BEYOND), Math.min(msFor(SLICE_BEYOND), inTime))
-  return Math.min(SLICE_MS.most, Math.max(SLICE_MS.least, ms))
+  const ms = chooseSlice(rate, { goal, seconds: time, candidates })
+  if (ms !== null) return ms
+  throw new Failure(
+    `${rate.toFixed(0)} requests a second are too few to tell settings apart by their slowest ${beyondOf(goal) * 100} %; nothing was changed (${describeNeeded(goal, candidates)})`,
+  )
 }
 
 const print = ({ goal, json }: TuneOptions, outcome: Outcome): void => {
