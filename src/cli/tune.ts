@@ -30,7 +30,7 @@ import { listenForInterrupt, sleep } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { requirePermission } from './permission.js'
 import { planAdvice } from './plan-advice.js'
-import { countsAck, isBeforeStages, type Proposal } from './proposal.js'
+import { countsAck, isBeforeStages, type LeftOut, type Proposal } from './proposal.js'
 import { openState, requireRoot, type State } from './state.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
@@ -118,22 +118,22 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
   const target = await chooseTarget(pickTarget(options), types)
   const { document, advice } = await look(target, types, options, signal)
   if (signal.aborted) return endInterrupted()
-  const proposals = await propose(advice, target, options)
+  const { proposals, leftOut } = await propose(advice, target, options)
   if (state === null) {
     process.stdout.write(
       options.json
-        ? `${JSON.stringify(planDocument(options.goal, document, proposals))}\n`
-        : formatPlan(proposals, advice, describeTerminal(process.stdout)),
+        ? `${JSON.stringify(planDocument(options.goal, document, proposals, leftOut))}\n`
+        : formatPlan(proposals, leftOut, advice, describeTerminal(process.stdout)),
     )
     return
   }
   const isMet = options.target !== undefined && isReached(document, options.target)
   if (isMet || proposals.length === 0) {
     const result = { trials: [], kept: [], whole: null, before: null, after: null, isReached: false }
-    print(options, { document, advice, result, entries: [], isMet })
+    print(options, { document, advice, leftOut, result, entries: [], isMet })
     return
   }
-  await tryAll({ state, target, types, document, proposals, advice, options, signal, begin })
+  await tryAll({ state, target, types, document, proposals, leftOut, advice, options, signal, begin })
 }
 
 const isReached = ({ total }: MeasureDocument, { quantity, ns }: Limit): boolean => {
@@ -197,21 +197,23 @@ const look = async (
   return { document, advice: adviseFor(goal, found, machine.nic?.name ?? null) }
 }
 
-/** What of the advice can be done here and is not done yet. */
+/** What of the advice can be done here and is not done yet; and what of that the user wants left out. */
 const propose = async (
   advice: readonly Advice[],
   target: Target,
   { only, exclude = [] }: TuneOptions,
-): Promise<Proposal[]> => {
+): Promise<{ proposals: Proposal[]; leftOut: LeftOut[] }> => {
   const proposals: Proposal[] = []
+  const leftOut: LeftOut[] = []
   for (const each of advice) {
-    const names = each.settings.map(({ knob }) => knob)
-    if (names.length === 0 || names.some(name => exclude.includes(name) || only?.includes(name) === false))
-      continue
     const plans = await planAdvice(each, target.service)
-    if (plans.some(({ changes }) => changes.length > 0)) proposals.push({ advice: each, plans })
+    if (plans.every(({ changes }) => changes.length === 0)) continue
+    const names = each.settings.map(({ knob }) => knob)
+    if (names.some(name => exclude.includes(name))) leftOut.push({ advice: each, by: '--exclude' })
+    else if (names.some(name => only?.includes(name) === false)) leftOut.push({ advice: each, by: '--only' })
+    else proposals.push({ advice: each, plans })
   }
-  return proposals
+  return { proposals, leftOut }
 }
 
 type Run = {
@@ -220,6 +222,7 @@ type Run = {
   types: KernelTypes
   document: MeasureDocument
   proposals: Proposal[]
+  leftOut: LeftOut[]
   advice: Advice[]
   options: TuneOptions
   signal: AbortSignal
@@ -238,7 +241,8 @@ const tryAll = async (run: Run): Promise<void> => {
     const result = await runTrials(run, tracer, settings)
     signal.throwIfAborted()
     const entries = options.untilRevert ? [] : await settings.keep()
-    outcome = { document: run.document, advice: run.advice, result, entries, isMet: false }
+    const { document, advice, leftOut } = run
+    outcome = { document, advice, leftOut, result, entries, isMet: false }
     if (options.untilRevert) {
       print(options, outcome)
       if (result.kept.length > 0) await waitForEnd(signal)
