@@ -5,6 +5,9 @@ import { aimFor, type Goal } from '../tune/slice.js'
 /** One candidate of tuning: what a rule advises, and what it would change here. */
 export type Proposal = { advice: Advice; plans: Plan[] }
 
+/** What would be a candidate, and is not to be tried: by which option. */
+export type LeftOut = { advice: Advice; by: '--only' | '--exclude' }
+
 /** Whether it changes how long packets wait before the first stage. */
 export const isBeforeStages = ({ plans }: Proposal): boolean =>
   plans.some(({ wish }) => wish.knob.isBeforeStages === true)

@@ -5,18 +5,19 @@ import type { MeasureDocument } from '../latency/document.js'
 import { round, roundKnown } from '../latency/round.js'
 import { printable } from '../text/printable.js'
 import { createStyle } from '../text/style.js'
-import { formatDuration, formatShare } from '../text/units.js'
+import { formatCount, formatDuration, formatShare } from '../text/units.js'
 import { reportWidth, wrap } from '../text/width.js'
 import type { Judgement, Ratio } from '../tune/judge.js'
 import { type Goal, GUARDS, type Guard, type Pair, type Slice } from '../tune/slice.js'
 import { ofKnown, type Summary, type TuneResult } from '../tune/tune.js'
-import { countsAck, type Proposal } from './proposal.js'
+import { countsAck, type LeftOut, type Proposal } from './proposal.js'
 import type { ReportOptions } from './report.js'
 
-/** What tuning came to: what was seen first, what was advised, what became of it, and what of it stays. */
+/** What tuning came to: what was seen first, what was advised, what was left out, what became of the rest, and what of it stays. */
 export type Outcome = {
   document: MeasureDocument
   advice: readonly Advice[]
+  leftOut: readonly LeftOut[]
   result: TuneResult<Proposal>
   entries: readonly Entry[]
   /** Whether the target was reached before anything was tried. */
@@ -62,11 +63,10 @@ const lookDocument = ({ total, requests, seconds }: MeasureDocument) => ({
 /** The costs that only the hardware or a driver tells. */
 const METERED = ['watts', 'celsius', 'wakeups', 'mhz'] as const
 
+type Both = { on: number; off: number }
+
 /** The medians with it and without it; null where they are not known. */
-const bothOf = (
-  pairs: readonly Pair[],
-  read: (slice: Slice) => number | null,
-): { on: number; off: number } | null => {
+const bothOf = (pairs: readonly Pair[], read: (slice: Slice) => number | null): Both | null => {
   const [on, off] = (['on', 'off'] as const).map(side =>
     ofKnown(
       pairs.map(pair => pair[side]),
@@ -81,7 +81,9 @@ const bothOf = (
  * time that the CPUs idled, how often they woke up and their frequency stand in for it, as far as the kernel tells them.
  */
 const costDocument = (pairs: readonly Pair[], judgement: Judgement | null) => {
-  const [watts, celsius, wakeups, mhz] = METERED.map(name => bothOf(pairs, slice => slice[name]))
+  const [watts = null, celsius = null, wakeups = null, mhz = null] = METERED.map(name =>
+    bothOf(pairs, slice => slice[name]),
+  )
   return {
     cpu: judgement?.guards.cpu === undefined ? null : ratioDocument(judgement.guards.cpu),
     watts,
@@ -96,6 +98,33 @@ const costDocument = (pairs: readonly Pair[], judgement: Judgement | null) => {
           }
         : null,
   }
+}
+
+/** The same for people; nothing before there are pairs enough to judge. */
+const describeCost = (pairs: readonly Pair[], judgement: Judgement | null): string[] => {
+  const cpu = judgement?.guards.cpu
+  if (cpu === undefined) return []
+  const { watts, celsius, stand_in } = costDocument(pairs, judgement)
+  const change = (both: Both | null, format: (value: number) => string, unit: string): string[] =>
+    both === null ? [] : [`${format(both.off)} → ${format(both.on)} ${unit}`]
+  const tenths = (value: number): string => value.toFixed(1)
+  const costs = [
+    `CPU time ${describeRatio(cpu)}`,
+    ...change(watts, tenths, 'W'),
+    ...change(celsius, tenths, '°C'),
+  ]
+  const standIns =
+    stand_in === null
+      ? []
+      : [
+          ...change(stand_in.idle_share, share => (share * 100).toFixed(0), '% of the time idle'),
+          ...change(stand_in.wakeups_per_second, formatCount, 'wake-ups a second'),
+          ...change(stand_in.mhz, formatCount, 'MHz'),
+        ]
+  return [
+    `cost, without it → with it: ${costs.join(', ')}`,
+    ...(standIns.length === 0 ? [] : [`in place of watts, which nothing here tells: ${standIns.join(', ')}`]),
+  ]
 }
 
 const changesOf = ({ plans }: Proposal) =>
@@ -117,13 +146,16 @@ const guardsDocument = ({ guards }: Judgement) =>
     }),
   )
 
+const leftOutDocument = (several: readonly LeftOut[]) =>
+  several.map(({ advice: { rule, finding, settings }, by }) => ({ rule, finding, settings, by }))
+
 /**
  * What `taut tune --json` prints. A ratio is of with to without: 0.8 is a fifth less. There is one row for each place that was
  * set; rows of one trial have its number in common.
  */
 export const tuneDocument = (
   goal: Goal,
-  { document, result: { trials, kept, whole, before, after, isReached }, entries, isMet }: Outcome,
+  { document, leftOut, result: { trials, kept, whole, before, after, isReached }, entries, isMet }: Outcome,
 ) => ({
   schema: 1,
   goal,
@@ -147,6 +179,7 @@ export const tuneDocument = (
       pairs_needed_for_gain: needed === null ? null : round(needed.gain),
     })),
   ),
+  left_out: leftOutDocument(leftOut),
   kept: kept.flatMap(candidate => changesOf(candidate).map(({ knob, where, to }) => ({ knob, where, to }))),
   whole: whole && ratioDocument(ratioOf(goal, whole.goal)),
   whole_with_ack: countsAck(goal, kept),
@@ -159,17 +192,20 @@ export const planDocument = (
   goal: Goal,
   { target, lost }: MeasureDocument,
   proposals: readonly Proposal[],
+  leftOut: readonly LeftOut[],
 ) => ({
   schema: 1,
   goal,
   target,
   lost,
   plan: proposals.map(proposal => ({ ...proposal.advice, changes: changesOf(proposal) })),
+  left_out: leftOutDocument(leftOut),
 })
 
 /** What would be tried, for people. */
 export const formatPlan = (
   proposals: readonly Proposal[],
+  leftOut: readonly LeftOut[],
   advice: readonly Advice[],
   { columns }: ReportOptions,
 ): string => {
@@ -177,25 +213,35 @@ export const formatPlan = (
   const lines = [
     ...hopeless(advice).flatMap(text => wrap(text, width)),
     ...(proposals.length === 0
-      ? wrap('There is nothing to try.', width)
+      ? wrap(`There is nothing ${elseOf(leftOut)}to try.`, width)
       : ['Would be tried, in this order:']),
     ...proposals.flatMap(({ advice: each }, index) => [
       ...wrap(`${index + 1}. ${printable(each.finding)}`, width),
       ...commandsOf(each).map(line => `   ${line}`),
     ]),
+    ...leftOut.flatMap(each => formatLeftOut(each, width)),
   ]
   return `${lines.join('\n')}\n`
 }
+
+/** What was left out is something. */
+const elseOf = (leftOut: readonly LeftOut[]): string => (leftOut.length === 0 ? '' : 'else ')
 
 const hopeless = (advice: readonly Advice[]): string[] =>
   advice
     .filter(({ settings }) => settings.length === 0)
     .map(({ finding }) => `${printable(finding.charAt(0).toUpperCase() + finding.slice(1))}.`)
 
+/** What was advised and is not tried because the user said so. */
+const formatLeftOut = ({ advice, by }: LeftOut, width: number): string[] => [
+  ...wrap(`LEFT OUT by ${by}: ${printable(advice.finding)}`, width),
+  ...commandsOf(advice).map(line => `   ${line}`),
+]
+
 /** What tuning did and how to go back, for people, ending in a line break. */
 export const formatTune = (
   goal: Goal,
-  { advice, result, entries, isMet }: Outcome,
+  { advice, leftOut, result, entries, isMet }: Outcome,
   { columns, color }: ReportOptions,
 ): string => {
   const { trials, kept, whole, before, after, isReached } = result
@@ -211,7 +257,10 @@ export const formatTune = (
     ]
   })
   const end = [
-    ...wrap(isMet ? 'The target is reached already; nothing was changed.' : describeEnd(goal, result), width),
+    ...wrap(
+      isMet ? 'The target is reached already; nothing was changed.' : describeEnd(goal, result, leftOut),
+      width,
+    ),
     ...(kept.length > 1 && whole === null
       ? wrap(
           'Each was proven on top of those before it; there was no time to compare all with nothing.',
@@ -222,8 +271,9 @@ export const formatTune = (
     ...(isReached ? ['The target is reached.'] : []),
     ...(entries[0] === undefined ? [] : [`To go back: taut revert ${entries[0].id}`]),
   ]
+  const untried = leftOut.map(each => formatLeftOut(each, width).map(line => style.dim(line)))
   const first = hopeless(advice).flatMap(text => wrap(text, width))
-  return `${[first, ...sections, end]
+  return `${[first, ...sections, ...untried, end]
     .filter(section => section.length > 0)
     .map(section => section.join('\n'))
     .join('\n\n')}\n`
@@ -240,15 +290,9 @@ const describeTrial = (
 ): string[] => {
   const what = nameOf(goal, [candidate])
   const goalRatio = judgement && ratioOf(goal, judgement.goal)
-  const cpu = judgement?.guards.cpu
-  const watts = bothOf(pairs, ({ watts }) => watts)
   return [
     ...(goalRatio === null ? [] : [`${what} ${describeRatio(goalRatio)}, ${pairs.length} pairs of slices`]),
-    ...(cpu === undefined
-      ? []
-      : [
-          `cost: CPU time ${describeRatio(cpu)}${watts === null ? '' : `, ${watts.off} W without it and ${watts.on} W with it`}`,
-        ]),
+    ...describeCost(pairs, judgement),
     reason,
     ...(needed === null
       ? []
@@ -258,8 +302,12 @@ const describeTrial = (
   ]
 }
 
-const describeEnd = (goal: Goal, { trials, kept, whole }: TuneResult<Proposal>): string => {
-  if (trials.length === 0) return 'There was nothing to try; nothing was changed.'
+const describeEnd = (
+  goal: Goal,
+  { trials, kept, whole }: TuneResult<Proposal>,
+  leftOut: readonly LeftOut[],
+): string => {
+  if (trials.length === 0) return `There was nothing ${elseOf(leftOut)}to try; nothing was changed.`
   if (kept.length === 0) return 'Nothing was proven to help; everything is as it was.'
   const together =
     whole === null ? '' : `; together: ${nameOf(goal, kept)} ${describeRatio(ratioOf(goal, whole.goal))}`

@@ -16,7 +16,7 @@ import { createRandom } from '../statistics/random.js'
 import type { Target } from '../system/target.js'
 import { printable } from '../text/printable.js'
 import { ALLOWANCES, type Allowances } from '../tune/judge.js'
-import { planLooks } from '../tune/looks.js'
+import { beyondOf, chooseSlice, describeNeeded, lookFor, SETTLE_MS } from '../tune/pace.js'
 import { InterferenceError, overlaps, TrialSettings } from '../tune/settings.js'
 import { GOALS, type Goal, type Limit } from '../tune/slice.js'
 import { findMeters, measureSlice } from '../tune/traffic.js'
@@ -30,7 +30,7 @@ import { listenForInterrupt, sleep } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { requirePermission } from './permission.js'
 import { planAdvice } from './plan-advice.js'
-import { countsAck, isBeforeStages, type Proposal } from './proposal.js'
+import { countsAck, isBeforeStages, type LeftOut, type Proposal } from './proposal.js'
 import { openState, requireRoot, type State } from './state.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
@@ -51,20 +51,6 @@ type TuneOptions = TargetArguments &
   }
 
 const DEFAULT_S = 180
-/** Of the time, this long is for looking before anything is tried. */
-const LOOK_S = 5
-/** After a switch, before its effect counts. */
-const SETTLE_MS = 100
-/** A slice has so many requests beyond the percentile that is the goal, if that takes no longer than the longest slice. */
-const SLICE_BEYOND = 20
-const SLICE_MS = { least: 250, most: 2000 }
-/** Fewer beyond it in a slice are too few to tell. */
-const LEAST_BEYOND = 3
-/** The percentile that a goal is about, as the share beyond it; the guards' p99 for all others. */
-const BEYOND: Readonly<Partial<Record<Goal, number>>> = { 'p99.9': 0.001 }
-const USUALLY_BEYOND = 0.01
-/** Of the time, what is left for the trials of all candidates. */
-const TRIALS_SHARE = 0.6
 const HOUR_MS = 3_600_000
 
 /** Adds `taut tune`: tries what is advised, keeps what is proven, and puts the rest back. */
@@ -95,7 +81,8 @@ export const addTune = (program: Command): void => {
 const parseKnobs = (text: string): KnobName[] =>
   text.split(',').map(name => {
     const knob = KNOB_NAMES.find(known => known === name)
-    if (knob === undefined) throw new InvalidArgumentError(`There is no knob ${name}; see taut apply --help.`)
+    if (knob === undefined)
+      throw new InvalidArgumentError(`There is no knob ${name}; there are ${KNOB_NAMES.join(', ')}.`)
     return knob
   })
 
@@ -105,7 +92,9 @@ const parseTarget = (text: string): Limit => {
   const [, quantity, digits = '', unit] = /^(p50|p99|p99\.9|mean)<(\d+(?:\.\d+)?)(us|ms|s)$/.exec(text) ?? []
   const ns = Number(digits) * UNITS[unit as keyof typeof UNITS]
   if (quantity === undefined || !(ns > 0))
-    throw new InvalidArgumentError("It takes a limit such as 'p99<1ms' (in quotes, for the shell).")
+    throw new InvalidArgumentError(
+      "It takes a limit such as 'p99<1ms' (in quotes, for the shell), of p50, p99, p99.9 or mean, in us, ms or s.",
+    )
   return { quantity: quantity as Limit['quantity'], ns }
 }
 
@@ -129,22 +118,22 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
   const target = await chooseTarget(pickTarget(options), types)
   const { document, advice } = await look(target, types, options, signal)
   if (signal.aborted) return endInterrupted()
-  const proposals = await propose(advice, target, options)
+  const { proposals, leftOut } = await propose(advice, target, options)
   if (state === null) {
     process.stdout.write(
       options.json
-        ? `${JSON.stringify(planDocument(options.goal, document, proposals))}\n`
-        : formatPlan(proposals, advice, describeTerminal(process.stdout)),
+        ? `${JSON.stringify(planDocument(options.goal, document, proposals, leftOut))}\n`
+        : formatPlan(proposals, leftOut, advice, describeTerminal(process.stdout)),
     )
     return
   }
   const isMet = options.target !== undefined && isReached(document, options.target)
   if (isMet || proposals.length === 0) {
     const result = { trials: [], kept: [], whole: null, before: null, after: null, isReached: false }
-    print(options, { document, advice, result, entries: [], isMet })
+    print(options, { document, advice, leftOut, result, entries: [], isMet })
     return
   }
-  await tryAll({ state, target, types, document, proposals, advice, options, signal, begin })
+  await tryAll({ state, target, types, document, proposals, leftOut, advice, options, signal, begin })
 }
 
 const isReached = ({ total }: MeasureDocument, { quantity, ns }: Limit): boolean => {
@@ -191,7 +180,7 @@ const look = async (
   { for: seconds, goal }: TuneOptions,
   signal: AbortSignal,
 ): Promise<Look> => {
-  const time = Math.min(LOOK_S, seconds / 5)
+  const time = lookFor(seconds)
   say(
     `looking at ${target.service.comm ?? 'the service on port'} ${target.service.port} for ${time.toFixed(0)} s`,
   )
@@ -202,27 +191,29 @@ const look = async (
   const machine = await watch()
   if (!signal.aborted && document.requests < REQUESTS_TO_ADVISE)
     throw new Failure(
-      `${document.requests} requests in ${document.seconds} s are too few to tune by; nothing was changed (try with more traffic)`,
+      `${document.requests} requests in ${document.seconds} s are too few to tune by; nothing was changed (${describeNeeded(goal, 1, REQUESTS_TO_ADVISE / time)})`,
     )
   const found = advise({ document, machine })
   return { document, advice: adviseFor(goal, found, machine.nic?.name ?? null) }
 }
 
-/** What of the advice can be done here and is not done yet. */
+/** What of the advice can be done here and is not done yet; and what of that the user wants left out. */
 const propose = async (
   advice: readonly Advice[],
   target: Target,
   { only, exclude = [] }: TuneOptions,
-): Promise<Proposal[]> => {
+): Promise<{ proposals: Proposal[]; leftOut: LeftOut[] }> => {
   const proposals: Proposal[] = []
+  const leftOut: LeftOut[] = []
   for (const each of advice) {
-    const names = each.settings.map(({ knob }) => knob)
-    if (names.length === 0 || names.some(name => exclude.includes(name) || only?.includes(name) === false))
-      continue
     const plans = await planAdvice(each, target.service)
-    if (plans.some(({ changes }) => changes.length > 0)) proposals.push({ advice: each, plans })
+    if (plans.every(({ changes }) => changes.length === 0)) continue
+    const names = each.settings.map(({ knob }) => knob)
+    if (names.some(name => exclude.includes(name))) leftOut.push({ advice: each, by: '--exclude' })
+    else if (names.some(name => only?.includes(name) === false)) leftOut.push({ advice: each, by: '--only' })
+    else proposals.push({ advice: each, plans })
   }
-  return proposals
+  return { proposals, leftOut }
 }
 
 type Run = {
@@ -231,6 +222,7 @@ type Run = {
   types: KernelTypes
   document: MeasureDocument
   proposals: Proposal[]
+  leftOut: LeftOut[]
   advice: Advice[]
   options: TuneOptions
   signal: AbortSignal
@@ -249,7 +241,8 @@ const tryAll = async (run: Run): Promise<void> => {
     const result = await runTrials(run, tracer, settings)
     signal.throwIfAborted()
     const entries = options.untilRevert ? [] : await settings.keep()
-    outcome = { document: run.document, advice: run.advice, result, entries, isMet: false }
+    const { document, advice, leftOut } = run
+    outcome = { document, advice, leftOut, result, entries, isMet: false }
     if (options.untilRevert) {
       print(options, outcome)
       if (result.kept.length > 0) await waitForEnd(signal)
@@ -269,8 +262,9 @@ const tryAll = async (run: Run): Promise<void> => {
       `${failure.message}; all else is as it was (try again without them, or --exclude the knob)`,
     )
   if (failure !== null) throw failure
-  if (signal.aborted) return endInterrupted()
-  if (outcome !== null && !options.untilRevert) print(options, outcome)
+  // What is kept before the signal came stays, and is told.
+  if (outcome !== null && !options.untilRevert) return print(options, outcome)
+  if (signal.aborted) endInterrupted()
 }
 
 const runTrials = async (
@@ -278,7 +272,7 @@ const runTrials = async (
   tracer: Tracer,
   settings: TrialSettings,
 ): Promise<TuneResult<Proposal>> => {
-  const sliceMs = chooseSlice(document, options, proposals.length)
+  const sliceMs = requireSlice(document, options, proposals.length)
   const meters = findMeters()
   const candidates = proposals.map(proposal => ({ ...proposal, setting: settings.prepare(proposal.plans) }))
   const deadline = begin + options.for * 1000
@@ -293,7 +287,7 @@ const runTrials = async (
       },
       verify: async ({ setting }) => {
         signal.throwIfAborted()
-        const missing = await settings.verify(setting)
+        const missing = await settings.verify(setting, signal)
         signal.throwIfAborted()
         return missing.length === 0 ? null : missing.join('; ')
       },
@@ -323,27 +317,18 @@ const waitForEnd = async (signal: AbortSignal): Promise<void> => {
   while (!signal.aborted) await sleep(HOUR_MS, signal)
 }
 
-/**
- * As long as it takes for enough requests beyond the percentile, but short enough for each candidate to come to its second look
- * in time, if that leaves any.
- */
-const chooseSlice = (
+/** Gives the length of a slice; a Failure tells what it takes where there are too few requests for one. */
+const requireSlice = (
   { requests, seconds }: MeasureDocument,
   { goal, for: time }: TuneOptions,
   candidates: number,
 ): number => {
   const rate = requests / seconds
-  const beyond = BEYOND[goal] ?? USUALLY_BEYOND
-  const least = LEAST_BEYOND / beyond / (SLICE_MS.most / 1000)
-  if (rate < least)
-    throw new Failure(
-      `${rate.toFixed(0)} requests a second are too few to tell settings apart by their slowest ${beyond * 100} %; nothing was changed (it takes ${least})`,
-    )
-  const msFor = (several: number): number => (several / beyond / rate) * 1000
-  const msOfTrial = ((time - LOOK_S) * 1000 * TRIALS_SHARE) / candidates
-  const inTime = msOfTrial / (2 * (planLooks(candidates).at[1] ?? 1)) - SETTLE_MS
-  const ms = Math.max(msFor(LEAST_BEYOND), Math.min(msFor(SLICE_BEYOND), inTime))
-  return Math.min(SLICE_MS.most, Math.max(SLICE_MS.least, ms))
+  const ms = chooseSlice(rate, { goal, seconds: time, candidates })
+  if (ms !== null) return ms
+  throw new Failure(
+    `${rate.toFixed(0)} requests a second are too few to tell settings apart by their slowest ${beyondOf(goal) * 100} %; nothing was changed (${describeNeeded(goal, candidates)})`,
+  )
 }
 
 const print = ({ goal, json }: TuneOptions, outcome: Outcome): void => {

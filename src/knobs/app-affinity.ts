@@ -30,8 +30,8 @@ export const appAffinity: Knob = {
   },
   watch:
     async ({ place, to }) =>
-    async () =>
+    async signal =>
       place.kind === 'affinity'
-        ? watchThreads(place.pid, to)
+        ? watchThreads(place.pid, to, signal)
         : { state: 'written', evidence: 'it reads back' },
 }

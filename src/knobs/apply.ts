@@ -3,7 +3,7 @@ import { type Guard, startGuard } from '../journal/guard.js'
 import { readJournal, writeJournal } from '../journal/journal.js'
 import type { Lock } from '../journal/lock.js'
 import type { StateFolder } from '../journal/state-folder.js'
-import type { Assignment, Change, Effect, Knob, Selection } from './knob.js'
+import type { Assignment, Change, Effect, Knob, Look, Selection } from './knob.js'
 import { describePlace, isSameValue, writePlace } from './places/place.js'
 import { readSettled } from './places/settled.js'
 import { nextRun, planEntry, seeEffect, seeIgnored, writtenEntry } from './planned.js'
@@ -114,7 +114,7 @@ const requireUnchanged = async (plans: readonly Plan[]): Promise<void> => {
 /** Of what a later setting of the same run has set again. */
 const SET_AGAIN: Effect = { state: 'written', evidence: 'a later setting has set it again' }
 
-type Watched = { entry: Entry; look: (() => Promise<Effect>) | undefined }
+type Watched = { entry: Entry; look: Look | undefined }
 
 /** One run of taut that changes settings; nobody else writes to the journal meanwhile. */
 class Applying {
@@ -166,7 +166,7 @@ class Applying {
     // Some drivers take a value only with what is written after it.
     this.#made.push({
       entry: written,
-      look: isUnmoved ? async () => (await seeIgnored(entry)) ?? seeEffect(look) : look,
+      look: isUnmoved ? async () => (await seeIgnored(entry)) ?? seeEffect(look, signal) : look,
     })
   }
 
@@ -175,7 +175,7 @@ class Applying {
     const applied = await Promise.all(
       this.#made.map(async ({ entry, look }, index): Promise<Applied> => {
         const isLast = !this.#made.slice(index + 1).some(later => isSamePlace(later.entry, entry))
-        const { state, evidence } = isLast ? await seeEffect(look) : SET_AGAIN
+        const { state, evidence } = isLast ? await seeEffect(look, signal) : SET_AGAIN
         return { entry: { ...entry, state, kept: true }, evidence }
       }),
     )

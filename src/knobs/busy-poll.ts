@@ -1,5 +1,5 @@
 import { readText } from '../system/files.js'
-import type { Change, Effect, Knob } from './knob.js'
+import type { Change, Knob, Look } from './knob.js'
 import { readWhole } from './number-values.js'
 import { keepPresent } from './present.js'
 import { readsBack, watchFor } from './watching.js'
@@ -16,10 +16,10 @@ const countFound = (): number => {
 }
 
 /** The count is of both knobs, and of sockets that ask for it themselves. */
-const watch = async ({ to }: Change): Promise<() => Promise<Effect>> => {
+const watch = async ({ to }: Change): Promise<Look> => {
   if (to === '0') return readsBack('nobody looks any more, but for sockets that ask for it themselves')
   const earlier = countFound()
-  return () => {
+  return signal => {
     const before = countFound()
     return watchFor(
       () =>
@@ -33,6 +33,7 @@ const watch = async ({ to }: Change): Promise<() => Promise<Effect>> => {
             ? 'it reads back; packets were found by looking for them before it, too'
             : 'it reads back; no packet was found by looking for it meanwhile',
       }),
+      signal,
     )
   }
 }

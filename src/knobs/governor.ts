@@ -8,7 +8,7 @@ import {
   policyFile,
   readWordList,
 } from './cpufreq.js'
-import { type Assignment, type Change, type Effect, type Knob, type Selection, Unavailable } from './knob.js'
+import { type Assignment, type Change, type Knob, type Look, type Selection, Unavailable } from './knob.js'
 import { checkName, keepOffering } from './number-values.js'
 import { noEffect, readsBack, watchFor } from './watching.js'
 
@@ -35,17 +35,18 @@ const isHeld = (governor: string, { number }: Policy): boolean | null => {
   return null
 }
 
-const watch = async ({ place, to }: Change, selection: Selection): Promise<() => Promise<Effect>> => {
+const watch = async ({ place, to }: Change, selection: Selection): Promise<Look> => {
   const policy = findPolicy(place, selection)
   if (policy === undefined || isSelfGoverned(policy) || isHeld(to, policy) === null)
     return readsBack('the load decides the frequency, or nothing tells it')
-  return () =>
+  return signal =>
     watchFor(
       () =>
         isHeld(to, policy)
           ? { state: 'verified', evidence: `the frequency is ${policy.number('scaling_cur_freq')} kHz` }
           : null,
       () => noEffect(`the frequency is ${policy.number('scaling_cur_freq')} kHz`),
+      signal,
     )
 }
 

@@ -1,4 +1,4 @@
-import type { Assignment, Change, Effect, Knob } from './knob.js'
+import type { Assignment, Change, Knob, Look } from './knob.js'
 import { readWhole } from './number-values.js'
 import { NOT_HELD, readLatencyInForce } from './places/latency.js'
 import { keepPresent } from './present.js'
@@ -13,7 +13,7 @@ const read = (value: string): string | null =>
 /** What a CPU's own file says: 0 is no limit there, and none at all is "n/a" (sysfs-devices-power). */
 const ownFile = { noLimit: '0', noLatency: 'n/a' }
 
-const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
+const watch = async ({ place, to }: Change): Promise<Look> => {
   if (place.kind !== 'latency') return readsBack('how deep the CPU sleeps is for a measurement to show')
   return async () => {
     const us = readLatencyInForce()

@@ -2,7 +2,7 @@ import { formatCpuList, parseCpuList } from '../system/cpu-list.js'
 import { isOffered, readEffectiveAffinity, readInterrupts } from '../system/interrupts.js'
 import type { NicIrq } from '../system/nics.js'
 import { CPU_VALUES, checkCpus, findIrq, resolveCpus } from './cpu-values.js'
-import { type Change, type Effect, type Knob, Unavailable } from './knob.js'
+import { type Change, type Knob, type Look, Unavailable } from './knob.js'
 import { requireNics } from './nic-places.js'
 import { listDeafBalancers } from './places/irqbalance.js'
 import { keepPresent } from './present.js'
@@ -13,12 +13,12 @@ const readCounts = (irq: number): Map<number, number> =>
   readInterrupts().find(interrupt => interrupt.irq === irq)?.counts ?? new Map()
 
 /** Tells by where the interrupt goes, and by who has handled it since. */
-const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
+const watch = async ({ place, to }: Change): Promise<Look> => {
   const irq = findIrq(place)
   if (irq === null)
     return async () => ({ state: 'verified', evidence: 'irqbalance lists it among those it leaves alone' })
   const wanted = parseCpuList(to)
-  return async () => {
+  return async signal => {
     const before = readCounts(irq)
     const moved = (): [number, number][] =>
       [...readCounts(irq)].map(([cpu, count]) => [cpu, count - (before.get(cpu) ?? 0)])
@@ -39,6 +39,7 @@ const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
             }
           : { state: 'written', evidence: `interrupt ${irq} did not come meanwhile, and moves when it does` }
       },
+      signal,
     )
   }
 }

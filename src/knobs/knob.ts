@@ -32,6 +32,9 @@ export type Foreseen = { where: string; from: string; to: string; command: strin
 /** What is seen of a change after it was written: its effect, none, or nothing yet that would tell. */
 export type Effect = { state: 'verified' | 'no-effect' | 'written'; evidence: string }
 
+/** Looks for an effect, for a second at most; throws when the signal is aborted meanwhile. */
+export type Look = (signal: AbortSignal) => Promise<Effect>
+
 /** A change that was made: what a place held before, and what was written. */
 export type Change = Assignment & { from: string }
 
@@ -79,7 +82,7 @@ export type Knob = {
    * code. It is called before the change, and what it gives once all is written. Absent where reading back is all there
    * is to see: then it is written, and not verified.
    */
-  watch?: (change: Change, selection: Selection) => Promise<() => Promise<Effect>>
+  watch?: (change: Change, selection: Selection) => Promise<Look>
 }
 
 /**

@@ -1,23 +1,24 @@
 import { findPolicy, isSelfGoverned, listPolicies, policyFile } from './cpufreq.js'
-import { type Change, type Effect, type Knob, type Selection, Unavailable } from './knob.js'
+import { type Change, type Knob, type Look, type Selection, Unavailable } from './knob.js'
 import { readWhole } from './number-values.js'
 import { noEffect, readsBack, watchFor } from './watching.js'
 
 /** On x86 the frequency is measured over the last ticks, and lags. */
 const TOLERANCE = 0.05
 
-const watch = async ({ place, from, to }: Change, selection: Selection): Promise<() => Promise<Effect>> => {
+const watch = async ({ place, from, to }: Change, selection: Selection): Promise<Look> => {
   const policy = findPolicy(place, selection)
   const now = () => policy?.number('scaling_cur_freq') ?? Number.NaN
   if (policy === undefined || isSelfGoverned(policy) || Number.isNaN(now()) || Number(to) < Number(from))
     return readsBack('the load decides the frequency, or nothing tells it')
-  return () =>
+  return signal =>
     watchFor(
       () =>
         now() >= Number(to) * (1 - TOLERANCE)
           ? { state: 'verified', evidence: `the frequency is ${now()} kHz` }
           : null,
       () => noEffect(`the frequency is ${now()} kHz`),
+      signal,
     )
 }
 

@@ -2,7 +2,7 @@ import { readBootId } from '../journal/boot.js'
 import type { Entry } from '../journal/entry.js'
 import { readText } from '../system/files.js'
 import { readNetns } from '../system/services.js'
-import type { Change, Effect } from './knob.js'
+import type { Change, Effect, Look } from './knob.js'
 import { findNicOf, readIfindex } from './places/nic-index.js'
 import { describePlace, isOfNetns, isSameValue, type Place, readPlace } from './places/place.js'
 import { noEffect } from './watching.js'
@@ -59,5 +59,5 @@ export const seeIgnored = async ({ place, from }: Pick<Entry, 'place' | 'from'>)
 }
 
 /** Gives the effect that a knob's `watch` sees; where it has none, reading back is all there is, and no effect was seen. */
-export const seeEffect = async (look: (() => Promise<Effect>) | undefined): Promise<Effect> =>
-  (await look?.()) ?? { state: 'written', evidence: 'it reads back' }
+export const seeEffect = async (look: Look | undefined, signal: AbortSignal): Promise<Effect> =>
+  (await look?.(signal)) ?? { state: 'written', evidence: 'it reads back' }

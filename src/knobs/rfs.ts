@@ -1,5 +1,5 @@
 import { parseCpuMask } from '../system/cpu-list.js'
-import { type Change, type Effect, type Knob, Unavailable } from './knob.js'
+import { type Change, type Knob, type Look, Unavailable } from './knob.js'
 import { findNicName, nicFile, requireNics } from './nic-places.js'
 import { readWhole } from './number-values.js'
 import { describePlace, readPlace } from './places/place.js'
@@ -29,14 +29,14 @@ const isSteered = async (file: Change['place'], name: string): Promise<boolean> 
   return mask !== null && parseCpuMask(mask).length > 0
 }
 
-const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
+const watch = async ({ place, to }: Change): Promise<Look> => {
   const name = findNicName(place)
   if (name === '' || to === '0')
     return readsBack('the share of requests on one CPU is for a measurement to show')
-  return async () =>
+  return async signal =>
     (await isSteered(place, name))
       ? { state: 'written', evidence: 'it reads back; net.rps hands packets over as well' }
-      : watchHandOver(name, () => true)
+      : watchHandOver(name, () => true, signal)
 }
 
 export const rfs: Knob = {

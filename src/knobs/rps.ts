@@ -1,15 +1,15 @@
 import { formatCpuMask, parseCpuMask } from '../system/cpu-list.js'
 import { CPU_VALUES, checkCpus, resolveCpus } from './cpu-values.js'
-import type { Change, Effect, Knob } from './knob.js'
+import type { Change, Knob, Look } from './knob.js'
 import { findNicName, nicFile, requireNics } from './nic-places.js'
 import { keepPresent } from './present.js'
 import { readsBack } from './watching.js'
 import { watchHandOver } from './watching-hand-over.js'
 
-const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
+const watch = async ({ place, to }: Change): Promise<Look> => {
   const cpus = parseCpuMask(to)
   if (cpus.length === 0) return readsBack('packets stay where they arrive, unless net.rfs moves them')
-  return () => watchHandOver(findNicName(place), cpu => cpus.includes(cpu))
+  return signal => watchHandOver(findNicName(place), cpu => cpus.includes(cpu), signal)
 }
 
 export const rps: Knob = {

@@ -2,24 +2,25 @@ import { formatCpuList } from '../system/cpu-list.js'
 import { listNapiThreads } from '../system/threads.js'
 import { quoteShell } from '../text/shell.js'
 import { CPU_VALUES, checkCpus, resolveCpus } from './cpu-values.js'
-import type { Change, Effect, Knob } from './knob.js'
+import type { Change, Knob, Look } from './knob.js'
 import { findNicName, nicFile, requireNics } from './nic-places.js'
 import { findAffinityPlace } from './places/affinity.js'
 import { keepPresent } from './present.js'
 import { noEffect, readsBack, watchFor } from './watching.js'
 import { watchThreads } from './watching-threads.js'
 
-const watch = async ({ place, to }: Change): Promise<() => Promise<Effect>> => {
-  if (place.kind === 'affinity') return () => watchThreads(place.pid, to)
+const watch = async ({ place, to }: Change): Promise<Look> => {
+  if (place.kind === 'affinity') return signal => watchThreads(place.pid, to, signal)
   const name = findNicName(place)
   if (to === '0') return readsBack('many kernels let the threads sleep on')
-  return () =>
+  return signal =>
     watchFor(
       () => {
         const count = listNapiThreads(name).length
         return count === 0 ? null : { state: 'verified', evidence: `${count} threads of ${name} are there` }
       },
       () => noEffect(`${name} has no threads`),
+      signal,
     )
 }
 

@@ -11,7 +11,11 @@ const readHandedOver = (): Map<number, number> =>
  * Looks for CPUs that take packets over from others while some come by a network device, for a second. `isWanted` tells which CPUs
  * should.
  */
-export const watchHandOver = (nic: string, isWanted: (cpu: number) => boolean): Promise<Effect> => {
+export const watchHandOver = (
+  nic: string,
+  isWanted: (cpu: number) => boolean,
+  signal: AbortSignal,
+): Promise<Effect> => {
   const countPackets = () => readNatural(`/sys/class/net/${nic}/statistics/rx_packets`) ?? 0
   const [before, packets] = [readHandedOver(), countPackets()]
   return watchFor(
@@ -31,5 +35,6 @@ export const watchHandOver = (nic: string, isWanted: (cpu: number) => boolean): 
           ? `it reads back; no packet came by ${nic} meanwhile`
           : 'it reads back; no packet was handed over meanwhile: all arrived where they belong',
     }),
+    signal,
   )
 }

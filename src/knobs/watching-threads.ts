@@ -22,7 +22,7 @@ const readRuns = (pid: number): Run[] =>
  * Looks where the threads of a process run that were given CPUs, for a second: all are there; those that have run since are, and the
  * others have not; one has run elsewhere since; or none has run.
  */
-export const watchThreads = (pid: number, to: string): Promise<Effect> => {
+export const watchThreads = (pid: number, to: string, signal: AbortSignal): Promise<Effect> => {
   const cpus = parseCpuList(to)
   const before = new Map(readRuns(pid).map(({ tid, switches }) => [tid, switches]))
   const isThere = ({ cpu }: Run): boolean => cpus.includes(cpu)
@@ -45,5 +45,6 @@ export const watchThreads = (pid: number, to: string): Promise<Effect> => {
         evidence: `${since.length} of ${runs.length} threads ran on CPU ${to}, the others did not run meanwhile`,
       }
     },
+    signal,
   )
 }

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { Effect } from './knob.js'
+import type { Effect, Look } from './knob.js'
 
 const PATIENCE_MS = 1000
 const POLL_MS = 20
@@ -11,18 +11,24 @@ export const noEffect = (evidence: string): Effect => ({
 })
 
 /** Gives what looks where there is nothing to see: what was written reads back, and why that is all. */
-export const readsBack = (why: string) => async (): Promise<Effect> => ({
-  state: 'written',
-  evidence: `it reads back; ${why}`,
-})
+export const readsBack =
+  (why: string): Look =>
+  async () => ({
+    state: 'written',
+    evidence: `it reads back; ${why}`,
+  })
 
-/** Looks until there is an effect to tell of, for a second; then gives what `last` says. */
-export const watchFor = async (look: () => Effect | null, last: () => Effect): Promise<Effect> => {
+/** Looks until there is an effect to tell of, for a second; then gives what `last` says. Throws when the signal is aborted. */
+export const watchFor = async (
+  look: () => Effect | null,
+  last: () => Effect,
+  signal: AbortSignal,
+): Promise<Effect> => {
   const end = performance.now() + PATIENCE_MS
   for (;;) {
     const effect = look()
     if (effect !== null) return effect
     if (performance.now() > end) return last()
-    await setTimeout(POLL_MS)
+    await setTimeout(POLL_MS, undefined, { signal })
   }
 }

@@ -4,7 +4,7 @@ import { readJournal, writeJournal } from '../journal/journal.js'
 import type { Lock } from '../journal/lock.js'
 import type { StateFolder } from '../journal/state-folder.js'
 import { findChanges, type Plan } from '../knobs/apply.js'
-import type { Change, Effect, Knob, Selection } from '../knobs/knob.js'
+import type { Change, Effect, Knob, Look, Selection } from '../knobs/knob.js'
 import { describePlace, isSameValue, writePlace } from '../knobs/places/place.js'
 import { readSettled } from '../knobs/places/settled.js'
 import { nextRun, planEntry, seeEffect, seeIgnored, writtenEntry } from '../knobs/planned.js'
@@ -124,16 +124,17 @@ export class TrialSettings {
     this.#save()
   }
 
-  /** Turns a candidate on, looks for its effects, and gives of each that has none the evidence. Throws as `set` does. */
-  async verify(candidate: Candidate): Promise<string[]> {
-    const looks: [Tried, (() => Promise<Effect>) | undefined][] = []
+  /** Turns a candidate on, looks for its effects, and gives of each that has none the evidence. Throws as `set` does, and when the signal is aborted. */
+  async verify(candidate: Candidate, signal: AbortSignal): Promise<string[]> {
+    const looks: [Tried, Look | undefined][] = []
     for (const change of candidate.changes)
       looks.push([change, await change.knob.watch?.(change.entry, change.selection)])
     await this.set(candidate, true)
     // Side by side, for some look for a second.
     await Promise.all(
       looks.map(async ([change, look]) => {
-        change.effect = (isUnmoved(change) ? await seeIgnored(change.entry) : null) ?? (await seeEffect(look))
+        change.effect =
+          (isUnmoved(change) ? await seeIgnored(change.entry) : null) ?? (await seeEffect(look, signal))
       }),
     )
     return candidate.changes.flatMap(({ entry, effect }) =>

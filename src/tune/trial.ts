@@ -93,9 +93,8 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
         if (++collapses === COLLAPSES) return end('undone', `stopped at once, twice: ${pair}`, latest)
         continue
       }
-      if (pair === null) {
-        if (++lostInARow === LOST_IN_A_ROW)
-          return end('undecided', 'the traffic stops by itself, with it and without it', latest)
+      if ('lost' in pair) {
+        if (++lostInARow === LOST_IN_A_ROW) return end('undecided', describeLost(pair.lost), latest)
         continue
       }
       lostInARow = 0
@@ -155,11 +154,22 @@ class Usual {
 /** Whether there is enough in a slice to compare it. */
 const tells = ({ requests }: Slice): boolean => requests >= REQUESTS_FOR_P99
 
+/** A pair that tells nothing, by its slice without the candidate, which is never cut short, or the other where that has less. */
+type Lost = { lost: Slice }
+
+/** Why so many pairs in a row tell nothing, and what traffic it takes where that was too little. */
+const describeLost = ({ requests, seconds }: Slice): string => {
+  const what = 'the traffic stops by itself, with it and without it'
+  if (requests >= REQUESTS_FOR_P99) return what
+  const rate = Math.ceil(REQUESTS_FOR_P99 / seconds)
+  return `${what}: ${requests} requests in a slice of ${seconds.toFixed(1)} s, where it takes ${REQUESTS_FOR_P99} or more (${rate} a second)`
+}
+
 /**
- * Gives the pair, or what collapsed under the candidate; null when there was too little traffic to tell, or when it was no
- * better without the candidate, so that something else made it collapse.
+ * Gives the pair, or what collapsed under the candidate; or that it is lost, when there was too little traffic to tell, or when
+ * it was no better without the candidate, so that something else made it collapse.
  */
-const measurePair = async (bench: Bench, isFirstOn: boolean, usual: Usual): Promise<Pair | string | null> => {
+const measurePair = async (bench: Bench, isFirstOn: boolean, usual: Usual): Promise<Pair | string | Lost> => {
   const measureOff = async (): Promise<Slice> => {
     await bench.set(false)
     return bench.measure()
@@ -169,11 +179,12 @@ const measurePair = async (bench: Bench, isFirstOn: boolean, usual: Usual): Prom
   const on = await bench.measure(soFar => usual.findCollapse(soFar) !== null)
   const collapse = usual.findCollapse(on)
   const off = first !== null && collapse === null ? first : await measureOff()
-  if (collapse !== null) return usual.findCollapse(off) === null ? collapse : null
+  if (collapse !== null) return usual.findCollapse(off) === null ? collapse : { lost: off }
   // A slice without it that is as bad is no gain of what came with it.
   const isOffBad = usual.findCollapse(off) !== null
   usual.add(off)
-  return isOffBad || !tells(on) || !tells(off) ? null : { on, off }
+  if (!isOffBad && tells(on) && tells(off)) return { on, off }
+  return { lost: tells(off) ? on : off }
 }
 
 /** So many pairs confirm what trials have proven. */
@@ -200,7 +211,7 @@ export const confirm = async (
       await bench.set(false)
       return { pairs, collapse: pair }
     }
-    if (pair !== null) pairs.push(pair)
+    if (!('lost' in pair)) pairs.push(pair)
   }
   await bench.set(true)
   return { pairs, collapse: null }

@@ -3,35 +3,14 @@ import { createRandom } from '../../src/statistics/random.js'
 import { ALLOWANCES, judge, pairsNeeded } from '../../src/tune/judge.js'
 import { looksLeft, planLooks } from '../../src/tune/looks.js'
 import type { Aim, Pair, Slice } from '../../src/tune/slice.js'
-
-const OFF: Slice = {
-  requests: 1000,
-  seconds: 1,
-  p50: 1,
-  p99: 1,
-  p999: 1,
-  mean: 1,
-  ack: 1,
-  busy: 0.5,
-  retransmits: 0,
-  unanswered: 0,
-  watts: null,
-  celsius: null,
-  headroom: null,
-  wakeups: null,
-  mhz: null,
-}
+import { halved, SLICE } from './example-slice.js'
 
 const pairOf = (ratio: number, change: Partial<Slice> = {}): Pair => ({
-  on: { ...OFF, p99: ratio, ...change },
-  off: OFF,
+  on: { ...SLICE, p99: ratio, ...change },
+  off: SLICE,
 })
 
 const AIM: Aim = { goal: 'p99', withAck: false }
-
-/** Twelve pairs that halve p99, each a little other. */
-const halved = (change: Partial<Slice> = {}): Pair[] =>
-  Array.from({ length: 12 }, (_, index) => pairOf(0.5 + index / 1000, change))
 
 /** Half of the pairs with more CPU time, half of them with less: nobody knows. */
 const unsureOf = (pairs: readonly Pair[]): Pair[] =>

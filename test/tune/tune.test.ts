@@ -171,6 +171,17 @@ test('traffic that stops by itself collapses under nothing', async t => {
   t.false(trials[0]?.pairs.some(({ on, off }) => Math.min(on.requests, off.requests) < 100))
 })
 
+test('where the traffic falls below what tells, it says what it would take', async t => {
+  const noise = invent(createRandom(4), { rate: 1000, load: ms => (ms < 1500 ? 1 : 0.1) })
+  const { trials, kept } = await simulate(4, noise).run([nothing('a')], { minutes: 1 })
+  t.deepEqual(kept, [])
+  t.is(trials[0]?.decision, 'undecided')
+  t.regex(
+    trials[0]?.reason ?? '',
+    /^the traffic stops by itself, with it and without it: \d{1,2} requests in a slice of 0\.3 s, where it takes 100 or more \(334 a second\)$/,
+  )
+})
+
 test('what the kernel refuses, or what has no effect, is undone with the reason, and the others go on', async t => {
   const helps: Effect = { name: 'helps', p99: 0.5 }
   const { trials, kept } = await simulate(7).run([

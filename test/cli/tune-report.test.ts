@@ -1,0 +1,152 @@
+import test from 'ava'
+import type { Advice } from '../../src/advise/all.js'
+import type { Proposal } from '../../src/cli/proposal.js'
+import {
+  formatPlan,
+  formatTune,
+  type Outcome,
+  planDocument,
+  tuneDocument,
+} from '../../src/cli/tune-report.js'
+import { createRandom } from '../../src/statistics/random.js'
+import { ALLOWANCES, judge } from '../../src/tune/judge.js'
+import type { Pair, Slice } from '../../src/tune/slice.js'
+import { exampleDocument } from '../latency/example-document.js'
+import { halved } from '../tune/example-slice.js'
+
+const document = exampleDocument()
+
+const adviseCpus = (cpus: string): Advice => ({
+  rule: 'neighbour',
+  finding: `sh (7) is not on CPU ${cpus}`,
+  evidence: [],
+  settings: [{ knob: 'cpu.app_affinity', value: cpus, port: 80 }],
+  gain: null,
+  cost: 'none',
+  expense: 'none',
+  risk: 'none',
+})
+
+const proposal: Proposal = { advice: adviseCpus('0'), plans: [] }
+const leftOut = [{ advice: adviseCpus('1'), by: '--exclude' as const }]
+
+/** What comes of a run in which there was one trial, of these pairs. */
+const outcomeOf = (pairs: Pair[]): Outcome => {
+  const judgement =
+    pairs.length === 0
+      ? null
+      : judge(pairs, {
+          aim: { goal: 'p99', withAck: false },
+          alpha: 0.001,
+          allow: ALLOWANCES,
+          random: createRandom(1),
+        })
+  return {
+    document,
+    advice: [],
+    leftOut: [],
+    result: {
+      trials: [
+        {
+          candidate: proposal,
+          pairs,
+          decision: 'undecided',
+          reason: 'no matter',
+          judgement,
+          needed: null,
+          looked: 0,
+          mayRetry: false,
+        },
+      ],
+      kept: [],
+      whole: null,
+      before: null,
+      after: null,
+      isReached: false,
+    },
+    entries: [],
+    isMet: false,
+  }
+}
+
+const textOf = (outcome: Outcome): string => formatTune('p99', outcome, { columns: 200, color: false })
+
+/** The costs of a trial, as people see them. */
+const costsOf = (on: Partial<Slice>, off: Partial<Slice>): string[] =>
+  textOf(outcomeOf(halved(on, off)))
+    .split('\n')
+    .filter(line => /^ {3}(?:cost|in place of watts)/.test(line))
+    .map(line => line.trim())
+
+test('a trial costs watts and degrees, where the hardware tells them', t => {
+  const costs = costsOf({ watts: 5.25, celsius: 61 }, { watts: 5, celsius: 58.5 })
+  t.deepEqual(costs, [
+    'cost, without it → with it: CPU time 0 % (95 %: 0 to 0 %), 5.0 → 5.3 W, 58.5 → 61.0 °C',
+  ])
+})
+
+test('where nothing tells watts, what stands in for them is named as that', t => {
+  const costs = costsOf(
+    { busy: 0.5, celsius: 50, wakeups: 1500.4, mhz: 1800 },
+    { busy: 0.4, celsius: 49, wakeups: 1200, mhz: 1400 },
+  )
+  t.regex(costs[0] ?? '', /^cost, without it → with it: CPU time \+25 % .*, 49\.0 → 50\.0 °C$/)
+  t.is(
+    costs[1],
+    'in place of watts, which nothing here tells: 60 → 50 % of the time idle, 1,200 → 1,500 wake-ups a second, 1,400 → 1,800 MHz',
+  )
+})
+
+test('what the kernel does not tell is absent from the costs', t => {
+  t.deepEqual(costsOf({}, {}), [
+    'cost, without it → with it: CPU time 0 % (95 %: 0 to 0 %)',
+    'in place of watts, which nothing here tells: 50 → 50 % of the time idle',
+  ])
+  t.notRegex(textOf(outcomeOf([])), /cost|watts/)
+})
+
+/** With something to change, of which there is a row for each place. */
+const changing: Proposal = {
+  ...proposal,
+  plans: [
+    {
+      // The report takes only the name of the knob.
+      wish: {
+        knob: { name: 'cpu.app_affinity' },
+        why: proposal.advice.finding,
+      } as Proposal['plans'][0]['wish'],
+      changes: [{ place: { kind: 'file', path: '/sys/a', form: 'text' }, from: '1', to: '0' }],
+    },
+  ],
+}
+
+test('the document has the same costs as the text', t => {
+  const outcome = outcomeOf(halved({ celsius: 61, mhz: 1800 }, { celsius: 58.5, mhz: 1400 }))
+  const trials = outcome.result.trials.map(trial => ({ ...trial, candidate: changing }))
+  const [row] = tuneDocument('p99', { ...outcome, result: { ...outcome.result, trials } }).trials
+  t.deepEqual(row?.cost, {
+    cpu: { estimate: 1, low: 1, high: 1 },
+    watts: null,
+    celsius: { on: 61, off: 58.5 },
+    stand_in: {
+      for: 'watts',
+      idle_share: { on: 0.5, off: 0.5 },
+      wakeups_per_second: null,
+      mhz: { on: 1800, off: 1400 },
+    },
+  })
+})
+
+test('what is left out is told, with the option that says so, and that nothing else was tried', t => {
+  const outcome = outcomeOf([])
+  const untried = { ...outcome, leftOut, result: { ...outcome.result, trials: [] } }
+  const told =
+    'LEFT OUT by --exclude: sh (7) is not on CPU 1\n   taut apply --set cpu.app_affinity=1 --port 80'
+  t.is(textOf(untried), `${told}\n\nThere was nothing else to try; nothing was changed.\n`)
+  const plan = formatPlan([], leftOut, [], { columns: 200, color: false })
+  t.is(plan, `There is nothing else to try.\n${told}\n`)
+  const { finding, settings } = adviseCpus('1')
+  const documents = [tuneDocument('p99', untried), planDocument('p99', document, [], leftOut)]
+  for (const { left_out } of documents)
+    t.deepEqual(left_out, [{ rule: 'neighbour', finding, settings, by: '--exclude' }])
+})
