@@ -52,6 +52,8 @@ export const body: Injection = {
   by: "tc ingress program that holds each request's second packet",
   start: async (world, delayUs) => {
     await runIn(world.client, 'ip', 'link', 'set', WIRE, 'gso_max_segs', 1)
+    // No probe for a tail that seems lost (RFC 8985): until the client knows how long it takes, the delay looks like that.
+    await runIn(world.client, 'sysctl', '-qw', 'net.ipv4.tcp_early_retrans=0')
     const second = { program: 'delay_request', hook: 'ingress', device: WIRE } as const
     const target = await startWithDelay(world, world.server, GAP_US + delayUs, second)
     return { ...target, load: { 'set-bytes': BODY_BYTES } }

@@ -63,7 +63,7 @@ for (const injection of INJECTIONS) {
   const title = `finds in ${injection.stage} what was injected there, and only there`
   const obstacle = listCpus().length < 2 ? 'needs two CPUs' : (injection.findObstacle?.() ?? null)
   if (obstacle === null)
-    kernelTest(title, t => assertAttribution(t, injection), 'memcached', 'ip', 'tc', 'taskset')
+    kernelTest(title, t => assertAttribution(t, injection), 'memcached', 'ip', 'tc', 'taskset', 'sysctl')
   else test.skip(`${title} (${obstacle})`, t => t.pass())
 }
 

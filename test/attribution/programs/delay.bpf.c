@@ -172,8 +172,11 @@ int hold_cpu(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
-/* A request wakes the service with an interrupt to its CPU within this time, if that sleeps. */
-#define WAKE_NS 100000
+/*
+ * A request wakes the service with an interrupt to its CPU within this time, if that sleeps: long for a hypervisor that has to wake
+ * it first, and short of the next request.
+ */
+#define WAKE_NS 1000000
 
 /* A slow wake-up of an idle CPU: in the interrupt that ends its sleep. */
 static __always_inline int delay_wake_up(void)
