@@ -224,6 +224,8 @@ try {
       ].join('\n'),
     )
   }
+  // What is surely missed is not to be overlooked.
+  if (limits.some(({ isMet, isSure }) => !isMet && isSure)) process.exitCode = 1
 } finally {
   stopTauts()
   memcached.stop()

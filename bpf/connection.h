@@ -138,7 +138,9 @@ static __always_inline void count_ack(struct connection *conn, struct tcp_sock *
 	if (!m || row >= N_BUCKETS)
 		return;
 	acked_ns = (READ(tp, rack.mstamp) + READ(tp, rack.rtt_us)) * 1000;
-	/* A microsecond is coarse: on loopback it can end before it began. */
+	/* Both are cut down to a microsecond: on loopback it can end before it began. By more it is not this reply's. */
+	if ((__s64)(acked_ns + 2 * 1000 - conn->left_ns) < 0)
+		return;
 	ns = (__s64)(acked_ns - conn->left_ns) > 0 ? acked_ns - conn->left_ns : 0;
 	/* The end of a connection is told in a softirq, which may interrupt a thread that reads. */
 	__sync_fetch_and_add(&m->stage_requests[STAGE_ACK][bucket_of(ns)], 1);

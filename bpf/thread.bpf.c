@@ -29,15 +29,21 @@ static __always_inline void switch_out(struct cpu_state *cpu, struct task_struct
 	}
 }
 
-/* Leaving the idle loop, before it is known for whom. */
+/*
+ * Leaving the idle loop, before it is known for whom. Where an idle CPU is halted, what interrupted has been handled by then, its
+ * softirqs as well: the first of those has told already that the CPU runs.
+ */
 TRACEPOINT(cpu_idle)
 int TIMED_PROG(cpu_idle, unsigned int state)
 {
 	struct cpu_state *cpu = this_cpu();
 
 	if (state == PWR_EVENT_EXIT) {
-		cpu->awake_ns = bpf_ktime_get_ns();
+		if (!cpu->is_awake)
+			cpu->awake_ns = bpf_ktime_get_ns();
+		cpu->is_awake = true;
 	} else {
+		cpu->is_awake = false;
 		cpu->idle_state = state;
 		/* No softirq is due: what interrupted has led to none. */
 		cpu->irq_ns = 0;

@@ -5,7 +5,7 @@ import { readPercent } from './percent.js'
 export const createBudgetOption = (): Option =>
   new Option(
     '--budget <percent>',
-    "what measuring may take of all CPUs' time, such as 1%; if it takes more, fewer connections are followed in depth",
+    "what measuring may take of all CPUs' time, such as 1%, beside what the kernel takes to call the probes; if it takes more, fewer connections are followed in depth",
   ).argParser(parseBudget)
 
 const parseBudget = (text: string): number => {

@@ -154,8 +154,9 @@ const explainLost = ({
 }: MeasureDocument['lost']): string =>
   [
     ringbuf_full > 0 && 'What found the ring buffer full is counted, and could not be kept as an example.',
-    map_full + unmatched > 0 &&
-      'Requests that had no room in a map, or are unmatched, are not in the numbers above.',
+    map_full > 0 &&
+      'Each time that a map had no room counts: for a request, which is then not in the numbers above, or for a thread, whose requests may lack stages.',
+    unmatched > 0 && 'Unmatched datagrams are not in the numbers above.',
     clock > 0 && 'Times that would have been negative are not in the numbers above.',
     recursion > 0 &&
       'Where the kernel left out the run of a probe the request is counted, and may lack a stage.',

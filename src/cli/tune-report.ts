@@ -146,6 +146,12 @@ const guardsDocument = ({ guards }: Judgement) =>
     }),
   )
 
+/** What is in the way that no setting helps against. */
+const hopelessDocument = (advice: readonly Advice[]) =>
+  advice
+    .filter(({ settings }) => settings.length === 0)
+    .map(({ rule, finding, evidence }) => ({ rule, finding, evidence }))
+
 const leftOutDocument = (several: readonly LeftOut[]) =>
   several.map(({ advice: { rule, finding, settings }, by }) => ({ rule, finding, settings, by }))
 
@@ -155,7 +161,14 @@ const leftOutDocument = (several: readonly LeftOut[]) =>
  */
 export const tuneDocument = (
   goal: Goal,
-  { document, leftOut, result: { trials, kept, whole, before, after, isReached }, entries, isMet }: Outcome,
+  {
+    document,
+    advice,
+    leftOut,
+    result: { trials, kept, whole, before, after, isReached },
+    entries,
+    isMet,
+  }: Outcome,
 ) => ({
   schema: 1,
   goal,
@@ -180,6 +193,7 @@ export const tuneDocument = (
     })),
   ),
   left_out: leftOutDocument(leftOut),
+  no_setting_helps: hopelessDocument(advice),
   kept: kept.flatMap(candidate => changesOf(candidate).map(({ knob, where, to }) => ({ knob, where, to }))),
   whole: whole && ratioDocument(ratioOf(goal, whole.goal)),
   whole_with_ack: countsAck(goal, kept),
@@ -193,6 +207,7 @@ export const planDocument = (
   { target, lost }: MeasureDocument,
   proposals: readonly Proposal[],
   leftOut: readonly LeftOut[],
+  advice: readonly Advice[],
 ) => ({
   schema: 1,
   goal,
@@ -200,6 +215,7 @@ export const planDocument = (
   lost,
   plan: proposals.map(proposal => ({ ...proposal.advice, changes: changesOf(proposal) })),
   left_out: leftOutDocument(leftOut),
+  no_setting_helps: hopelessDocument(advice),
 })
 
 /** What would be tried, for people. */
@@ -297,7 +313,7 @@ const describeTrial = (
     ...(needed === null
       ? []
       : [
-          `to prove a gain of ${formatShare(needed.gain)} would take about ${needed.pairs} pairs (try: --for longer, or --only fewer)`,
+          `to prove a gain of ${formatShare(needed.gain)} would take about ${needed.pairs} pairs${needed.isWithinReach ? ' (try: --for longer, or --only fewer)' : ', more than a trial may have: it can not be proven in this noise'}`,
         ]),
   ]
 }

@@ -69,7 +69,7 @@ export const addTune = (program: Command): void => {
     .option('--exclude <knobs>', 'not these knobs', parseKnobs)
     .option(
       '--allow <guard=+percent>',
-      'let a guard get worse: cpu=+20%, p50, mean, throughput',
+      'let a guard get worse: cpu=+20%, energy, p50, p99, mean, throughput',
       parseAllowance,
     )
     .option('--dry-run', 'look, and only print what would be tried')
@@ -106,7 +106,7 @@ const parseAllowance = (text: string, before: Partial<Allowances> = {}): Partial
 }
 
 const tuneService = async (options: TuneOptions): Promise<void> => {
-  requireRoot('change settings')
+  if (!options.dryRun) requireRoot('change settings')
   requirePermission()
   const { signal } = listenForInterrupt()
   const begin = performance.now()
@@ -122,7 +122,7 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
   if (state === null) {
     process.stdout.write(
       options.json
-        ? `${JSON.stringify(planDocument(options.goal, document, proposals, leftOut))}\n`
+        ? `${JSON.stringify(planDocument(options.goal, document, proposals, leftOut, advice))}\n`
         : formatPlan(proposals, leftOut, advice, describeTerminal(process.stdout)),
     )
     return

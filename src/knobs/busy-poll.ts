@@ -48,6 +48,7 @@ const createKnob = (name: 'net.busy_poll' | 'net.busy_read', file: string, calls
   harms: 'Burns CPU and power while it looks; harms when the threads are more than the CPUs.',
   effect:
     'BusyPollRxPackets of /proc/net/netstat grows; sockets have it from their next call on (busy_read: from when they are made).',
+  isBeforeStages: true,
   selector: null,
   check: read,
   plan: value => {

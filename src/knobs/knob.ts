@@ -58,7 +58,10 @@ export type Knob = {
   harms: string
   /** How its effect is seen. */
   effect: string
-  /** Set where it changes how long packets wait before the first stage: acknowledgements wait there as well, and tell. */
+  /**
+   * Set where it changes how long packets wait before the first stage, or which stage is the first: acknowledgements wait there as
+   * well, and tell.
+   */
   isBeforeStages?: true
   /** Which selector it is for: its options and those of a profile's setting. */
   selector: SelectorName | null

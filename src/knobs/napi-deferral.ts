@@ -16,6 +16,7 @@ const createKnob = ({ file, max, unit, ...part }: Part): Knob => {
     where: `/sys/class/net/NIC/${file}`,
     helps: 'About one packet an interrupt, and very many interrupts a second. The two knobs work together.',
     harms: 'A timer longer than the pause between packets adds its time to requests.',
+    isBeforeStages: true,
     selector: 'nic',
     check: read,
     plan: async (value, selection) => {

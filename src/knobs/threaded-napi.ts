@@ -35,6 +35,7 @@ export const threadedNapi: Knob = {
   harms: 'One more wake-up for each batch of packets.',
   effect:
     'The threads are there, and the CPU that each was last on is one of theirs, of those that have run since.',
+  isBeforeStages: true,
   selector: 'nic',
   check: value => checkCpus(value, 'off'),
   plan: async (value, selection) => {

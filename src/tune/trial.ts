@@ -39,8 +39,8 @@ export type TrialResult = {
   decision: 'kept' | 'undone' | 'undecided'
   reason: string
   judgement: Judgement | null
-  /** Of pairs, to prove what was seen; null where that is no question. */
-  needed: Needed | null
+  /** Of pairs, to prove what was seen, and whether a trial may have as many; null where that is no question. */
+  needed: (Needed & { isWithinReach: boolean }) | null
   /** Looks that were spent; with the others it may be tried again, where only the gain was missing. */
   looked: number
   mayRetry: boolean
@@ -67,6 +67,11 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
   const { aim, looks, allow, random } = options
   const pairs: Pair[] = []
   const usual = new Usual(options.before)
+  const last = looks.at.at(-1) ?? 0
+  const findNeeded = (): TrialResult['needed'] => {
+    const needed = pairsNeeded(pairs, { aim, alpha: looks.alpha, allow })
+    return needed && { ...needed, isWithinReach: needed.pairs <= last }
+  }
   const end = (
     decision: TrialResult['decision'],
     reason: string,
@@ -77,7 +82,7 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
     decision,
     reason,
     judgement,
-    needed: decision === 'undecided' ? pairsNeeded(pairs, { aim, alpha: looks.alpha, allow }) : null,
+    needed: decision === 'undecided' ? findNeeded() : null,
     looked,
     mayRetry,
   })
@@ -85,7 +90,6 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
   let collapses = 0
   let looked = 0
   let lostInARow = 0
-  const last = looks.at.at(-1) ?? 0
   try {
     while (pairs.length < last && options.hasTime()) {
       const pair = await measurePair(bench, random() < 0.5, usual)

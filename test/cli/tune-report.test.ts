@@ -137,6 +137,30 @@ test('the document has the same costs as the text', t => {
   })
 })
 
+test('more time is advised only where a trial may have as many pairs as it takes', t => {
+  const told = (needed: NonNullable<Outcome['result']['trials'][0]['needed']>): string => {
+    const outcome = outcomeOf([])
+    const trials = outcome.result.trials.map(trial => ({ ...trial, needed }))
+    return textOf({ ...outcome, result: { ...outcome.result, trials } })
+  }
+  const within = told({ pairs: 40, gain: 0.1, isWithinReach: true })
+  t.regex(within, /would take about 40 pairs \(try: --for longer, or --only fewer\)/)
+  const beyond = told({ pairs: 400, gain: 0.1, isWithinReach: false })
+  t.regex(
+    beyond,
+    /would take about 400 pairs, more than a trial may have: it can not be proven in this noise/,
+  )
+  t.notRegex(beyond, /--for/)
+})
+
+test('that no setting helps is in the documents, too', t => {
+  const advice: Advice[] = [{ ...adviseCpus('0'), rule: 'own-time', settings: [], evidence: ['92 %'] }]
+  const outcome = { ...outcomeOf([]), advice: [...advice, adviseCpus('1')] }
+  const expected = [{ rule: 'own-time', finding: 'sh (7) is not on CPU 0', evidence: ['92 %'] }]
+  t.deepEqual(tuneDocument('p99', outcome).no_setting_helps, expected)
+  t.deepEqual(planDocument('p99', document, [], [], outcome.advice).no_setting_helps, expected)
+})
+
 test('what is left out is told, with the option that says so, and that nothing else was tried', t => {
   const outcome = outcomeOf([])
   const untried = { ...outcome, leftOut, result: { ...outcome.result, trials: [] } }
@@ -146,7 +170,7 @@ test('what is left out is told, with the option that says so, and that nothing e
   const plan = formatPlan([], leftOut, [], { columns: 200, color: false })
   t.is(plan, `There is nothing else to try.\n${told}\n`)
   const { finding, settings } = adviseCpus('1')
-  const documents = [tuneDocument('p99', untried), planDocument('p99', document, [], leftOut)]
+  const documents = [tuneDocument('p99', untried), planDocument('p99', document, [], leftOut, [])]
   for (const { left_out } of documents)
     t.deepEqual(left_out, [{ rule: 'neighbour', finding, settings, by: '--exclude' }])
 })

@@ -226,7 +226,7 @@ kernelTest(
       [40, { NO_COLOR: '1' }, false],
     ] as const) {
       const args = ['measure', '--port', service.port, '--for', '500ms']
-      const terminal = await openTerminal(t, { columns, rows: 60, env }, ...args)
+      const terminal = await openTerminal(t, { columns, rows: 80, env }, ...args)
       const { code } = await terminal.waitForEnd()
       t.is(code, 0)
       await terminal.waitForScreen(/memcached/, /app_cpu/, /Lost: nothing/)

@@ -101,6 +101,20 @@ kernelTest(
   'memcached',
 )
 
+kernelTest(
+  'turns of pipelined requests are as many as the service has read and answered in one go',
+  async t => {
+    const service = await startService(t)
+    const measurement = await startMeasuring(t, '--port', service.port)
+    await runLoad(t, { port: service.port, connections: 4, requests: 40_000, pipeline: 16 })
+    const document = await measurement.stop()
+    const { requests, rounds } = await service.finish()
+    t.is(requests, 40_000)
+    t.true(rounds < requests, 'some were answered together')
+    t.is(document.requests, rounds)
+  },
+)
+
 // The client can take in little at a time, so that replies wait in the send queue while the next request is read.
 kernelTest(
   'turns whose replies wait to be sent keep their own points',

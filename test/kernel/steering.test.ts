@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import type { MeasureDocument } from '../../src/latency/document.js'
 import { assertExact, requestsOf } from './support/assertions.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
@@ -18,7 +19,7 @@ const FLOW_ENTRIES = '/proc/sys/net/core/rps_sock_flow_entries'
 type Route = { server: string; client: string; host: string }
 
 /** Asserts that requests are seen to be handed over, from the client's CPU to the service's. */
-const assertSteered = async (t: Context, { server, client, host }: Route): Promise<void> => {
+const assertSteered = async (t: Context, { server, client, host }: Route): Promise<MeasureDocument> => {
   const service = await startServiceAt(t, { host, netns: server, cpu: serviceCpu })
   const { port } = service
   const measurement = await startMeasuring(t, '--netns', server, '--port', port)
@@ -32,6 +33,7 @@ const assertSteered = async (t: Context, { server, client, host }: Route): Promi
   // Of those whose packet was seen.
   const seen = requestsOf(document, 'protocol')
   t.true(seen > REQUESTS / 2 && requestsOf(document, 'steer') >= seen * MOST, JSON.stringify(document.stages))
+  return document
 }
 
 /** Has the kernel remember for so many flows on which CPU their application is, until the test is over. */
@@ -42,6 +44,19 @@ const rememberFlows = async (t: Context, entries: number): Promise<void> => {
 }
 
 if (serviceCpu !== clientCpu) {
+  kernelTest(
+    "the CPU that packets are steered to has woken up for them: no request's thread waits for that as well",
+    async t => {
+      const netns = await createNetns(t)
+      const mask = (1 << serviceCpu).toString(16)
+      await writeSettings(netns, `echo ${mask} >/sys/class/net/lo/queues/rx-0/rps_cpus`)
+      const document = await assertSteered(t, { server: netns, client: netns, host: '127.0.0.1' })
+      const woken = requestsOf(document, 'idle_exit')
+      t.true(woken <= REQUESTS * (1 - MOST), JSON.stringify(document.stages))
+    },
+    'ip',
+  )
+
   kernelTest(
     'sees requests steered by RFS alone',
     async t => {

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { type Effect, invent, simulate } from '../../bench/simulated-machine.js'
 import { createRandom } from '../../src/statistics/random.js'
+import { planLooks } from '../../src/tune/looks.js'
 
 const nothing = (name: string): Effect => ({ name, p99: 1 })
 
@@ -256,7 +257,9 @@ test('where the noise hides what a setting does, it says how many pairs it would
   t.deepEqual(kept, [])
   t.is(trials[0]?.decision, 'undecided', trials[0]?.reason)
   t.is(trials[0]?.reason, 'the noise is larger than what it does')
-  t.true((trials[0]?.needed?.pairs ?? 0) > (trials[0]?.pairs.length ?? Number.POSITIVE_INFINITY))
+  const needed = trials[0]?.needed
+  t.true((needed?.pairs ?? 0) > (trials[0]?.pairs.length ?? Number.POSITIVE_INFINITY))
+  t.is(needed?.isWithinReach, (needed?.pairs ?? 0) <= (planLooks(1).at.at(-1) ?? 0))
 })
 
 test('where time is up before anything can be told, it says so', async t => {

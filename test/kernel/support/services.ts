@@ -137,6 +137,8 @@ export const startTimedServer = async (
 /** What the service with its own clock did. */
 export type Account = {
   requests: number
+  /** How often it read some of them, all of which it then answered before it read again. */
+  rounds: number
   /** The sum of its delays by the wall clock. */
   delayed_ns: number
   /** For how much of that its thread was ready and had to wait for a CPU. */
