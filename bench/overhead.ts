@@ -172,18 +172,16 @@ const formatProbe = ({ program, point, runs, ns }: ProbeCost): string =>
 const sumProbes = (probes: readonly ProbeCost[]): number =>
   probes.reduce((sum, { runs, ns }) => sum + (runs === 0 ? 0 : runs * ns), 0)
 
+type Found = { found: number; low: number; high: number }
+
 /** What taut costs as a multiple of what being called does; the bounds are those of both intervals taken together. */
-const compareCosts = (taut: Interval, empty: Interval): { found: number; low: number; high: number } => ({
+const compareCosts = (taut: Interval, empty: Interval): Found => ({
   found: (1 - taut.estimate) / (1 - empty.estimate),
   low: (1 - taut.high) / (1 - empty.low),
   high: empty.high < 1 ? (1 - taut.low) / (1 - empty.high) : Number.POSITIVE_INFINITY,
 })
 
-const boundsOf = ({ estimate, low, high }: Interval): { found: number; low: number; high: number } => ({
-  found: estimate,
-  low,
-  high,
-})
+const boundsOf = ({ estimate, low, high }: Interval): Found => ({ found: estimate, low, high })
 
 /** What measuring may cost at most. */
 const judgeAll = (taut: Interval, empty: Interval, halfLoad: Interval, agent: Usage | null) =>

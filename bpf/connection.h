@@ -128,7 +128,7 @@ static __always_inline void leave_oldest(struct connection *conn, __u32 turn, __
 static __always_inline void count_ack(struct connection *conn, struct tcp_sock *tp)
 {
 	struct metrics *m = this_metrics();
-	__u64 acked_ns, ns;
+	__s64 ns;
 	__u32 row = conn->row;
 
 	if (!conn->awaits_ack || !is_after(READ(tp, rack.end_seq), conn->reply_seq) ||
@@ -137,11 +137,12 @@ static __always_inline void count_ack(struct connection *conn, struct tcp_sock *
 	conn->awaits_ack = false;
 	if (!m || row >= N_BUCKETS)
 		return;
-	acked_ns = (READ(tp, rack.mstamp) + READ(tp, rack.rtt_us)) * 1000;
+	ns = (READ(tp, rack.mstamp) + READ(tp, rack.rtt_us)) * 1000 - conn->left_ns;
 	/* Both are cut down to a microsecond: on loopback it can end before it began. By more it is not this reply's. */
-	if ((__s64)(acked_ns + 2 * 1000 - conn->left_ns) < 0)
+	if (ns < -2 * 1000)
 		return;
-	ns = (__s64)(acked_ns - conn->left_ns) > 0 ? acked_ns - conn->left_ns : 0;
+	if (ns < 0)
+		ns = 0;
 	/* The end of a connection is told in a softirq, which may interrupt a thread that reads. */
 	__sync_fetch_and_add(&m->stage_requests[STAGE_ACK][bucket_of(ns)], 1);
 	__sync_fetch_and_add(&m->tail[row].stage_ns[STAGE_ACK], ns);

@@ -116,6 +116,15 @@ static __always_inline struct cpu_state *this_cpu(void)
 	return &cpus[bpf_get_smp_processor_id() & (MAX_CPUS - 1)];
 }
 
+/* Something runs on this CPU: the first that is seen to since it became idle tells since when. */
+static __always_inline void wake_up(struct cpu_state *cpu, __u64 now)
+{
+	if (cpu->is_awake)
+		return;
+	cpu->is_awake = true;
+	cpu->awake_ns = now;
+}
+
 /* From here on the CPU is known not to be in a softirq. */
 static __always_inline void leave_softirq(struct cpu_state *cpu)
 {

@@ -44,10 +44,7 @@ int TIMED_PROG(softirq_entry, unsigned int vec)
 	/* A NIC can interrupt right here: it then led to the next softirq, and not to this one. */
 	cpu->softirq_irq_ns = cpu->irq_ns ? __sync_lock_test_and_set(&cpu->irq_ns, 0) : 0;
 	cpu->softirq_ns = bpf_ktime_get_ns();
-	if (!cpu->is_awake) {
-		cpu->is_awake = true;
-		cpu->awake_ns = cpu->softirq_ns;
-	}
+	wake_up(cpu, cpu->softirq_ns);
 	return 0;
 }
 

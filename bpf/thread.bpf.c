@@ -39,9 +39,7 @@ int TIMED_PROG(cpu_idle, unsigned int state)
 	struct cpu_state *cpu = this_cpu();
 
 	if (state == PWR_EVENT_EXIT) {
-		if (!cpu->is_awake)
-			cpu->awake_ns = bpf_ktime_get_ns();
-		cpu->is_awake = true;
+		wake_up(cpu, bpf_ktime_get_ns());
 	} else {
 		cpu->is_awake = false;
 		cpu->idle_state = state;

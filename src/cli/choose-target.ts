@@ -6,6 +6,7 @@ import { countReceived } from '../system/received.js'
 import { listServices, type Service } from '../system/services.js'
 import {
   createClientTarget,
+  describeService,
   resolveTarget,
   type Target,
   TargetError,
@@ -43,7 +44,7 @@ export const chooseTarget = async (options: TargetOptions, types: KernelTypes | 
     say(onlyTcp, 'the only service of TCP')
     return onlyTcp
   }
-  const names = services.map(service => `${service.comm ?? 'unknown process'} ${formatPort(service)}`)
+  const names = services.map(describeService)
   throw new Failure(
     `no service has traffic to choose one by (try --port with one of: ${[...new Set(names)].join(', ')})`,
   )

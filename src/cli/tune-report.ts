@@ -147,10 +147,11 @@ const guardsDocument = ({ guards }: Judgement) =>
   )
 
 /** What is in the way that no setting helps against. */
+const listHopeless = (advice: readonly Advice[]): Advice[] =>
+  advice.filter(({ settings }) => settings.length === 0)
+
 const hopelessDocument = (advice: readonly Advice[]) =>
-  advice
-    .filter(({ settings }) => settings.length === 0)
-    .map(({ rule, finding, evidence }) => ({ rule, finding, evidence }))
+  listHopeless(advice).map(({ rule, finding, evidence }) => ({ rule, finding, evidence }))
 
 const leftOutDocument = (several: readonly LeftOut[]) =>
   several.map(({ advice: { rule, finding, settings }, by }) => ({ rule, finding, settings, by }))
@@ -244,9 +245,9 @@ export const formatPlan = (
 const elseOf = (leftOut: readonly LeftOut[]): string => (leftOut.length === 0 ? '' : 'else ')
 
 const hopeless = (advice: readonly Advice[]): string[] =>
-  advice
-    .filter(({ settings }) => settings.length === 0)
-    .map(({ finding }) => `${printable(finding.charAt(0).toUpperCase() + finding.slice(1))}.`)
+  listHopeless(advice).map(
+    ({ finding }) => `${printable(finding.charAt(0).toUpperCase() + finding.slice(1))}.`,
+  )
 
 /** What was advised and is not tried because the user said so. */
 const formatLeftOut = ({ advice, by }: LeftOut, width: number): string[] => [

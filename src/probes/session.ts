@@ -98,9 +98,9 @@ export class Session implements Disposable {
   }
 
   /**
-   * To be called about once a second: finds the service's processes again where one has ended, gathers exemplars and chooses the next ones by what was slow since the last
-   * call, and samples now and then what measuring costs and the socket API does, which takes up to
-   * a second, or about until the signal.
+   * To be called about once a second: finds the service's processes again where one has ended, gathers exemplars and chooses
+   * the next ones by what was slow since the last call, and samples now and then what measuring costs and the socket API does,
+   * which takes up to a second, or about until the signal.
    */
   async refresh(signal?: AbortSignal): Promise<void> {
     const isDue = this.#refreshes++ % REFRESHES_A_SAMPLE === 0 || this.#cost.bpfNsPerRequest === null

@@ -237,7 +237,8 @@ const describeOptions = ({ port, protocol, pid, comm, cgroup, unit, netns }: Tar
   return [port === undefined ? `a ${udp ? 'UDP' : 'TCP'} port` : named, ...owner].join(' of ')
 }
 
-const describeService = (service: Service): string =>
+/** Names a service as the option `--port` can, with its program. */
+export const describeService = (service: Service): string =>
   `${service.comm || 'unknown process'} ${formatPort(service)}`
 
 const listNames = (services: Service[]): string => {
