@@ -53,6 +53,7 @@ struct packet_path {
 	__u64 handed_ns;	/* the driver handed it over to GRO or to another CPU */
 	__u64 receive_ns;	/* protocols take it up */
 	__u32 cpu;		/* ... on this CPU; valid with receive_ns */
+	__u32 handed_cpu;	/* valid with handed_ns */
 };
 
 /*

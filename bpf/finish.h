@@ -232,6 +232,7 @@ static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, 
 		e->stage_ns[stage] = stages->mask >> stage & 1 ? stages->ns[stage] : 0;
 	e->stage_mask = stages->mask;
 	e->tid = turn->reader;
+	e->driver_cpu = turn->arrival.path.handed_ns ? turn->arrival.path.handed_cpu : NO_CPU;
 	e->softirq_cpu = turn->arrival.cpu;
 	e->recv_cpu = turn->recv_cpu;
 	e->send_cpu = whole->send_cpu;
@@ -261,21 +262,37 @@ static __always_inline void send_exemplar(struct metrics *m, struct turn *turn, 
 			(counter) += (n);                        \
 	} while (0)
 
+/* The metrics of a CPU, which is this one, whose `m` are, unless a request has changed CPUs. */
+static __always_inline struct metrics *metrics_at(__u32 cpu, struct metrics *m)
+{
+	return cpu == bpf_get_smp_processor_id() ? m : bpf_map_lookup_elem(&metrics, &cpu);
+}
+
+/* Adds one to a cell of a matrix. The verifier of older kernels has forgotten the bound, where the number lay on the stack. */
+#define COUNT_FROM(m, row, from)                                                      \
+	do {                                                                          \
+		__u32 cell = (from);                                                  \
+		barrier_var(cell);                                                    \
+		if (m)                                                                \
+			__sync_fetch_and_add(&(m)->row[cell & (MATRIX_CPUS - 1)], 1); \
+	} while (0)
+
 static __always_inline void count_places(struct metrics *m, struct turn *turn, const struct whole *whole)
 {
-	__u32 from = turn->arrival.cpu, to = turn->recv_cpu;
+	const struct packet_path *path = &turn->arrival.path;
+	__u32 softirq = turn->arrival.cpu, to = turn->recv_cpu;
+	struct metrics *at;
 
-	if (from == whole->send_cpu && to == whole->send_cpu)
+	if (softirq == whole->send_cpu && to == whole->send_cpu)
 		ADD(m->same_cpu, 1);
-	if (from >= MATRIX_CPUS)
+	if (softirq >= MATRIX_CPUS)
 		return;
-	/* Another CPU's slot; a request that changes CPUs between is the exception. */
-	if (to != bpf_get_smp_processor_id())
-		m = bpf_map_lookup_elem(&metrics, &to);
-	/* The verifier of older kernels has forgotten the bound, where the number lay on the stack meanwhile. */
-	barrier_var(from);
-	if (m)
-		__sync_fetch_and_add(&m->from_cpu[from & (MATRIX_CPUS - 1)], 1);
+	at = metrics_at(to, m);
+	COUNT_FROM(at, from_cpu, softirq);
+	if (!path->handed_ns || path->handed_cpu == softirq || path->handed_cpu >= MATRIX_CPUS)
+		return;
+	at = metrics_at(softirq, m);
+	COUNT_FROM(at, steered_from, path->handed_cpu);
 }
 
 static __always_inline void count_idle_exit(struct metrics *m, struct turn *turn, __u64 ns, const struct whole *whole)

@@ -69,6 +69,7 @@ struct metrics {
 	__u64 outside;		/* packets, whosoever, outside of softirqs */
 	__u64 same_cpu;		/* softirq, recv and send on one CPU */
 	__u64 from_cpu[MATRIX_CPUS];	/* read on this CPU: by the CPU of its softirq */
+	__u64 steered_from[MATRIX_CPUS];	/* its softirq was on this CPU: by the other one whose driver had handed it over */
 	__u64 idle_exits[IDLE_STATES];	/* idle_exit by how deep the CPU slept, and its nanoseconds */
 	__u64 idle_exit_ns[IDLE_STATES];
 	__u64 lost_ringbuf_full;
@@ -88,6 +89,7 @@ struct exemplar {
 	__u64 stage_ns[N_STAGES];
 	__u32 stage_mask;
 	__u32 tid;		/* the thread that read the request */
+	__u32 driver_cpu;	/* no driver was seen to hand it over: ~0, as for a softirq that was not seen */
 	__u32 softirq_cpu;
 	__u32 recv_cpu;
 	__u32 send_cpu;

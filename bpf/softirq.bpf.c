@@ -109,6 +109,7 @@ static __always_inline int hand_over(struct sk_buff *skb)
 		.irq_ns = is_hardware(READ(skb, dev)) ? cpu->softirq_irq_ns : 0,
 		.softirq_ns = cpu->softirq_ns,
 		.handed_ns = bpf_ktime_get_ns(),
+		.handed_cpu = bpf_get_smp_processor_id(),
 	};
 
 	keep_packet(handed, skb, &path);

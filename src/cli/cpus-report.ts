@@ -1,4 +1,9 @@
-import type { IdleExitDocument, LocalityDocument, MeasureDocument } from '../latency/document.js'
+import type {
+  IdleExitDocument,
+  LocalityDocument,
+  MeasureDocument,
+  SteeringDocument,
+} from '../latency/document.js'
 import { printable } from '../text/printable.js'
 import { formatDuration, formatShare } from '../text/units.js'
 import { alignLeft, wrap } from '../text/width.js'
@@ -10,15 +15,22 @@ const MOST = 4
 export type IdleNames = ReadonlyMap<number, string>
 
 /**
- * On which CPUs the requests were for people: the largest cells of the matrix of locality, unless it has only one that is one CPU's, and
- * the idle states that a CPU had to leave for a request. No lines where there is nothing of both.
+ * On which CPUs the requests were for people: from which CPU's driver to which CPU's softirq they were steered, the largest
+ * cells of the matrix of locality, unless it has only one that is one CPU's, and the idle states that a CPU had to leave for a
+ * request. No lines where there is nothing of them all.
  */
 export const formatCpus = (
-  { locality, idle_exits, depth }: Pick<MeasureDocument, 'locality' | 'idle_exits' | 'depth'>,
+  {
+    locality,
+    steering,
+    idle_exits,
+    depth,
+  }: Pick<MeasureDocument, 'locality' | 'steering' | 'idle_exits' | 'depth'>,
   names: IdleNames,
   width: number,
 ): string[] => {
   const rows = [
+    ['steered', describeSteering(steering, depth.requests)],
     ['softirq→recv', describeLocality(locality)],
     ['idle states', describeIdleExits(idle_exits, depth.requests, names)],
   ] as const
@@ -29,6 +41,14 @@ export const formatCpus = (
   )
   return text.length === 0 ? [] : ['The CPUs of the requests:', ...text]
 }
+
+const describeSteering = (steering: readonly SteeringDocument[], all: number): string[] =>
+  describeLargest(
+    steering,
+    all,
+    ({ driver_cpu, softirq_cpu, requests }) =>
+      `${driver_cpu} → ${softirq_cpu}: ${formatShare(requests / all)}`,
+  )
 
 const describeLocality = (locality: readonly LocalityDocument[]): string[] => {
   const [first, ...more] = locality

@@ -35,6 +35,8 @@ export type Counts = {
   sameCpu: number
   /** Complete requests by the CPU of their softirq and the CPU that read them: `from * MATRIX_CPUS + to`. */
   locality: Float64Array
+  /** Of these, those whose driver handed them over on another CPU than their softirq's: `driver * MATRIX_CPUS + softirq`. */
+  steering: Float64Array
   /** Complete requests that had an `idle_exit`, and its nanoseconds, by cpuidle's number of the state. */
   idleExits: Float64Array
   idleExitNs: BigUint64Array
@@ -63,6 +65,7 @@ export const emptyCounts = (): Counts => ({
   begunLate: 0,
   sameCpu: 0,
   locality: new Float64Array(MATRIX_CPUS ** 2),
+  steering: new Float64Array(MATRIX_CPUS ** 2),
   idleExits: new Float64Array(IDLE_STATES),
   idleExitNs: new BigUint64Array(IDLE_STATES),
   lost: { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 },
@@ -75,7 +78,7 @@ export const emptyCounts = (): Counts => ({
 })
 
 const SCALARS = ['begun', 'unanswered', 'pipelined', 'unsplit', 'undivided', 'begunLate', 'sameCpu'] as const
-const HISTOGRAMS = ['tailRequests', 'shallowRequests', 'locality', 'idleExits'] as const
+const HISTOGRAMS = ['tailRequests', 'shallowRequests', 'locality', 'steering', 'idleExits'] as const
 const SUMS = ['tailStageNs', 'totalNs', 'idleExitNs'] as const
 const LOSSES = ['ringbuf_full', 'map_full', 'unmatched', 'clock', 'recursion'] as const
 

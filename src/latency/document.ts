@@ -21,6 +21,9 @@ export type Target = NamedService & { role: Role }
 /** How many requests came through the softirq of one CPU and were read on another, or the same. */
 export type LocalityDocument = { softirq_cpu: number; recv_cpu: number; requests: number }
 
+/** How many requests a driver handed over on one CPU, and their softirq was another's, which RPS or RFS had chosen. */
+export type SteeringDocument = { driver_cpu: number; softirq_cpu: number; requests: number }
+
 /** Idle CPUs that ran again for a request, by cpuidle's number of the state they were in. */
 export type IdleExitDocument = { state: number; requests: number; mean_us: number }
 
@@ -121,6 +124,7 @@ export type MeasureDocument = {
   tail: TailDocument[]
   overheads: Overheads
   locality: LocalityDocument[]
+  steering: SteeringDocument[]
   /** Of those followed in depth: not in `locality`, as the softirq's CPU is not known, or one of the two is above 63. */
   unplaced: number
   idle_exits: IdleExitDocument[]
@@ -180,7 +184,16 @@ export const measureDocument = (measurement: Measurement): MeasureDocument => {
     })),
     tail: tail.map(row => tailDocument({ ...row, stages: sortStages(row.stages, order) })),
     overheads: describeOverheads(counts, overheads),
-    locality: listLocality(counts),
+    locality: listCells(counts.locality).map(([softirq_cpu, recv_cpu, requests]) => ({
+      softirq_cpu,
+      recv_cpu,
+      requests,
+    })),
+    steering: listCells(counts.steering).map(([driver_cpu, softirq_cpu, requests]) => ({
+      driver_cpu,
+      softirq_cpu,
+      requests,
+    })),
     // What the kernel has added to one and not yet to the other may make it less than nothing.
     unplaced: Math.max(0, deep - sumCells(counts.locality)),
     idle_exits: listIdleExits(counts),
@@ -201,11 +214,10 @@ const sortStages = <Stage extends { name: StageName }>(
   order: readonly StageName[],
 ): Stage[] => stages.toSorted((a, b) => order.indexOf(a.name) - order.indexOf(b.name))
 
-const listLocality = ({ locality }: Counts): LocalityDocument[] =>
-  [...locality.entries()].flatMap(([cell, requests]) =>
-    requests === 0
-      ? []
-      : [{ softirq_cpu: Math.floor(cell / MATRIX_CPUS), recv_cpu: cell % MATRIX_CPUS, requests }],
+/** The cells of a matrix of CPUs in which there are requests: from, to, how many. */
+const listCells = (matrix: Float64Array): [from: number, to: number, requests: number][] =>
+  [...matrix.entries()].flatMap(([cell, requests]) =>
+    requests === 0 ? [] : [[Math.floor(cell / MATRIX_CPUS), cell % MATRIX_CPUS, requests]],
   )
 
 const sumCells = (cells: Float64Array): number => cells.reduce((sum, requests) => sum + requests, 0)

@@ -13,7 +13,7 @@ const STAGE_SUMS = TAIL_ROW_OFFSETS.stage_ns / WORD
 /** A metric that is one number. */
 export type CountName = Exclude<
   keyof typeof METRICS_OFFSETS,
-  'stage_requests' | 'tail' | 'from_cpu' | 'idle_exits' | 'idle_exit_ns'
+  'stage_requests' | 'tail' | 'from_cpu' | 'steered_from' | 'idle_exits' | 'idle_exit_ns'
 >
 
 /**
@@ -98,6 +98,7 @@ export class Metrics {
     for (let from = 0; from < MATRIX_CPUS && cpu < MATRIX_CPUS; from++) {
       const cell = from * MATRIX_CPUS + cpu
       counts.locality[cell] = this.#count(start + METRICS_OFFSETS.from_cpu / WORD + from)
+      counts.steering[cell] = this.#count(start + METRICS_OFFSETS.steered_from / WORD + from)
     }
     for (let state = 0; state < IDLE_STATES; state++) {
       const ns = this.#words[start + METRICS_OFFSETS.idle_exit_ns / WORD + state] ?? 0n

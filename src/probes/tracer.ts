@@ -362,6 +362,7 @@ const readExemplar = (record: Uint8Array): Exemplar => {
   return {
     totalNs: exemplar.total_ns,
     cpu: {
+      ...(exemplar.driver_cpu !== NO_CPU && { driver: exemplar.driver_cpu }),
       ...(exemplar.softirq_cpu !== NO_CPU && { softirq: exemplar.softirq_cpu }),
       recv: exemplar.recv_cpu,
       send: exemplar.send_cpu,

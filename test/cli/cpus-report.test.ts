@@ -8,6 +8,11 @@ const cell = (softirq_cpu: number, recv_cpu: number, requests: number) => ({
   recv_cpu,
   requests,
 })
+const steered = (driver_cpu: number, softirq_cpu: number, requests: number) => ({
+  driver_cpu,
+  softirq_cpu,
+  requests,
+})
 const exit = (state: number, requests: number, mean_us: number) => ({ state, requests, mean_us })
 const names = new Map([
   [0, 'POLL'],
@@ -18,9 +23,10 @@ const format = (
   locality: ReturnType<typeof cell>[],
   idle_exits: ReturnType<typeof exit>[] = [],
   width = 80,
+  steering: ReturnType<typeof steered>[] = [],
 ): string[] => {
   const requests = locality.reduce((sum, { requests }) => sum + requests, 0)
-  return formatCpus({ locality, idle_exits, depth: { requests, share: 1 } }, names, width)
+  return formatCpus({ locality, steering, idle_exits, depth: { requests, share: 1 } }, names, width)
 }
 
 test('the largest cells of the matrix, and the share of the others', t => {
@@ -35,6 +41,13 @@ test('requests that all ran on one CPU need no matrix, and those that all went t
   t.deepEqual(format([cell(3, 3, 100)]), [])
   t.deepEqual(format([cell(0, 1, 100)]), ['The CPUs of the requests:', '  softirq→recv 0 → 1: 100 %'])
   t.deepEqual(format([]), [])
+})
+
+test('from which CPU to which requests were steered, as shares of all', t => {
+  t.deepEqual(format([cell(1, 1, 100)], [], 80, [steered(0, 1, 75), steered(2, 1, 5)]), [
+    'The CPUs of the requests:',
+    '  steered      0 → 1: 75 %, 2 → 1: 5 %',
+  ])
 })
 
 test('idle states by their number, with their name where it is known', t => {
@@ -52,7 +65,8 @@ test('fits its columns, down to 40', t => {
     fc.property(counts, fc.integer({ min: 40, max: 120 }), (items, width) => {
       const cells = items.map(({ a, b, requests }) => cell(a, b, requests))
       const exits = items.map(({ a, requests }) => exit(a % 10, requests, a * 7.7))
-      for (const line of format(cells, exits, width)) t.true(displayWidth(line) <= width, line)
+      const moved = items.map(({ a, b, requests }) => steered(a, b, requests))
+      for (const line of format(cells, exits, width, moved)) t.true(displayWidth(line) <= width, line)
     }),
   )
 })

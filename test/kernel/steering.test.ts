@@ -33,7 +33,19 @@ const assertSteered = async (t: Context, { server, client, host }: Route): Promi
   // Of those whose packet was seen.
   const seen = requestsOf(document, 'protocol')
   t.true(seen > REQUESTS / 2 && requestsOf(document, 'steer') >= seen * MOST, JSON.stringify(document.stages))
+  assertMoved(t, document, seen)
   return document
+}
+
+/** Asserts that nearly all requests were moved from the client's CPU to the service's, and none elsewhere. */
+const assertMoved = (t: Context, { steering, exemplars }: MeasureDocument, seen: number): void => {
+  const [way, ...others] = steering
+  t.like(way, { driver_cpu: clientCpu, softirq_cpu: serviceCpu })
+  t.deepEqual(others, [])
+  t.true((way?.requests ?? 0) >= seen * MOST, JSON.stringify(steering))
+  const moved = exemplars.filter(({ stages }) => stages.steer !== undefined)
+  t.true(moved.length > 0)
+  for (const { cpu } of moved) t.like(cpu, { driver: clientCpu, softirq: serviceCpu })
 }
 
 /** Has the kernel remember for so many flows on which CPU their application is, until the test is over. */

@@ -76,6 +76,7 @@ test('the document has the fields that others script against', t => {
       reason: 'the kernel refuses their probes',
     },
     locality: [],
+    steering: [],
     unplaced: 2,
     idle_exits: [],
     service: { cpu_percent: 84.2, rss_bytes: 12_300_000 },
