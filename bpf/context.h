@@ -32,6 +32,7 @@ struct thread_run {
 	struct call_arguments wait_call;	/* ... which is this one */
 	__u32 send_end;		/* sequence number at which what the last call to send had ends */
 	__u32 recvs;		/* calls to receive that have ended, while somebody counts them */
+	__u64 read_ns;		/* the last datagram that it has read; 0: none */
 };
 
 struct thread_state {
