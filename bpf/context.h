@@ -104,6 +104,12 @@ STATE_OF_THREADS(threads, struct thread_state, BPF_MAP_TYPE_HASH, BPF_F_NO_PREAL
 
 static const struct thread_state no_state;
 
+/*
+ * A softirq that reads on behalf of a thread (kTLS, sockmap), or sends, and a thread that there is no room for: nothing is known of
+ * when that was called.
+ */
+static const struct thread_run no_thread;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -210,15 +216,16 @@ static __always_inline void note_call(struct cpu_state *cpu, __u64 ns)
 	run->wait_receives = false;
 }
 
-/* A thread that reads requests is the service's, whatever process it belongs to. */
+/*
+ * A thread that reads requests is the service's, whatever process it belongs to. Where there is no room for it, it stays unknown,
+ * and its requests lack what nobody knows: their send, which `unsplit` tells.
+ */
 static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 {
 	struct thread_state *thread = KEEP_OF_THREAD(threads, current_task(), no_state);
 
-	if (!thread) {
-		COUNT(lost_map_full);
+	if (!thread)
 		return;
-	}
 	take_over(cpu, thread, now);
 	note_call(cpu, now);
 }

@@ -82,7 +82,7 @@ static __always_inline void keep_read(const struct reader *reader, struct cpu_st
 		cpu->run.read_ns = now;
 	/* Exchanges, as answers on other CPUs look for reads meanwhile. */
 	__sync_lock_test_and_set(&read->is_taken, 1);
-	read->run = cpu->run;
+	read->run = cpu->tid ? cpu->run : no_thread;
 	read->tid = cpu->tid;
 	read->cpu = bpf_get_smp_processor_id();
 	read->ns = now;

@@ -5,6 +5,7 @@
  * sent, belongs to one request: so it is counted when the next one begins, when the connection closes, or when user space
  * has done with measuring. The handlers run under the socket's lock, but for a packet that a qdisc held.
  */
+#include "lost.h"
 #include "stream.h"
 #include "target.h"
 
@@ -106,6 +107,11 @@ static __always_inline void begin_exchange(struct exchange *exchange, struct soc
 		return;
 	case TAKEN:
 		finish_exchange(exchange, BY_SEND);
+		break;
+	case NONE:
+		/* There is room now, but this is the rest of a request that there was none for. */
+		if (is_lost(hash_of(sk), READ(tp, copied_seq)))
+			return;
 	}
 	exchange->entry_ns = entry;
 	exchange->queued_ns = 0;
@@ -118,12 +124,12 @@ static __always_inline void begin_exchange(struct exchange *exchange, struct soc
 	COUNT(begun);
 }
 
-static __always_inline struct exchange *find_exchange(struct sock *sk)
+static __always_inline struct exchange *keep_exchange(struct sock *sk, struct tcp_sock *tp)
 {
 	struct exchange *exchange = KEEP_OF_SOCKET(exchanges, sk, no_exchange);
 
 	if (!exchange)
-		COUNT(lost_map_full);
+		lose_request(hash_of(sk), READ(tp, copied_seq));
 	return exchange;
 }
 
@@ -139,8 +145,10 @@ int TIMED_PROG(request_is_written, struct sock *sk, struct msghdr *msg)
 	if (!is_target(sk))
 		return 0;
 	tp = tcp_of(sk);
-	exchange = find_exchange(sk);
-	if (!tp || !exchange || !READ(msg, msg_iter.count))
+	if (!tp || !READ(msg, msg_iter.count))
+		return 0;
+	exchange = keep_exchange(sk, tp);
+	if (!exchange)
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (!cpu->tid)
@@ -165,8 +173,10 @@ static __always_inline struct exchange *follow_packet(struct sock *sk, struct sk
 		exchange = FIND_OF_SOCKET(exchanges, sk);
 	} else {
 		tp = tcp_of(sk);
-		exchange = find_exchange(sk);
-		if (!tp || !exchange)
+		if (!tp)
+			return NULL;
+		exchange = keep_exchange(sk, tp);
+		if (!exchange)
 			return NULL;
 		if (!exchange->sent_end || is_after(end, exchange->sent_end)) {
 			__u64 now = bpf_ktime_get_ns();

@@ -154,8 +154,7 @@ const explainLost = ({
 }: MeasureDocument['lost']): string =>
   [
     ringbuf_full > 0 && 'What found the ring buffer full is counted, and could not be kept as an example.',
-    map_full > 0 &&
-      'Each time that a map had no room counts: for a request, which is then not in the numbers above, or for a thread, whose requests may lack stages.',
+    map_full > 0 && 'Requests that a map had no room for are not in the numbers above.',
     unmatched > 0 && 'Unmatched datagrams are not in the numbers above.',
     clock > 0 && 'Times that would have been negative are not in the numbers above.',
     recursion > 0 &&

@@ -88,7 +88,7 @@ test('what each loss means for the numbers is told', t => {
   )
   t.regex(
     tell({ map_full: 4, recursion: 1 }),
-    /recursion 1\. Each time that a map had no room counts: for a request, which is then not in the numbers above, or for a thread, whose requests may lack stages\. Where the kernel left out the run of a probe the request is counted, and may lack a stage\. In flight/,
+    /recursion 1\. Requests that a map had no room for are not in the numbers above\. Where the kernel left out the run of a probe the request is counted, and may lack a stage\. In flight/,
   )
   t.regex(
     tell({ clock: 1 }),
