@@ -5,6 +5,7 @@
  * sent, belongs to one request: so it is counted when the next one begins, when the connection closes, or when user space
  * has done with measuring. The handlers run under the socket's lock, but for a packet that a qdisc held.
  */
+#include "clients.h"
 #include "lost.h"
 #include "stream.h"
 #include "target.h"
@@ -44,7 +45,8 @@ __u32 has_ended = 0;
 
 static __always_inline bool is_target(struct sock *sk)
 {
-	return has_target_port(sk, bpf_ntohs(READ(sk, __sk_common.skc_dport))) && is_stream(sk) && !has_ended;
+	return has_target_port(sk, bpf_ntohs(READ(sk, __sk_common.skc_dport))) && sends_to_remote(sk) && is_stream(sk) &&
+	       !has_ended;
 }
 
 /* What the reply's packet went through before the request had left, like its softirq's begin, is none of the request's. */
@@ -133,6 +135,17 @@ static __always_inline struct exchange *keep_exchange(struct sock *sk, struct tc
 	return exchange;
 }
 
+/* Another process sends on a socket that was a chosen one's: what follows is none of that one's request. */
+static __always_inline void end_exchange(struct sock *sk)
+{
+	struct exchange *exchange = FIND_OF_SOCKET(exchanges, sk);
+
+	if (exchange && exchange->state == TAKEN) {
+		exchange->state = NONE;
+		finish_exchange(exchange, BY_SEND);
+	}
+}
+
 /* Copies the request from user space, piece by piece. */
 TRACEPOINT(tcp_sendmsg_locked)
 int TIMED_PROG(request_is_written, struct sock *sk, struct msghdr *msg)
@@ -147,6 +160,10 @@ int TIMED_PROG(request_is_written, struct sock *sk, struct msghdr *msg)
 	tp = tcp_of(sk);
 	if (!tp || !READ(msg, msg_iter.count))
 		return 0;
+	if (!is_chosen_client()) {
+		end_exchange(sk);
+		return 0;
+	}
 	exchange = keep_exchange(sk, tp);
 	if (!exchange)
 		return 0;
@@ -175,7 +192,15 @@ static __always_inline struct exchange *follow_packet(struct sock *sk, struct sk
 		tp = tcp_of(sk);
 		if (!tp)
 			return NULL;
-		exchange = keep_exchange(sk, tp);
+		if (is_locked(sk) && !is_chosen_client()) {
+			end_exchange(sk);
+			return NULL;
+		}
+		/* What leaves while no thread has the socket in its hands may be anybody's: it counts if others of its socket do. */
+		if (chooses_clients && !is_locked(sk))
+			exchange = FIND_OF_SOCKET(exchanges, sk);
+		else
+			exchange = keep_exchange(sk, tp);
 		if (!exchange)
 			return NULL;
 		if (!exchange->sent_end || is_after(end, exchange->sent_end)) {

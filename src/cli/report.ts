@@ -60,8 +60,11 @@ const formatHeadline = (
   return wrap(text, width).map(line => style.bold(line))
 }
 
-const nameTarget = ({ role, comm, pid, protocol, port }: MeasureDocument['target']): string => {
-  if (role === 'client') return `requests sent to ${protocol} port ${port}`
+const nameTarget = ({ role, comm, pid, protocol, port, host }: MeasureDocument['target']): string => {
+  if (role === 'client') {
+    const by = comm === null ? '' : ` of ${printable(comm)}${pid === null ? '' : `, pid ${pid},`}`
+    return `requests${by} sent to ${protocol} port ${port}${host === undefined ? '' : ` of ${host}`}`
+  }
   const name = comm === null ? 'unknown service' : printable(comm)
   return `${name}${pid === null ? '' : `, pid ${pid}`}, ${protocol} port ${port}`
 }

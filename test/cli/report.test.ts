@@ -149,6 +149,17 @@ test("a process's name can not steer the terminal", t => {
   )
 })
 
+test('requests of chosen clients are named by whose they are, and by the address they go to', t => {
+  const name = (comm: string | null, pid: number | null, host?: string): string => {
+    const named = { role: 'client', port: 5432, protocol: 'tcp', comm, pid, ...(host && { host }) } as const
+    const text = formatReport({ ...document, target: named }, { columns: 200, color: false })
+    return text.slice(0, text.indexOf(':', text.indexOf('port')))
+  }
+  t.is(name('nginx', 12), 'requests of nginx, pid 12, sent to tcp port 5432')
+  t.is(name('nginx', null), 'requests of nginx sent to tcp port 5432')
+  t.is(name(null, null, '192.0.2.1'), 'requests sent to tcp port 5432 of 192.0.2.1')
+})
+
 test('requests that clients send are named by where they go, and explained as a client has them', t => {
   const target = { role: 'client', port: 5432, protocol: 'tcp', comm: null, pid: null } as const
   const stages = { peer: 90, recv: 10 }
