@@ -170,6 +170,8 @@ int TIMED_PROG(request_is_written, struct sock *sk, struct msghdr *msg)
 	now = bpf_ktime_get_ns();
 	if (!cpu->tid)
 		adopt_current(cpu, now);
+	leave_softirq(cpu);
+	note_call(cpu, now);
 	begin_exchange(exchange, sk, tp, READ(tp, write_seq), now);
 	return 0;
 }

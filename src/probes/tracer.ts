@@ -54,6 +54,9 @@ const CALL_PROBES: Readonly<Record<Role, readonly string[]>> = {
   client: ['recv_copies'],
 }
 
+/** Where a client's request begins its call to send is known from what begins the request. */
+const USELESS: Readonly<Record<Role, readonly string[]>> = { server: [], client: ['send_copies'] }
+
 const HIGHEST_HASH = 2 ** 32 - 1
 /** NO_CPU in bpf/finish.h. */
 const NO_CPU = 2 ** 32 - 1
@@ -128,7 +131,8 @@ export class Tracer implements Disposable {
       object.map('exemplars').setMaxEntries(chooseRingSize(cpus))
       if (protocol === 'udp') object.map('arrivals').setMaxEntries(cpus)
       else for (const name of MAPS_OF_PEERS) object.map(name).setMaxEntries(1)
-      const programs = choosePrograms(object, types.kind, target, hasCards ? [] : ['irq_handler_entry'])
+      const useless = [...(hasCards ? [] : ['irq_handler_entry']), ...USELESS[target.role]]
+      const programs = choosePrograms(object, types.kind, target, useless)
       // Until all are attached.
       object.variable('depth_limit').set(0)
       object.variable('follows_syscalls').set(programs.some(({ name }) => name === 'sys_enter'))
