@@ -32,6 +32,7 @@ struct thread_run {
 	struct call_arguments wait_call;	/* ... which is this one */
 	__u32 send_end;		/* sequence number at which what the last call to send had ends */
 	__u32 recvs;		/* calls to receive that have ended, while somebody counts them */
+	__u64 read_ns;		/* the last datagram that it has read; 0: none */
 };
 
 struct thread_state {
@@ -103,6 +104,12 @@ extern __u32 counts_recvs;
 STATE_OF_THREADS(threads, struct thread_state, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, MAX_THREADS) __weak;
 
 static const struct thread_state no_state;
+
+/*
+ * A softirq that reads on behalf of a thread (kTLS, sockmap), or sends, and a thread that there is no room for: nothing is known of
+ * when that was called.
+ */
+static const struct thread_run no_thread;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -210,15 +217,16 @@ static __always_inline void note_call(struct cpu_state *cpu, __u64 ns)
 	run->wait_receives = false;
 }
 
-/* A thread that reads requests is the service's, whatever process it belongs to. */
+/*
+ * A thread that reads requests is the service's, whatever process it belongs to. Where there is no room for it, it stays unknown,
+ * and its requests lack what nobody knows: their send, which `unsplit` tells.
+ */
 static __always_inline void adopt_current(struct cpu_state *cpu, __u64 now)
 {
 	struct thread_state *thread = KEEP_OF_THREAD(threads, current_task(), no_state);
 
-	if (!thread) {
-		COUNT(lost_map_full);
+	if (!thread)
 		return;
-	}
 	take_over(cpu, thread, now);
 	note_call(cpu, now);
 }

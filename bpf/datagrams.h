@@ -35,6 +35,8 @@ struct datagrams {
 	__u32 queued;
 	__u32 unwritten;	/* so many have numbers, or are about to, and can't be found yet */
 	__u64 pushed_ns;
+	__u64 answered_ns;	/* when the last answer left the service */
+	__u32 answerer;		/* ... by this thread; 0: not known */
 	struct waiting near[MAX_NEAR];
 };
 
@@ -245,6 +247,23 @@ static __always_inline struct waiting *keep_waiting(struct datagrams *datagrams,
 		return near;
 	bpf_map_update_elem(&far, &place, &no_waiting, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&far, &place);
+}
+
+/*
+ * An answer can be several datagrams, and ends the request with its first. What a thread that reads sends to a peer that it has
+ * answered is more of that answer, as far as it has read nothing since.
+ */
+static __always_inline bool follows_answer(const struct datagrams *datagrams, __u32 tid, __u64 read_ns)
+{
+	return read_ns && datagrams->answerer == tid && read_ns <= datagrams->answered_ns;
+}
+
+static __always_inline void note_answer(struct datagrams *datagrams, __u32 tid, __u64 now)
+{
+	if (!tid)
+		return;
+	datagrams->answerer = tid;
+	datagrams->answered_ns = now;
 }
 
 /* Gives 0. */

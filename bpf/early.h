@@ -13,6 +13,7 @@ struct early {
 	__u64 ns;		/* 0: none */
 	__u64 call_ns;		/* begin of the call that has sent it */
 	__u64 call_off_ns;	/* off_ns of the thread by then */
+	__u64 read_ns;		/* the last datagram that the thread had read by then */
 	__u32 tid;		/* 0: not the service's, or it sends by another's order */
 };
 
@@ -48,6 +49,7 @@ static __always_inline void keep_early(const struct peer *peer, const struct cpu
 		place->peer = hash;
 		place->call_ns = cpu->run.call_ns;
 		place->call_off_ns = cpu->run.call_off_ns;
+		place->read_ns = cpu->run.read_ns;
 		place->tid = READ(current_task(), flags) & PF_IO_WORKER ? 0 : cpu->tid;
 		__sync_lock_test_and_set(&place->ns, now);
 		return;
@@ -115,6 +117,7 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket)
 		query.before = early.ns;
 		query.expected = waiting->read;
 		query.tid = early.tid;
+		query.follows = follows_answer(datagrams, early.tid, early.read_ns);
 		switch (match_datagram(&waiting->turn, &query)) {
 		case NOT_READ:
 			return 0;
@@ -125,6 +128,7 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket)
 			leave_app_early(&waiting->turn, &early);
 			break;
 		}
+		note_answer(datagrams, early.tid, early.ns);
 		end_datagram(datagrams, &peer, number, waiting, early.ns);
 	}
 	return 0;

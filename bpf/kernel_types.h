@@ -57,6 +57,7 @@ enum {
 	TCP_CLOSING = 11,
 };
 
+#define AF_INET 2
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 #define RCV_SHUTDOWN 1
@@ -81,12 +82,20 @@ typedef struct {
 
 struct sk_buff;
 
+struct in6_addr {
+	union {
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
 struct sock_common {
+	__be32 skc_daddr;
 	__be16 skc_dport;
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
 	union {
 		unsigned int skc_hash;
 	};

@@ -14,6 +14,8 @@
 #define MAX_SEARCHED 64
 /* The queue that is ahead of a datagram can be so much shorter than it looks, when several CPUs fill it. */
 #define READ_SLACK 16
+/* As many can have left the queue while the end of their reading is still to come. */
+#define MAX_BETWEEN 4
 
 /* Numbers of reads and of datagrams begin anew when there are no more. */
 static __always_inline bool comes_before(__u32 number, __u32 other)
@@ -71,14 +73,16 @@ static __always_inline struct read *read_at(struct reads *reads, __u32 number)
 }
 
 /* A call to receive has ended on this CPU. */
-static __always_inline void keep_read(const struct reader *reader, const struct cpu_state *cpu, __u64 now)
+static __always_inline void keep_read(const struct reader *reader, struct cpu_state *cpu, __u64 now)
 {
 	__u32 number = __sync_fetch_and_add(&reader->reads->count, 1);
 	struct read *read = read_at(reader->reads, number);
 
+	if (cpu->tid)
+		cpu->run.read_ns = now;
 	/* Exchanges, as answers on other CPUs look for reads meanwhile. */
 	__sync_lock_test_and_set(&read->is_taken, 1);
-	read->run = cpu->run;
+	read->run = cpu->tid ? cpu->run : no_thread;
 	read->tid = cpu->tid;
 	read->cpu = bpf_get_smp_processor_id();
 	read->ns = now;
@@ -104,12 +108,17 @@ enum match {
 	NOT_KNOWN,	/* it may have been read, but that is forgotten */
 };
 
-/* Which read is looked for: about this one on a socket, by a time, and rather by this thread than by another. */
+/*
+ * Which read is looked for: about this one on a socket, by a time, and rather by this thread than by another. `follows`: what this
+ * thread has sent last to the peer was an answer too, and it has read nothing since, so that this may be more of that. Without a
+ * gap, as the verifier of older kernels wants all of it written.
+ */
 struct query {
 	__u64 socket;
 	__u64 before;
 	__u32 expected;
 	__u32 tid;
+	__u64 follows;
 };
 
 /* The nearest first, on both sides; then farther on, where the reads of other sockets that share the ring have moved it. */
@@ -141,13 +150,16 @@ static __always_inline enum match find_read(const struct reader *reader, const s
 			*found = number;
 			return MATCHED;
 		}
-		if (match != MATCHED) {
+		/* What seems not to be read yet is answered only by who has read something that it has not answered. */
+		if (match != MATCHED && !(is_ahead && query->follows)) {
 			*found = number;
 			match = MATCHED;
 		}
 	}
 	if (match == MATCHED)
 		return MATCHED;
+	if (query->follows && !comes_before(expected + MAX_BETWEEN, count))
+		return NOT_READ;
 	/* An answer tells that it has been read, unless others were ahead of it: the kernel may have left a probe's run out. */
 	return is_ahead && expected != count ? NOT_READ : NOT_KNOWN;
 }

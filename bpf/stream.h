@@ -143,9 +143,6 @@ static __always_inline void read_more(struct turn *turn, const struct thread_run
 	read_last(turn, run, tid, now);
 }
 
-/* A softirq that reads on behalf of a thread (kTLS, sockmap), or sends: nothing is known of when that was called. */
-static const struct thread_run no_thread;
-
 /* The thread that has the socket in its hands, as a number in `tid` and by what is known of it. */
 static __always_inline const struct thread_run *find_thread(struct sock *sk, __u64 now, __u32 *tid)
 {
@@ -157,7 +154,7 @@ static __always_inline const struct thread_run *find_thread(struct sock *sk, __u
 	if (!cpu->tid)
 		adopt_current(cpu, now);
 	*tid = cpu->tid;
-	return &cpu->run;
+	return cpu->tid ? &cpu->run : &no_thread;
 }
 
 /* In a tunnel's packet the header in hand is another. */

@@ -5,6 +5,7 @@
  * reply_is_queued, which says how it copes, and for packet_is_sent when a qdisc held the packet.
  */
 #include "connection.h"
+#include "lost.h"
 #include "stream.h"
 #include "target.h"
 
@@ -17,19 +18,22 @@ static __always_inline bool is_target(struct sock *sk)
 	return is_service_socket(sk) && is_stream(sk);
 }
 
-static __always_inline void begin(struct sock *sk, struct sk_buff *skb)
+static __always_inline void begin(struct sock *sk, struct tcp_sock *tp, struct sk_buff *skb)
 {
 	struct connection *conn;
 	__u32 phase, next;
 
 	conn = KEEP_OF_SOCKET(connections, sk, no_connection);
 	if (!conn) {
-		COUNT(lost_map_full);
+		lose_request(hash_of(sk), READ(tp, write_seq));
 		return;
 	}
 	phase = conn->phase;
 	next = !oldest_turn(phase);
 	if (oldest_state(phase) == IDLE) {
+		/* There is room now, but this is the rest of a request that there was none for. */
+		if (is_lost(hash_of(sk), READ(tp, write_seq)))
+			return;
 		arrive(&conn->turns[!next].arrival, sk, skb);
 		advance_oldest(conn, ARRIVED);
 	} else if (oldest_state(phase) != ARRIVED && next_state(phase) == IDLE) {
@@ -48,7 +52,7 @@ int TIMED_PROG(payload_is_ready, struct sock *sk)
 		return 0;
 	tp = tcp_of(sk);
 	if (tp && !is_bare_end(sk, tp))
-		begin(sk, READ(sk, sk_receive_queue.prev));
+		begin(sk, tp, READ(sk, sk_receive_queue.prev));
 	return 0;
 }
 
@@ -62,7 +66,7 @@ int TIMED_PROG(payload_arrives, struct sock *sk, struct sk_buff *skb)
 		return 0;
 	tp = tcp_of(sk);
 	if (tp && brings_payload(skb, tp))
-		begin(sk, skb);
+		begin(sk, tp, skb);
 	return 0;
 }
 
@@ -130,7 +134,7 @@ int TIMED_PROG(payload_was_copied, struct sock *sk)
 	if (!tp)
 		return 0;
 	if (!conn) {
-		COUNT(lost_map_full);
+		lose_request(hash_of(sk), READ(tp, write_seq));
 		return 0;
 	}
 	if (!has_read(sk, tp, &conn->copied_seq))
@@ -144,6 +148,8 @@ int TIMED_PROG(payload_was_copied, struct sock *sk)
 	turn = &conn->turns[!next];
 	switch (oldest_state(phase)) {
 	case IDLE:
+		if (is_lost(hash_of(sk), READ(tp, write_seq)))
+			return 0;
 		/*
 		 * Nobody saw it arrive: it came before the probes did, or on top of a thread that the machine hides from
 		 * tracing, or the kernel left the probe's run out. The request is counted, from here on.

@@ -96,8 +96,8 @@ int TIMED_PROG(sched_waking, struct task_struct *p)
 TRACEPOINT(sched_process_fork)
 int TIMED_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	if (this_cpu()->tid && !KEEP_OF_THREAD(threads, child, no_state))
-		COUNT(lost_map_full);
+	if (this_cpu()->tid)
+		KEEP_OF_THREAD(threads, child, no_state);
 	return 0;
 }
 
@@ -116,8 +116,7 @@ int know_threads(struct bpf_iter__task *ctx)
 		return 0;
 	for (int i = 0; i < MAX_PIDS && service_pids[i]; i++) {
 		if (task->tgid == service_pids[i]) {
-			if (!KEEP_OF_THREAD(threads, task, no_state))
-				COUNT(lost_map_full);
+			KEEP_OF_THREAD(threads, task, no_state);
 			break;
 		}
 	}

@@ -108,7 +108,7 @@ int TIMED_PROG(datagram_is_read, struct sock *sk, int ret, int flags)
  * The service answers a datagram that it has read. False if it has not: then this is something else. Of one that it has read
  * too long ago, or too many others since, only the total is known.
  */
-static __always_inline bool leave_service(struct waiting *waiting, __u64 socket, __u64 now)
+static __always_inline bool leave_service(struct datagrams *datagrams, struct waiting *waiting, __u64 socket, __u64 now)
 {
 	struct turn *turn = &waiting->turn;
 	struct cpu_state *cpu = this_cpu();
@@ -117,16 +117,16 @@ static __always_inline bool leave_service(struct waiting *waiting, __u64 socket,
 		.before = now,
 		.expected = waiting->read,
 		.tid = cpu->tid,
+		.follows = follows_answer(datagrams, cpu->tid, cpu->run.read_ns),
 	};
+	int match = match_datagram(turn, &query);
 
-	switch (match_datagram(turn, &query)) {
-	case NOT_READ:
+	if (match == NOT_READ)
 		return false;
-	case NOT_KNOWN:
+	note_answer(datagrams, cpu->tid, now);
+	if (match == NOT_KNOWN) {
 		turn->arrival.generation = 0;
 		return true;
-	case MATCHED:
-		break;
 	}
 	if (may_be_sending(turn, cpu))
 		leave_app(turn, cpu);
@@ -137,6 +137,7 @@ static __always_inline bool leave_service(struct waiting *waiting, __u64 socket,
 struct answer {
 	struct peer peer;
 	__u64 socket;
+	__u64 packet;	/* its address as a number, as the socket's */
 	__u64 now;
 };
 
@@ -149,17 +150,67 @@ static __always_inline bool find_answer(struct sk_buff *skb, struct answer *answ
 		return false;
 	headers = find_headers(skb);
 	answer->socket = (__u64)BPF_CORE_READ(skb, sk);
+	answer->packet = address_of(skb);
 	answer->now = bpf_ktime_get_ns();
 	return find_peer(&headers, false, &answer->peer);
 }
 
-/* Does it answer the oldest that waits? */
+/*
+ * May what this thread sends be more of the peer's last answer? If not, it is an answer whatever it is to: that may not be known
+ * to be on its socket yet.
+ */
+static __always_inline bool is_more(struct datagrams *datagrams, __u64 now)
+{
+	struct cpu_state *cpu = this_cpu();
+
+	if (follows_answer(datagrams, cpu->tid, cpu->run.read_ns))
+		return true;
+	note_answer(datagrams, cpu->tid, now);
+	return false;
+}
+
+/*
+ * What a packet is, is found out when it enters the queue of an interface, since it comes out in whichever thread's time: the
+ * answer to the datagram with this number, or 0, more of one. By the packet's address; another packet may take the place.
+ */
+struct queued_answer {
+	__u64 packet;
+	__u32 number;
+};
+
+#define MAX_QUEUED 1024
+
+static struct queued_answer queued_answers[MAX_QUEUED];
+
+static __always_inline struct queued_answer *queued_place(__u64 packet)
+{
+	return &queued_answers[slot_of(packet) & (MAX_QUEUED - 1)];
+}
+
+static __always_inline void keep_queued(__u64 packet, __u32 number)
+{
+	struct queued_answer *place = queued_place(packet);
+
+	place->number = number;
+	place->packet = packet;
+}
+
+/* False if it did not enter a queue, or nobody knew then what it was. */
+static __always_inline bool take_queued(__u64 packet, __u32 *number)
+{
+	struct queued_answer *place = queued_place(packet);
+
+	*number = place->number;
+	return __sync_val_compare_and_swap(&place->packet, packet, 0) == packet;
+}
+
+/* Does it answer the oldest that waits, or is it more of an answer that there was? */
 __weak __noinline int answer_oldest(const struct answer *answer)
 {
 	struct datagrams *datagrams;
 	struct waiting *waiting;
 	struct peer peer;
-	__u32 number;
+	__u32 number, queued;
 
 	if (!answer)
 		return false;
@@ -168,8 +219,10 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 	if (!datagrams)
 		return false;
 	number = find_oldest(datagrams, &peer, answer->now);
+	if (take_queued(answer->packet, &queued) && (!queued || comes_before(queued, number)))
+		return true;
 	if (number == datagrams->pushed)
-		return false;
+		return is_more(datagrams, answer->now);
 	waiting = find_waiting(datagrams, &peer, number);
 	if (!waiting) {
 		bool is_coming = datagrams->unwritten;
@@ -183,8 +236,9 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 		pop(datagrams, number);
 		return true;
 	}
-	if (!comes_before(number, datagrams->queued) && !leave_service(waiting, answer->socket, answer->now))
-		return false;
+	if (!comes_before(number, datagrams->queued) &&
+	    !leave_service(datagrams, waiting, answer->socket, answer->now))
+		return is_more(datagrams, answer->now);
 	end_datagram(datagrams, &peer, number, waiting, answer->now);
 	return true;
 }
@@ -217,6 +271,7 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 
 	if (!find_answer(skb, &answer))
 		return 0;
+	take_queued(answer.packet, &number);
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (!datagrams)
 		return 0;
@@ -224,14 +279,15 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 	number = find_oldest(datagrams, &answer.peer, answer.now);
 	if (comes_before(number, queued))
 		number = queued;
-	if (number == datagrams->pushed)
+	waiting = number == datagrams->pushed ? NULL : find_waiting(datagrams, &answer.peer, number);
+	if (number == datagrams->pushed || (waiting && !leave_service(datagrams, waiting, answer.socket, answer.now))) {
+		if (is_more(datagrams, answer.now))
+			keep_queued(answer.packet, 0);
 		return 0;
-	waiting = find_waiting(datagrams, &answer.peer, number);
-	if (waiting) {
-		if (!leave_service(waiting, answer.socket, answer.now))
-			return 0;
-		waiting->turn.queued_ns = answer.now;
 	}
+	if (waiting)
+		waiting->turn.queued_ns = answer.now;
+	keep_queued(answer.packet, number);
 	__sync_val_compare_and_swap(&datagrams->queued, queued, number + 1);
 	return 0;
 }

@@ -5,6 +5,8 @@
  * sent, belongs to one request: so it is counted when the next one begins, when the connection closes, or when user space
  * has done with measuring. The handlers run under the socket's lock, but for a packet that a qdisc held.
  */
+#include "clients.h"
+#include "lost.h"
 #include "stream.h"
 #include "target.h"
 
@@ -43,7 +45,8 @@ __u32 has_ended = 0;
 
 static __always_inline bool is_target(struct sock *sk)
 {
-	return has_target_port(sk, bpf_ntohs(READ(sk, __sk_common.skc_dport))) && is_stream(sk) && !has_ended;
+	return has_target_port(sk, bpf_ntohs(READ(sk, __sk_common.skc_dport))) && sends_to_remote(sk) && is_stream(sk) &&
+	       !has_ended;
 }
 
 /* What the reply's packet went through before the request had left, like its softirq's begin, is none of the request's. */
@@ -106,6 +109,11 @@ static __always_inline void begin_exchange(struct exchange *exchange, struct soc
 		return;
 	case TAKEN:
 		finish_exchange(exchange, BY_SEND);
+		break;
+	case NONE:
+		/* There is room now, but this is the rest of a request that there was none for. */
+		if (is_lost(hash_of(sk), READ(tp, copied_seq)))
+			return;
 	}
 	exchange->entry_ns = entry;
 	exchange->queued_ns = 0;
@@ -118,13 +126,24 @@ static __always_inline void begin_exchange(struct exchange *exchange, struct soc
 	COUNT(begun);
 }
 
-static __always_inline struct exchange *find_exchange(struct sock *sk)
+static __always_inline struct exchange *keep_exchange(struct sock *sk, struct tcp_sock *tp)
 {
 	struct exchange *exchange = KEEP_OF_SOCKET(exchanges, sk, no_exchange);
 
 	if (!exchange)
-		COUNT(lost_map_full);
+		lose_request(hash_of(sk), READ(tp, copied_seq));
 	return exchange;
+}
+
+/* Another process sends on a socket that was a chosen one's: what follows is none of that one's request. */
+static __always_inline void end_exchange(struct sock *sk)
+{
+	struct exchange *exchange = FIND_OF_SOCKET(exchanges, sk);
+
+	if (exchange && exchange->state == TAKEN) {
+		exchange->state = NONE;
+		finish_exchange(exchange, BY_SEND);
+	}
 }
 
 /* Copies the request from user space, piece by piece. */
@@ -139,12 +158,20 @@ int TIMED_PROG(request_is_written, struct sock *sk, struct msghdr *msg)
 	if (!is_target(sk))
 		return 0;
 	tp = tcp_of(sk);
-	exchange = find_exchange(sk);
-	if (!tp || !exchange || !READ(msg, msg_iter.count))
+	if (!tp || !READ(msg, msg_iter.count))
+		return 0;
+	if (!is_chosen_client()) {
+		end_exchange(sk);
+		return 0;
+	}
+	exchange = keep_exchange(sk, tp);
+	if (!exchange)
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (!cpu->tid)
 		adopt_current(cpu, now);
+	leave_softirq(cpu);
+	note_call(cpu, now);
 	begin_exchange(exchange, sk, tp, READ(tp, write_seq), now);
 	return 0;
 }
@@ -165,8 +192,18 @@ static __always_inline struct exchange *follow_packet(struct sock *sk, struct sk
 		exchange = FIND_OF_SOCKET(exchanges, sk);
 	} else {
 		tp = tcp_of(sk);
-		exchange = find_exchange(sk);
-		if (!tp || !exchange)
+		if (!tp)
+			return NULL;
+		if (is_locked(sk) && !is_chosen_client()) {
+			end_exchange(sk);
+			return NULL;
+		}
+		/* What leaves while no thread has the socket in its hands may be anybody's: it counts if others of its socket do. */
+		if (chooses_clients && !is_locked(sk))
+			exchange = FIND_OF_SOCKET(exchanges, sk);
+		else
+			exchange = keep_exchange(sk, tp);
+		if (!exchange)
 			return NULL;
 		if (!exchange->sent_end || is_after(end, exchange->sent_end)) {
 			__u64 now = bpf_ktime_get_ns();

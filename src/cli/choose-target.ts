@@ -1,11 +1,11 @@
 import type { KernelTypes } from '../probes/kernel-types.js'
 import { TrafficMeter } from '../probes/traffic.js'
 import { isNamed, pickOnlyTcp, resolveCandidates } from '../system/candidates.js'
+import { type ClientOptions, createClientTarget } from '../system/clients.js'
 import { readEphemeralPorts } from '../system/ephemeral-ports.js'
 import { countReceived } from '../system/received.js'
 import { listServices, type Service } from '../system/services.js'
 import {
-  createClientTarget,
   describeService,
   resolveTarget,
   type Target,
@@ -72,10 +72,10 @@ export const findTargets = async (options: TargetOptions): Promise<Target[]> => 
   }
 }
 
-/** Gives the target of the requests that are sent to a port; throws a Failure when there is no such network namespace. */
-export const findClientTarget = (port: number, netns?: string): Target => {
+/** Gives the target of the requests that are sent to a port; throws a Failure when there is nobody of those who are meant. */
+export const findClientTarget = (options: ClientOptions): Target => {
   try {
-    return createClientTarget(port, netns)
+    return createClientTarget(options)
   } catch (error) {
     if (error instanceof TargetError) throw new Failure(error.message, undefined, { cause: error })
     throw error

@@ -12,12 +12,19 @@ import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt, sleep } from './interrupt.js'
 import { requirePermission } from './permission.js'
 import { formatReport } from './report.js'
-import { addClientOption, addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
+import {
+  addClientOption,
+  addTargetOptions,
+  type ClientArguments,
+  pickClient,
+  pickTarget,
+  type TargetArguments,
+} from './target-options.js'
 import { describeTerminal } from './terminal.js'
 
 type MeasureOptions = TargetArguments &
+  ClientArguments &
   BtfArguments & {
-    to?: number
     for: number
     budget?: number
     json?: boolean
@@ -42,10 +49,9 @@ const measure = async (options: MeasureOptions): Promise<void> => {
   const types = pickKernelTypes(options)
   const interrupt = listenForInterrupt()
   if (options.readyFile !== undefined) removeReadyFile(options.readyFile)
+  const client = pickClient(options)
   const target =
-    options.to === undefined
-      ? await chooseTarget(pickTarget(options), types)
-      : findClientTarget(options.to, options.netns)
+    client === undefined ? await chooseTarget(pickTarget(options), types) : findClientTarget(client)
   using session = await Session.start(target, types, options.budget)
   tellRefused(session)
   if (options.readyFile !== undefined) writeReadyFile(options.readyFile)

@@ -60,8 +60,11 @@ const formatHeadline = (
   return wrap(text, width).map(line => style.bold(line))
 }
 
-const nameTarget = ({ role, comm, pid, protocol, port }: MeasureDocument['target']): string => {
-  if (role === 'client') return `requests sent to ${protocol} port ${port}`
+const nameTarget = ({ role, comm, pid, protocol, port, host }: MeasureDocument['target']): string => {
+  if (role === 'client') {
+    const by = comm === null ? '' : ` of ${printable(comm)}${pid === null ? '' : `, pid ${pid},`}`
+    return `requests${by} sent to ${protocol} port ${port}${host === undefined ? '' : ` of ${host}`}`
+  }
   const name = comm === null ? 'unknown service' : printable(comm)
   return `${name}${pid === null ? '' : `, pid ${pid}`}, ${protocol} port ${port}`
 }
@@ -154,8 +157,7 @@ const explainLost = ({
 }: MeasureDocument['lost']): string =>
   [
     ringbuf_full > 0 && 'What found the ring buffer full is counted, and could not be kept as an example.',
-    map_full > 0 &&
-      'Each time that a map had no room counts: for a request, which is then not in the numbers above, or for a thread, whose requests may lack stages.',
+    map_full > 0 && 'Requests that a map had no room for are not in the numbers above.',
     unmatched > 0 && 'Unmatched datagrams are not in the numbers above.',
     clock > 0 && 'Times that would have been negative are not in the numbers above.',
     recursion > 0 &&

@@ -1,6 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { ClientOptions } from '../system/clients.js'
 import type { Protocol } from '../system/sockets.js'
 import type { TargetOptions } from '../system/target.js'
+import { isUnspecified, parseAddress } from '../text/address.js'
+
+/** What clients send to. */
+type Remote = Pick<ClientOptions, 'port' | 'host'>
+
+/** What commander makes of the option that names it. */
+export type ClientArguments = { to?: Remote }
 
 type NamedPort = { port: number; protocol?: Protocol }
 
@@ -36,15 +44,49 @@ export const pickTarget = (options: TargetArguments): TargetOptions => {
 export const addClientOption = (command: Command): Command =>
   command.addOption(
     new Option(
-      '--to <port>',
-      'not a service, but the requests sent to this TCP port, from here or from --netns',
+      '--to <[address:]port>',
+      'not a service, but the requests sent to this TCP port, of one address or of any, from here or from --netns; with --pid, --comm, --cgroup or --unit those of such processes',
     )
-      .argParser(parseTcpPort)
-      .conflicts(['port', 'pid', 'comm', 'cgroup', 'unit']),
+      .argParser(parseRemote)
+      .conflicts('port'),
   )
 
-const parseTcpPort = (text: string): number =>
-  parseWhole(text, 65535, 'A port is a whole number from 1 to 65535; only TCP is followed to other services.')
+/** Picks out of a command's options what is sent to a port; undefined where that is not asked for. */
+export const pickClient = ({
+  to,
+  ...options
+}: TargetArguments & ClientArguments): ClientOptions | undefined => {
+  const { pid, comm, cgroup, unit, netns } = pickTarget(options)
+  return (
+    to && {
+      ...to,
+      ...(pid !== undefined && { pid }),
+      ...(comm !== undefined && { comm }),
+      ...(cgroup !== undefined && { cgroup }),
+      ...(unit !== undefined && { unit }),
+      ...(netns !== undefined && { netns }),
+    }
+  )
+}
+
+const NO_HOST =
+  'An address is one of IPv4, as 192.0.2.1:5432, or one of IPv6 without a zone, as [2001:db8::1]:5432; a name has several, look with: getent ahosts NAME.'
+
+const parseRemote = (text: string): Remote => {
+  const [, v6, v4, number = text] = /^(?:\[(.*)\]:|(.*):)?([^:]*)$/.exec(text) ?? []
+  const host = v6 ?? v4
+  const port = parseWhole(
+    number,
+    65535,
+    'A port is a whole number from 1 to 65535; only TCP is followed to other services.',
+  )
+  if (host === undefined) return { port }
+  const address = parseAddress(host)
+  if (address === null || (v6 === undefined) === host.includes(':')) throw new InvalidArgumentError(NO_HOST)
+  if (isUnspecified(address))
+    throw new InvalidArgumentError('Nobody sends to that address; without one it is what is sent to any.')
+  return { port, host }
+}
 
 const parsePort = (text: string): NamedPort => {
   const [, number = '', protocol] = /^(.*?)(?:\/(tcp|udp))?$/.exec(text) ?? []

@@ -15,8 +15,11 @@ export type NamedService = {
   pid: number | null
 }
 
-/** Whose requests were measured: a service's, or those that clients sent to a port, whose processes are not named. */
-export type Target = NamedService & { role: Role }
+/**
+ * Whose requests were measured: a service's, or those that clients sent to a port, of this host where it is there; the process is
+ * then the only one of which they were, and null else.
+ */
+export type Target = NamedService & { role: Role; host?: string }
 
 /** How many requests came through the softirq of one CPU and were read on another, or the same. */
 export type LocalityDocument = { softirq_cpu: number; recv_cpu: number; requests: number }

@@ -5,6 +5,7 @@ import { BpfError } from 'libbpf-ts'
 import { type Counts, countInFlight, emptyCounts, subtractCounts } from '../latency/counts.js'
 import { type Exemplar, type MeasureDocument, measureDocument } from '../latency/document.js'
 import { BUCKETS, countValues, findQuantile, histogramBetween } from '../latency/histogram.js'
+import { listClients } from '../system/clients.js'
 import { describeHost } from '../system/host.js'
 import type { Service } from '../system/services.js'
 import { ServingProcesses } from '../system/serving.js'
@@ -68,7 +69,8 @@ export class Session implements Disposable {
     this.#tracer = tracer
     this.#overheads = typeof overheads === 'string' ? null : overheads
     this.refused = typeof overheads === 'string' ? overheads : null
-    this.#processes = new ServingProcesses(target)
+    // Clients serve nobody: what they take is not a service's.
+    this.#processes = new ServingProcesses(target.role === 'client' ? { ...target, pids: [] } : target)
     this.#interval = createMeters(this.#processes)
     this.#whole = createMeters(this.#processes)
     this.#budget = budget
@@ -125,6 +127,7 @@ export class Session implements Disposable {
       Math.max(1, countValues(latest) / ORDINARY_EXEMPLARS),
     )
     await this.#processes.refresh()
+    if (this.target.clients !== undefined) this.#tracer.chooseClients(listClients(this.target.clients))
   }
 
   /** The service to name: when the target's has started anew, the one that serves now. */
@@ -220,6 +223,7 @@ export class Session implements Disposable {
         protocol: service.protocol,
         comm: service.comm,
         pid: service.pid,
+        ...(this.target.host !== undefined && { host: this.target.host }),
       },
       session: this.#id,
       startedAt,

@@ -1,5 +1,7 @@
 import type { BpfObject, Program } from 'libbpf-ts'
+import { MAX_CLIENTS } from '../system/clients.js'
 import { MAX_PORTS, type Target } from '../system/target.js'
+import { parseAddress } from '../text/address.js'
 import { toBits } from './bits.js'
 
 /** As many as the probes have a bit for, in bpf/cards.h. */
@@ -9,6 +11,14 @@ const MAX_IRQS = 4096
 export const setTarget = (object: BpfObject, { ports, netns }: Target): void => {
   object.variable('ports').set(fill(ports, MAX_PORTS))
   object.variable('netns').set(netns)
+}
+
+/** Tells them, before the load, which clients count, as bpf/clients.h has it. */
+export const setClients = (object: BpfObject, { host, clients }: Target): void => {
+  const address = host === undefined ? null : parseAddress(host)
+  if (address !== null) object.variable('remote').set([...new Uint32Array(address.buffer)])
+  object.variable('chooses_clients').set(clients !== undefined)
+  if (clients !== undefined) object.map('clients').setMaxEntries(MAX_CLIENTS)
 }
 
 /** Tells them interrupts of network cards, and gives whether there are any. */

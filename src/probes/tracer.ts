@@ -5,13 +5,14 @@ import type { Counts } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
 import { type Role, STAGES } from '../latency/stages.js'
+import { MAX_CLIENTS } from '../system/clients.js'
 import { listReceiveIrqs } from '../system/nic-irqs.js'
 import type { Target } from '../system/target.js'
 import { OnDemand } from './demand.js'
 import { decodeExemplar, EXEMPLAR_OFFSETS, EXEMPLAR_SIZE } from './generated/taut.js'
 import { type KernelTypes, openProbes, typesFor } from './kernel-types.js'
 import { type CountName, Metrics } from './metrics.js'
-import { countMissedRuns, fill, loadOnly, setNicIrqs, setTarget } from './specialise.js'
+import { countMissedRuns, fill, loadOnly, setClients, setNicIrqs, setTarget } from './specialise.js'
 import { choosePrograms } from './support.js'
 import { listWaitSyscalls } from './syscalls.js'
 import { enterThreads } from './threads.js'
@@ -53,6 +54,9 @@ const CALL_PROBES: Readonly<Record<Role, readonly string[]>> = {
   client: ['recv_copies'],
 }
 
+/** Where a client's request begins its call to send is known from what begins the request. */
+const USELESS: Readonly<Record<Role, readonly string[]>> = { server: [], client: ['send_copies'] }
+
 const HIGHEST_HASH = 2 ** 32 - 1
 /** NO_CPU in bpf/finish.h. */
 const NO_CPU = 2 ** 32 - 1
@@ -93,6 +97,7 @@ export class Tracer implements Disposable {
     const types = typesFor(target, wantedTypes)
     const tracer = Tracer.load(target, types)
     try {
+      if (target.clients !== undefined) tracer.chooseClients(target.pids)
       tracer.#attach(target)
       if (types.kind === 'raw_tp') enterThreads(tracer.#object.map('threads'), target.pids)
       tracer.setDepth(1)
@@ -115,6 +120,7 @@ export class Tracer implements Disposable {
     const object = openProbes('taut', types)
     try {
       setTarget(object, target)
+      setClients(object, target)
       object.variable('is_udp').set(protocol === 'udp')
       object.variable('wait_syscalls').set(syscalls.wait)
       object.variable('receive_syscalls').set(syscalls.receive)
@@ -125,7 +131,8 @@ export class Tracer implements Disposable {
       object.map('exemplars').setMaxEntries(chooseRingSize(cpus))
       if (protocol === 'udp') object.map('arrivals').setMaxEntries(cpus)
       else for (const name of MAPS_OF_PEERS) object.map(name).setMaxEntries(1)
-      const programs = choosePrograms(object, types.kind, target, hasCards ? [] : ['irq_handler_entry'])
+      const useless = [...(hasCards ? [] : ['irq_handler_entry']), ...USELESS[target.role]]
+      const programs = choosePrograms(object, types.kind, target, useless)
       // Until all are attached.
       object.variable('depth_limit').set(0)
       object.variable('follows_syscalls').set(programs.some(({ name }) => name === 'sys_enter'))
@@ -192,6 +199,16 @@ export class Tracer implements Disposable {
       }
     }
     return exemplars
+  }
+
+  /** Counts the requests of these processes from now on, and of no others, where the target is some clients. */
+  chooseClients(pids: readonly number[]): void {
+    const clients = this.#object.map('clients')
+    const chosen = new Set(pids.slice(0, MAX_CLIENTS))
+    for (const pid of [...clients.keys()].map(Number)) {
+      if (!chosen.delete(pid)) clients.delete(pid)
+    }
+    for (const pid of chosen) clients.set(pid, 1)
   }
 
   /**

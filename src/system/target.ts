@@ -1,10 +1,15 @@
-import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
-import { isAbsolute, join, normalize } from 'node:path'
 import type { Role } from '../latency/stages.js'
 import { formatPort } from '../text/port.js'
 import { printable } from '../text/printable.js'
+import { readCgroupPids, readUnits, toUnitName } from './cgroups.js'
+import type { ClientProcesses } from './clients.js'
+import { readStats } from './file-stats.js'
+import { readNamedNetns } from './named-netns.js'
 import { readNetns, type Service } from './services.js'
 import type { Protocol } from './sockets.js'
+import { TargetError } from './target-error.js'
+
+export { TargetError } from './target-error.js'
 
 /** What was asked for on the command line; every one given must hold. */
 export type TargetOptions = {
@@ -20,22 +25,24 @@ export type TargetOptions = {
 
 /**
  * What to measure: these ports of this network namespace. `pids` are all processes that hold a listening socket of
- * one of them, whatever their names; `service` is the one to name. Of clients the ports are those of the other side, and
- * nothing is known of the processes.
+ * one of them, whatever their names; `service` is the one to name. Of clients the ports are those of the other side, `host` is
+ * its address, where only what is sent to that counts, and `clients` says which processes are meant, where not all are: `pids`
+ * are those of them that there were.
  */
-export type Target = { role: Role; ports: number[]; netns: number; pids: number[]; service: Service }
-
-/** The options name nothing that listens, or too much; the message says what, why and what to do. */
-export class TargetError extends Error {
-  override name = 'TargetError'
+export type Target = {
+  role: Role
+  ports: number[]
+  netns: number
+  pids: number[]
+  service: Service
+  host?: string
+  clients?: ClientProcesses
 }
 
 /** As many ports as the probes compare a packet with. */
 export const MAX_PORTS = 4
 
 const LISTED_SERVICES = 12
-const NETNS_FOLDER = '/run/netns'
-const CGROUP_ROOT = '/sys/fs/cgroup'
 
 /**
  * Gives the one target that the options name among the services, or, without options, one target a service.
@@ -100,16 +107,6 @@ export const createTarget = (
   return { role: 'server', ports, netns, pids, service }
 }
 
-/**
- * Gives the target of all requests that are sent to a TCP port, of whichever machine, out of a network namespace, our own when
- * none is named. Throws TargetError when there is none of the name.
- */
-export const createClientTarget = (port: number, netnsName?: string): Target => {
-  const netns = netnsName === undefined ? (readNetns('self') ?? 0) : readNamedNetns(netnsName)
-  const service = { port, protocol: 'tcp' as const, addresses: [], netns, pids: [], pid: null, comm: null }
-  return { role: 'client', ports: [port], netns, pids: [], service }
-}
-
 type Filter = (service: Service) => boolean
 
 const createFilters = ({ port, pid, comm, cgroup, unit, netns }: TargetOptions): Filter[] => {
@@ -137,84 +134,8 @@ const matchPid = (pid: number): Filter => {
 }
 
 const matchUnit = (unit: string): Filter => {
-  const name = /\.(service|scope|slice|socket)$/.test(unit) ? unit : `${unit}.service`
+  const name = toUnitName(unit)
   return service => service.pids.some(pid => readUnits(pid).has(name))
-}
-
-/** The parts of all cgroup paths of a process: systemd names a unit's cgroup after the unit. */
-const readUnits = (pid: number): Set<string> => {
-  try {
-    // A line is hierarchy:controllers:path; the path may hold colons.
-    const paths = readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n')
-    return new Set(paths.flatMap(line => line.split(':').slice(2).join(':').split('/')))
-  } catch {
-    // It ended since the services were listed.
-    return new Set()
-  }
-}
-
-/** Gives the processes of a cgroup and of those below it; a path may leave out the mount point. */
-const readCgroupPids = (cgroup: string): Set<number> => {
-  const path = normalize(cgroup)
-  const inside = path.startsWith(`${CGROUP_ROOT}/`) ? path.slice(CGROUP_ROOT.length) : path
-  // Version 1 has a folder a controller, and version 2 beside it is mounted at `unified`.
-  const places = ['', 'unified', 'systemd'].map(place => join(CGROUP_ROOT, place, inside))
-  const folder = places.find(
-    place => place.startsWith(`${CGROUP_ROOT}/`) && readStats(join(place, PROCS))?.isFile(),
-  )
-  if (folder === undefined) {
-    throw new TargetError(
-      `there is no cgroup ${printable(cgroup)} under ${CGROUP_ROOT}; look with: systemd-cgls or cat /proc/PID/cgroup`,
-    )
-  }
-  return new Set(collectCgroupPids(folder))
-}
-
-const PROCS = 'cgroup.procs'
-
-const collectCgroupPids = (folder: string): number[] => {
-  try {
-    const own = readFileSync(join(folder, PROCS), 'latin1').split('\n').filter(Boolean).map(Number)
-    const below = readdirSync(folder, { withFileTypes: true })
-      .filter(entry => entry.isDirectory())
-      .flatMap(entry => collectCgroupPids(join(folder, entry.name)))
-    return [...own, ...below]
-  } catch {
-    // Removed meanwhile, or a threaded cgroup: those have their processes at the root of their tree.
-    return []
-  }
-}
-
-/** Gives the inode of a network namespace named as `ip netns` does, by path, or by the inode itself. */
-const readNamedNetns = (netns: string): number => {
-  const path = isAbsolute(netns) ? netns : join(NETNS_FOLDER, netns)
-  const isName = isAbsolute(netns) || (!netns.includes('/') && netns !== '..' && netns !== '.')
-  const inode = isName ? readStats(path)?.ino : undefined
-  if (inode !== undefined) return inode
-  if (/^\d+$/.test(netns)) return Number(netns)
-  const names = listNetnsNames()
-  const known = names.length > 0 ? `; there are: ${names.map(printable).join(', ')}` : ''
-  throw new TargetError(
-    `there is no network namespace ${printable(netns)}${known}; give a name in ${NETNS_FOLDER}, a path such as /proc/PID/ns/net, or its inode`,
-  )
-}
-
-/** Null when the path leads nowhere, for whatever reason. */
-const readStats = (path: string): Stats | null => {
-  try {
-    return statSync(path)
-  } catch {
-    return null
-  }
-}
-
-const listNetnsNames = (): string[] => {
-  try {
-    return readdirSync(NETNS_FOLDER)
-  } catch {
-    // No namespace was ever named.
-    return []
-  }
 }
 
 const preferOwnNetns = (matches: Service[], { port, netns }: TargetOptions): Service[] => {

@@ -88,7 +88,7 @@ test('what each loss means for the numbers is told', t => {
   )
   t.regex(
     tell({ map_full: 4, recursion: 1 }),
-    /recursion 1\. Each time that a map had no room counts: for a request, which is then not in the numbers above, or for a thread, whose requests may lack stages\. Where the kernel left out the run of a probe the request is counted, and may lack a stage\. In flight/,
+    /recursion 1\. Requests that a map had no room for are not in the numbers above\. Where the kernel left out the run of a probe the request is counted, and may lack a stage\. In flight/,
   )
   t.regex(
     tell({ clock: 1 }),
@@ -147,6 +147,17 @@ test("a process's name can not steer the terminal", t => {
       'unknown service, tcp',
     ),
   )
+})
+
+test('requests of chosen clients are named by whose they are, and by the address they go to', t => {
+  const name = (comm: string | null, pid: number | null, host?: string): string => {
+    const named = { role: 'client', port: 5432, protocol: 'tcp', comm, pid, ...(host && { host }) } as const
+    const text = formatReport({ ...document, target: named }, { columns: 200, color: false })
+    return text.slice(0, text.indexOf(':', text.indexOf('port')))
+  }
+  t.is(name('nginx', 12), 'requests of nginx, pid 12, sent to tcp port 5432')
+  t.is(name('nginx', null), 'requests of nginx sent to tcp port 5432')
+  t.is(name(null, null, '192.0.2.1'), 'requests sent to tcp port 5432 of 192.0.2.1')
 })
 
 test('requests that clients send are named by where they go, and explained as a client has them', t => {

@@ -3,12 +3,13 @@ import { assertExact, OF_A_BUCKET, spreadMean } from './support/assertions.js'
 import { assertNoFaults, findFar } from './support/comparison.js'
 import {
   MESSAGES,
+  measureAnswers,
   prepareQuestions,
   type Questions,
+  SHALLOW,
   startEcho,
   startUdpMemcached,
   startUnbound,
-  type UdpService,
 } from './support/datagrams.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { createNetns, createNetnsPair } from './support/netns.js'
@@ -17,25 +18,6 @@ import { readStat } from './support/services.js'
 import { runTaut, startMeasuring } from './support/taut.js'
 
 const REQUESTS = 20_000
-/**
- * Of a datagram whose read is not found only the total is known: where the kernel has left a probe's run out, the reads of those
- * behind are off by one until the queue is empty.
- */
-const SHALLOW = 0.03
-
-const measure = async (t: Context, service: UdpService, questions: Questions, client = service.netns) => {
-  const ask = await prepareQuestions(t, service, questions, client)
-  const where = service.netns === undefined ? [] : ['--netns', service.netns]
-  const measurement = await startMeasuring(t, '--port', `${service.port}/udp`, ...where)
-  const { mean_us } = await ask()
-  const document = await measurement.stop()
-  // That a peer waits for several answers is what pipelining means here.
-  const pipelined = questions.window === undefined || questions.window === 1 ? document.pipelined : 0
-  assertExact(t, { ...document, pipelined }, questions.requests, { shallow: SHALLOW })
-  t.is(document.target.protocol, 'udp')
-  t.true((document.total.mean_us ?? 0) < mean_us, 'no longer than the client waited')
-  return document
-}
 
 for (const [route, host, window] of [
   ['loopback over IPv4', '127.0.0.1', 1],
@@ -47,7 +29,7 @@ for (const [route, host, window] of [
     async t => {
       const netns = await createNetns(t)
       const service = await startEcho(t, { host, netns })
-      await measure(t, service, { message: MESSAGES.echo, requests: REQUESTS, window })
+      await measureAnswers(t, service, { message: MESSAGES.echo, requests: REQUESTS, window })
       t.is((await service.finish()).requests, REQUESTS)
     },
     'ip',
@@ -61,7 +43,7 @@ for (const family of ['ipv4', 'ipv6'] as const) {
       const pair = await createNetnsPair(t)
       const service = await startEcho(t, { host: pair[family], netns: pair.server })
       const questions = { message: MESSAGES.echo, requests: REQUESTS, peers: 100 }
-      await measure(t, service, questions, pair.client)
+      await measureAnswers(t, service, questions, pair.client)
       t.is((await service.finish()).requests, REQUESTS)
     },
     'ip',
@@ -74,7 +56,7 @@ kernelTest(
     const pair = await createNetnsPair(t)
     const service = await startEcho(t, { host: pair.ipv6, netns: pair.server })
     const questions = { message: MESSAGES.large, requests: 2000 }
-    await measure(t, service, questions, pair.client)
+    await measureAnswers(t, service, questions, pair.client)
     t.is((await service.finish()).requests, questions.requests)
   },
   'ip',
@@ -92,7 +74,7 @@ for (const [what, peers, window] of [
     async t => {
       const service = await startEcho(t, { place: 'later', delayUs: LATER_US })
       const questions = { message: MESSAGES.echo, requests: 2 * peers * window, peers, window }
-      const { total, depth, requests } = await measure(t, service, questions)
+      const { total, depth, requests } = await measureAnswers(t, service, questions)
       t.true((total.p50_us ?? 0) >= LATER_US * (1 - OF_A_BUCKET))
       t.true(depth.requests >= requests * (1 - SHALLOW))
     },
@@ -169,7 +151,7 @@ const measureDelayed = async (t: Context, place: string, delayUs: number) => {
   const questions = { message: MESSAGES.echo, requests: 300, rate: 200, peers: 2 }
   const service = await startEcho(t, { place, delayUs })
   const before = await readTaken(service.pid)
-  const document = await measure(t, service, questions)
+  const document = await measureAnswers(t, service, questions)
   const disturbedUs = ((await readTaken(service.pid)) - before) / questions.requests / 1000
   return { document, disturbedUs, ownUs: (await service.finish()).delayed_ns / questions.requests / 1000 }
 }
@@ -205,7 +187,7 @@ kernelTest(
   'counts what memcached itself counts of its datagrams',
   async t => {
     const service = await startUdpMemcached(t)
-    await measure(t, service, { message: MESSAGES.memcached, requests: REQUESTS })
+    await measureAnswers(t, service, { message: MESSAGES.memcached, requests: REQUESTS })
     t.is(await readStat({ ...service, port: service.tcpPort }, 'cmd_get'), REQUESTS)
   },
   'memcached',
@@ -215,7 +197,7 @@ kernelTest(
   "counts what unbound's log says that it answered",
   async t => {
     const service = await startUnbound(t)
-    const document = await measure(t, service, { message: MESSAGES.dns, requests: 2000, peers: 50 })
+    const document = await measureAnswers(t, service, { message: MESSAGES.dns, requests: 2000, peers: 50 })
     t.is(await service.countReplies(), 2000)
     t.true(document.stages.some(({ name }) => name === 'app_cpu'))
   },

@@ -1,16 +1,13 @@
-import type { Lost } from '../../src/latency/counts.js'
 import { assertExact } from './support/assertions.js'
 import { openConnections, readAnswer, sendRequest } from './support/client.js'
-import { rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
-import { listThreadStates, startAnswering } from './support/processes.js'
+import { listThreadStates } from './support/processes.js'
 import { type Service, startMemcached, startService } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
 import { waitFor } from './support/wait.js'
 
 const REQUESTS = 20_000
-const FEW_THREADS = rootPath('dist/test/kernel/fixtures/few-threads-tracer.js')
 
 const SERVICES: Record<string, (t: Context) => Promise<Service>> = {
   'that hands sockets from one thread to another': t => startService(t, '--model', 'handoff'),
@@ -39,24 +36,6 @@ kernelTest(
   },
   'memcached',
 )
-
-kernelTest('counts each thread that there is no room for, when it starts and when it reads', async t => {
-  const service = await startService(t, '--model', 'thread-per-connection')
-  // The main thread and the one that accepts are all that there is room for.
-  const read = await startAnswering<{ requests: number; lost: Lost }>(t, FEW_THREADS, [service.port, 2])
-  const load = { port: service.port, connections: 5, requests: 500 }
-  await runLoad(t, load)
-  t.deepEqual(await read(''), {
-    requests: load.requests,
-    lost: {
-      ringbuf_full: 0,
-      map_full: load.connections + load.requests,
-      unmatched: 0,
-      clock: 0,
-      recursion: 0,
-    },
-  })
-})
 
 kernelTest(
   'knows threads that the service starts while it is measured, from their first request on',

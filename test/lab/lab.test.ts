@@ -113,6 +113,7 @@ labTest('counts what a client sends, where a packet and a system call have to te
     `set -e
     memcached -u nobody -l 127.0.0.1 -p ${PORT} -U 0 &
     until (: <>/dev/tcp/127.0.0.1/${PORT}) 2>/dev/null; do :; done
+    ${process.execPath} ${taut} measure --to 127.0.0.1:${PORT} --pid $$ --for 100ms
     ${process.execPath} ${taut} measure --to ${PORT} --json --for 24h --ready-file /run/ready >/run/json &
     taut=$!
     until [ -e /run/ready ]; do kill -0 $taut; sleep 0.2; done

@@ -3,11 +3,14 @@ import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import type { MeasureDocument } from '../../../src/latency/document.js'
 import { readEphemeralPorts } from '../../../src/system/ephemeral-ports.js'
+import { assertExact } from './assertions.js'
 import { DATAGRAMS, rootPath } from './fixtures.js'
 import { createFolder } from './folder.js'
 import type { Context } from './kernel-test.js'
 import { endProcess, type Running, startProcess, waitForOutput } from './processes.js'
+import { startMeasuring } from './taut.js'
 import { waitFor, waitForFile } from './wait.js'
 
 /** A service of UDP. */
@@ -21,6 +24,8 @@ export const MESSAGES = {
   echo: '0000aabbccdd',
   /** Of a service that answers others later. */
   quick: '000000',
+  /** That such a service never answers. */
+  unanswered: '000001',
   /** More than fits into a packet. */
   large: `0000${'ab'.repeat(4000)}`,
   /** A frame header (number, part, parts, reserved) and a command. */
@@ -37,10 +42,18 @@ export const startEcho = async (
     netns,
     place = 'app_cpu',
     delayUs = 0,
+    parts = 1,
     cpu,
-  }: { host?: string; netns?: string; place?: string; delayUs?: number; cpu?: number | undefined },
+  }: {
+    host?: string
+    netns?: string
+    place?: string
+    delayUs?: number
+    parts?: number
+    cpu?: number | undefined
+  },
 ): Promise<UdpService & { finish: () => Promise<EchoAccount> }> => {
-  const running = await startProcess(t, DATAGRAMS, ['serve', host, place, delayUs], { netns, cpu })
+  const running = await startProcess(t, DATAGRAMS, ['serve', host, place, delayUs, parts], { netns, cpu })
   const [, port] = await waitForOutput(running, /^port (\d+)\n/)
   const finish = async (): Promise<EchoAccount> => {
     const { stdout } = await endProcess(running)
@@ -50,10 +63,13 @@ export const startEcho = async (
 }
 
 /** Starts memcached on a UDP port of its own choice; `port` is that, and `tcpPort` where it tells its counters. */
-export const startUdpMemcached = async (t: Context): Promise<UdpService & { tcpPort: number }> => {
+export const startUdpMemcached = async (
+  t: Context,
+  threads = 4,
+): Promise<UdpService & { tcpPort: number }> => {
   const portFile = join(await createFolder(t), 'port')
   const host = '127.0.0.1'
-  const args = ['-u', 'nobody', '-l', host, '-p', -1, '-U', -1]
+  const args = ['-u', 'nobody', '-l', host, '-p', -1, '-U', -1, '-t', threads]
   const running = await startProcess(t, 'memcached', args, { env: { MEMCACHED_PORT_FILENAME: portFile } })
   const content = await waitForFile(portFile, running)
   const read = (kind: string): number => Number(new RegExp(`${kind} INET: (\\d+)`).exec(content)?.[1])
@@ -174,6 +190,8 @@ export type Questions = {
   peers?: number
   /** Unanswered ones of a peer. */
   window?: number
+  /** Datagrams of an answer. */
+  parts?: number
   rate?: number
 }
 
@@ -181,11 +199,11 @@ export type Questions = {
 export const prepareQuestions = async (
   t: Context,
   { host, port }: UdpService,
-  { message, requests, peers = 8, window = 1, rate = 0 }: Questions,
+  { message, requests, peers = 8, window = 1, parts = 1, rate = 0 }: Questions,
   netns?: string,
   cpu?: number,
 ): Promise<() => Promise<{ requests: number; mean_us: number }>> => {
-  const args = ['ask', host, port, requests, peers, window, rate, message]
+  const args = ['ask', host, port, requests, peers, window, rate, message, parts]
   const client = await startProcess(t, DATAGRAMS, args, { netns, cpu })
   await waitForOutput(client, /^ready\n/)
   return async () => {
@@ -196,6 +214,42 @@ export const prepareQuestions = async (
     t.is(result.requests, requests)
     return result
   }
+}
+
+/** Sends a service one datagram from each of so many sockets, which stay open until the test is over. */
+export const sendFromEach = async (
+  t: Context,
+  { host, port }: UdpService,
+  peers: number,
+  message: string,
+): Promise<void> => {
+  await waitForOutput(await startProcess(t, DATAGRAMS, ['tell', host, port, peers, message]), /^ready\n/)
+}
+
+/**
+ * Of a datagram whose read is not found only the total is known: where the kernel has left a probe's run out, the reads of those
+ * behind are off by one until the queue is empty.
+ */
+export const SHALLOW = 0.03
+
+/** Asks a service, out of its network namespace or another one, and asserts that each answer is counted and nothing is lost. */
+export const measureAnswers = async (
+  t: Context,
+  service: UdpService,
+  questions: Questions,
+  client = service.netns,
+): Promise<MeasureDocument> => {
+  const ask = await prepareQuestions(t, service, questions, client)
+  const where = service.netns === undefined ? [] : ['--netns', service.netns]
+  const measurement = await startMeasuring(t, '--port', `${service.port}/udp`, ...where)
+  const { mean_us } = await ask()
+  const document = await measurement.stop()
+  // That a peer waits for several answers is what pipelining means here.
+  const pipelined = questions.window === undefined || questions.window === 1 ? document.pipelined : 0
+  assertExact(t, { ...document, pipelined }, questions.requests, { shallow: SHALLOW })
+  t.is(document.target.protocol, 'udp')
+  t.true((document.total.mean_us ?? 0) < mean_us, 'no longer than the client waited')
+  return document
 }
 
 /** Gives a port below those that clients get that was free for TCP and UDP a moment ago. */

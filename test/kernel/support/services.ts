@@ -49,6 +49,11 @@ export const readStat = async (place: Place, name: string): Promise<number> => {
   return Number(new RegExp(`^STAT ${name} ([\\d.]+)\\r$`, 'm').exec(stats)?.[1])
 }
 
+/** Stores a value of so many bytes in memcached, as the key "x". */
+export const storeValue = async (place: Place, bytes: number): Promise<void> => {
+  await exchange(place, `set x 0 0 ${bytes}\r\n${'v'.repeat(bytes)}\r\n`, 'STORED\r\n')
+}
+
 /** Starts Redis, which keeps nothing on disk. */
 export const startRedis = async (t: Context, args: readonly (string | number)[] = []): Promise<Service> => {
   const place = { host: '127.0.0.1', port: await findFreePort() }
