@@ -139,7 +139,8 @@ for (const [title, start, ...programs] of WAYS) {
     `${title}of a service that receives datagrams, system calls and context switches are its own`,
     async t => {
       const service = await startEcho(t, {})
-      const questions = { message: MESSAGES.echo, requests: REQUESTS, rate: RATE }
+      // One at a time: each finds the service asleep.
+      const questions = { message: MESSAGES.echo, requests: REQUESTS, rate: RATE, peers: 1 }
       const ask = await prepareQuestions(t, service, questions)
       const measurement = await start(t, '--port', `${service.port}/udp`)
       const before = await readAccount(service.pid)
@@ -150,7 +151,7 @@ for (const [title, start, ...programs] of WAYS) {
       const said = JSON.stringify({ overheads, own })
       const calls = findCalls(overheads)
 
-      t.true((overheads.sample?.requests ?? 0) >= 400, said)
+      t.true((overheads.sample?.requests ?? 0) >= 200, said)
       // It waits in recvfrom, without epoll, and answers by sendto; that is all that it calls.
       t.deepEqual([...calls.keys()].sort(), ['recvfrom', 'sendto'], said)
       for (const name of ['recvfrom', 'sendto'])

@@ -13,6 +13,8 @@ const WITHOUT = [
   'counts slow answers*',
   // Emulated, a request may take longer than it should be from one to the next.
   'measuring ends in the middle*',
+  // Emulated, requests are late and come together, and in a sample more of them than elsewhere.
+  '*for each of its processes*',
   // Before 6.16 nothing tells when a call has come to TCP.
   '*times are parts*',
 ]
