@@ -128,14 +128,14 @@ static __always_inline void leave_oldest(struct connection *conn, __u32 turn, __
 static __always_inline void count_ack(struct connection *conn, struct tcp_sock *tp)
 {
 	struct metrics *m = this_metrics();
+	__u32 row, bucket;
 	__s64 ns;
-	__u32 row = conn->row;
 
 	if (!conn->awaits_ack || !is_after(READ(tp, rack.end_seq), conn->reply_seq) ||
 	    !is_after(READ(tp, snd_una), conn->reply_seq))
 		return;
 	conn->awaits_ack = false;
-	if (!m || row >= N_BUCKETS)
+	if (!m)
 		return;
 	ns = (READ(tp, rack.mstamp) + READ(tp, rack.rtt_us)) * 1000 - conn->left_ns;
 	/* Both are cut down to a microsecond: on loopback it can end before it began. By more it is not this reply's. */
@@ -143,8 +143,14 @@ static __always_inline void count_ack(struct connection *conn, struct tcp_sock *
 		return;
 	if (ns < 0)
 		ns = 0;
+	bucket = bucket_of(ns);
+	/* Looked at last: of what is put aside meanwhile the verifier of older kernels forgets that it has a bound. */
+	row = conn->row;
+	barrier_var(row);
+	if (row >= N_BUCKETS)
+		return;
 	/* The end of a connection is told in a softirq, which may interrupt a thread that reads. */
-	__sync_fetch_and_add(&m->stage_requests[STAGE_ACK][bucket_of(ns)], 1);
+	__sync_fetch_and_add(&m->stage_requests[STAGE_ACK][bucket], 1);
 	__sync_fetch_and_add(&m->tail[row].stage_ns[STAGE_ACK], ns);
 }
 

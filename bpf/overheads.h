@@ -41,7 +41,7 @@ struct overheads {
 	__u64 polls;		/* of NAPI that found packets */
 	__u64 polled_packets;
 	__u64 card_packets;	/* of them: from network cards */
-	__u64 card_interrupts;
+	__u64 card_interrupts;	/* for received packets */
 };
 
 /* Defined in every file that uses it; the linker makes weak definitions one. */

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { BpfObject, Link, Program } from 'libbpf-ts'
 import { OVERHEAD_SUMS, type OverheadSample } from '../latency/overheads.js'
-import { listNicIrqs } from '../system/nic-irqs.js'
+import { listArrivalIrqs } from '../system/nic-irqs.js'
 import type { Target } from '../system/target.js'
 import { toBits } from './bits.js'
 import {
@@ -130,7 +130,7 @@ export class OverheadProbes implements Disposable {
       object
         .variable('multiplex_syscalls')
         .set(listWaitSyscalls(process.arch)?.multiplex ?? toBits([], MAX_SYSCALLS))
-      const hasCards = setNicIrqs(object, listNicIrqs())
+      const hasCards = setNicIrqs(object, listArrivalIrqs())
       const programs = OVERHEAD_PROBES.filter(
         probe =>
           (probe.program !== 'irq_handler_entry' || hasCards) &&

@@ -4,29 +4,32 @@ import { type Interrupt, readInterrupts } from './interrupts.js'
 import { parseQueueName, type QueueName } from './queue-names.js'
 
 /**
- * Gives the numbers of the interrupts by which this namespace's network devices tell of packets. What can't be read
- * is left out.
+ * Gives the numbers of the interrupts by which this namespace's network devices tell of received packets: not those that their
+ * names tell from the ones that do. What can't be read is left out.
  */
-export const listNicIrqs = (sys = '/sys', proc = '/proc'): number[] => {
-  const interrupts = readInterrupts(proc)
-  const irqs = listEntries(join(sys, 'class/net')).flatMap(nic => findNicIrqs(nic, interrupts, sys))
-  return order(irqs)
-}
+export const listArrivalIrqs = (sys = '/sys', proc = '/proc'): number[] => listOf(listNics(sys), sys, proc)
 
 /**
- * Gives those of them that lead to a softirq that receives: not those that their names tell from the ones that do, nor those
- * of a device whose packets threads receive (threaded NAPI).
+ * Gives those of them that lead to a softirq that receives: not those of a device whose packets threads receive (threaded
+ * NAPI).
  *
  * See Documentation/ABI/testing/sysfs-class-net (threaded).
  */
 export const listReceiveIrqs = (sys = '/sys', proc = '/proc'): number[] => {
+  // 1, and since 6.19 2 as well; absent before 5.12.
+  const isThreaded = (nic: string): boolean => (readNatural(join(sys, 'class/net', nic, 'threaded')) ?? 0) > 0
+  return listOf(
+    listNics(sys).filter(nic => !isThreaded(nic)),
+    sys,
+    proc,
+  )
+}
+
+const listNics = (sys: string): string[] => listEntries(join(sys, 'class/net'))
+
+const listOf = (nics: readonly string[], sys: string, proc: string): number[] => {
   const interrupts = readInterrupts(proc)
-  const irqs = listEntries(join(sys, 'class/net')).flatMap(nic => {
-    // 1, and since 6.19 2 as well; absent before 5.12.
-    const isThreaded = (readNatural(join(sys, 'class/net', nic, 'threaded')) ?? 0) > 0
-    return isThreaded ? [] : findReceiveIrqs(nic, interrupts, sys)
-  })
-  return order(irqs)
+  return order(nics.flatMap(nic => findReceiveIrqs(nic, interrupts, sys)))
 }
 
 const findReceiveIrqs = (nic: string, interrupts: readonly Interrupt[], sys: string): number[] => {

@@ -4,7 +4,7 @@ import { startMemcachedOn } from './services.js'
 import { type Machine, runIn, WIRE } from './world.js'
 
 /** Starts memcached, and a BPF program that delays every request once. */
-const startWithDelay = async (
+export const startWithDelay = async (
   machine: Machine,
   netns: string,
   delayUs: number,

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { assertExact } from '../kernel/support/assertions.js'
 import { kernelTest } from '../kernel/support/kernel-test.js'
 import { runLoad } from '../kernel/support/load.js'
+import { listHeldMaps } from '../kernel/support/maps.js'
 import { readStat, startMemcached } from '../kernel/support/services.js'
 import { startMeasuring } from '../kernel/support/taut.js'
 
@@ -24,8 +25,10 @@ kernelTest(
 
     await runLoad(t, { ...load, requests: FIRST })
     const early = await readResidentBytes(measurement.pid)
+    const maps = await listHeldMaps(measurement.pid)
     await runLoad(t, { ...load, requests: REST })
     const late = await readResidentBytes(measurement.pid)
+    t.deepEqual(await listHeldMaps(measurement.pid), maps)
     const document = await measurement.stop()
 
     assertExact(t, document, FIRST + REST)

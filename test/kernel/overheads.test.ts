@@ -6,29 +6,40 @@ import { OverheadSampler } from '../../src/probes/overhead-sampler.js'
 import { listServices } from '../../src/system/services.js'
 import { resolveTarget } from '../../src/system/target.js'
 import { assertExact, assertNear } from './support/assertions.js'
+import { MESSAGES, prepareQuestions, startEcho } from './support/datagrams.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { connectFirst, runLoad } from './support/load.js'
 import { createNetnsPair, writeSettings } from './support/netns.js'
-import { startMemcached } from './support/services.js'
+import { runNginx } from './support/nginx.js'
+import { listChildren } from './support/scheduler.js'
+import { findFreePort, startMemcached } from './support/services.js'
 import { countReceiveSoftirqs, readSoftnet } from './support/softnet.js'
 import { startMeasuring } from './support/taut.js'
+import { waitFor, waitForFile } from './support/wait.js'
+import { startWithoutBtf } from './support/without-btf.js'
 
 const REQUESTS = 4000
 const RATE = 1000
 /** Of a sample of at least 500 requests, in which a request more or less is cut off at either end. */
 const TOLERANCE = 0.02
 
-/** What the kernel counts of a process without any probe, of all its threads. */
-type Account = { reads: number; voluntary: number; involuntary: number }
+/** What the kernel counts of processes without any probe, of all their threads. */
+type Account = { reads: number; writes: number; voluntary: number; involuntary: number }
 
-const readAccount = async (pid: number): Promise<Account> => {
-  const account = { reads: 0, voluntary: 0, involuntary: 0 }
-  for (const thread of await readdir(`/proc/${pid}/task`)) {
-    const folder = join('/proc', String(pid), 'task', thread)
-    const status = await readFile(join(folder, 'status'), 'utf8')
-    account.reads += readNumber(await readFile(join(folder, 'io'), 'utf8'), 'syscr')
-    account.voluntary += readNumber(status, 'voluntary_ctxt_switches')
-    account.involuntary += readNumber(status, 'nonvoluntary_ctxt_switches')
+const readAccount = async (...pids: readonly number[]): Promise<Account> => {
+  const account = { reads: 0, writes: 0, voluntary: 0, involuntary: 0 }
+  for (const pid of pids) {
+    for (const thread of await readdir(`/proc/${pid}/task`)) {
+      const folder = join('/proc', String(pid), 'task', thread)
+      const [status, io] = [
+        await readFile(join(folder, 'status'), 'utf8'),
+        await readFile(join(folder, 'io'), 'utf8'),
+      ]
+      account.reads += readNumber(io, 'syscr')
+      account.writes += readNumber(io, 'syscw')
+      account.voluntary += readNumber(status, 'voluntary_ctxt_switches')
+      account.involuntary += readNumber(status, 'nonvoluntary_ctxt_switches')
+    }
   }
   return account
 }
@@ -36,76 +47,178 @@ const readAccount = async (pid: number): Promise<Account> => {
 const readNumber = (text: string, name: string): number =>
   Number(new RegExp(`^${name}:\\s+(\\d+)$`, 'm').exec(text)?.[1])
 
+/** What was counted from one account to a later one, a request. */
+const perRequest = (before: Account, after: Account): Account => ({
+  reads: (after.reads - before.reads) / REQUESTS,
+  writes: (after.writes - before.writes) / REQUESTS,
+  voluntary: (after.voluntary - before.voluntary) / REQUESTS,
+  involuntary: (after.involuntary - before.involuntary) / REQUESTS,
+})
+
+/** With the kernel's BTF, or as on a kernel that has none. */
+const WAYS: readonly [title: string, start: typeof startMeasuring, ...programs: string[]][] = [
+  ['', startMeasuring],
+  ['without BTF in the kernel, ', startWithoutBtf, 'unshare'],
+]
+
 /**
  * Measures memcached under a steady load; gives what taut says of its overheads, and what the kernel's accounting does, the
  * machine's packets for each NET_RX softirq among it.
  */
-const measure = async (t: Context): Promise<{ overheads: Overheads; own: Account; packets: number }> => {
+const measure = async (
+  t: Context,
+  start: typeof startMeasuring,
+): Promise<{ overheads: Overheads; own: Account; packets: number }> => {
   const service = await startMemcached(t, ['-t', 1])
   const send = await connectFirst(t, { port: service.port, requests: REQUESTS, rate: RATE, connections: 1 })
-  const measurement = await startMeasuring(t, '--port', service.port)
+  const measurement = await start(t, '--port', service.port)
   const before = await readAccount(service.pid)
   const [softnet, softirqs] = [await readSoftnet(), await countReceiveSoftirqs()]
   await send()
   const packets =
     ((await readSoftnet()).packets - softnet.packets) / ((await countReceiveSoftirqs()) - softirqs)
-  const after = await readAccount(service.pid)
+  const own = perRequest(before, await readAccount(service.pid))
   const document = await measurement.stop()
   assertExact(t, document, REQUESTS)
-  const perRequest = (name: keyof Account): number => (after[name] - before[name]) / REQUESTS
-  return {
-    overheads: document.overheads,
-    packets,
-    own: {
-      reads: perRequest('reads'),
-      voluntary: perRequest('voluntary'),
-      involuntary: perRequest('involuntary'),
-    },
-  }
+  return { overheads: document.overheads, packets, own }
 }
 
-kernelTest(
-  'system calls, context switches and events are those that the kernel accounts for',
-  async t => {
-    const { overheads, own, packets } = await measure(t)
-    const about = (actual: number | null | undefined, expected: number): boolean =>
-      Math.abs((actual ?? Number.NaN) - expected) <= TOLERANCE * Math.max(1, expected)
-    const said = JSON.stringify({ overheads, own, packets })
-    const calls = new Map(overheads.syscalls?.map(call => [call.name, call]))
+/** Whether a number is another, but for what a sample may be off. */
+const isAbout = (actual: number | null | undefined, expected: number): boolean =>
+  Math.abs((actual ?? Number.NaN) - expected) <= TOLERANCE * Math.max(1, expected)
 
-    t.true((overheads.sample?.requests ?? 0) >= 500, said)
-    t.true(about(calls.get('read')?.per_request, own.reads), said)
-    t.true(about(calls.get('sendmsg')?.per_request, 1), said)
-    t.true(about(overheads.context_switches_per_request?.voluntary, own.voluntary), said)
-    // Each request finds memcached waiting in epoll_wait, which returns this one event.
-    t.true(about(overheads.epoll_wakeups_per_request, 1), said)
-    t.is(overheads.events_per_wakeup, 1, said)
-    const sum = [...calls.values()].reduce((total, call) => total + call.per_request, 0)
-    t.true(about(overheads.syscalls_per_request, sum), said)
-    // What goes by loopback is polled once a softirq.
-    t.true(about(overheads.packets_per_poll, packets), said)
-  },
-  'memcached',
-)
+const sumCalls = ({ syscalls }: Overheads): number =>
+  (syscalls ?? []).reduce((total, call) => total + call.per_request, 0)
 
-kernelTest(
-  'times are parts of the calls that they lie in',
-  async t => {
-    const { overheads } = await measure(t)
-    const said = JSON.stringify(overheads)
-    const calls = new Map(overheads.syscalls?.map(call => [call.name, call]))
-    const { vfs_send_ns: send, vfs_recv_ns: recv, vfs_ns: both } = overheads
-    t.true(send !== null && send > 0 && send < (calls.get('sendmsg')?.mean_ns ?? 0), said)
-    t.true(recv !== null && recv > 0, said)
-    // These two are a call's, and that is a request's; the numbers of calls have three decimals.
-    const sums = [calls.get('sendmsg'), calls.get('read')].map(
-      (call, index) => (call?.per_request ?? 0) * ([send, recv][index] ?? 0),
-    )
-    const rounding = ((send ?? 0) + (recv ?? 0)) * 0.0005 + 1
-    t.true(both !== null && both >= sums.reduce((sum, ns) => sum + ns, 0) - rounding, said)
-  },
-  'memcached',
-)
+const findCalls = ({ syscalls }: Overheads) => new Map(syscalls?.map(call => [call.name, call]))
+
+for (const [title, start, ...programs] of WAYS) {
+  kernelTest(
+    `${title}system calls, context switches and events are those that the kernel accounts for`,
+    async t => {
+      const { overheads, own, packets } = await measure(t, start)
+      const said = JSON.stringify({ overheads, own, packets })
+      const calls = findCalls(overheads)
+
+      t.true((overheads.sample?.requests ?? 0) >= 500, said)
+      t.true(isAbout(calls.get('read')?.per_request, own.reads), said)
+      t.true(isAbout(calls.get('sendmsg')?.per_request, 1), said)
+      t.true(isAbout(overheads.context_switches_per_request?.voluntary, own.voluntary), said)
+      // Each request finds memcached waiting in epoll_wait, which returns this one event.
+      t.true(isAbout(overheads.epoll_wakeups_per_request, 1), said)
+      t.is(overheads.events_per_wakeup, 1, said)
+      t.true(isAbout(overheads.syscalls_per_request, sumCalls(overheads)), said)
+      // What goes by loopback is polled once a softirq.
+      t.true(isAbout(overheads.packets_per_poll, packets), said)
+    },
+    'memcached',
+    ...programs,
+  )
+
+  kernelTest(
+    `${title}times are parts of the calls that they lie in`,
+    async t => {
+      const { overheads } = await measure(t, start)
+      const said = JSON.stringify(overheads)
+      const calls = findCalls(overheads)
+      const { vfs_send_ns: send, vfs_recv_ns: recv, vfs_ns: both } = overheads
+      t.true(send !== null && send > 0 && send < (calls.get('sendmsg')?.mean_ns ?? 0), said)
+      t.true(recv !== null && recv > 0, said)
+      // These two are a call's, and that is a request's; the numbers of calls have three decimals.
+      const sums = [calls.get('sendmsg'), calls.get('read')].map(
+        (call, index) => (call?.per_request ?? 0) * ([send, recv][index] ?? 0),
+      )
+      const rounding = ((send ?? 0) + (recv ?? 0)) * 0.0005 + 1
+      t.true(both !== null && both >= sums.reduce((sum, ns) => sum + ns, 0) - rounding, said)
+    },
+    'memcached',
+    ...programs,
+  )
+
+  kernelTest(
+    `${title}of a service that receives datagrams, system calls and context switches are its own`,
+    async t => {
+      const service = await startEcho(t, {})
+      // One at a time: each finds the service asleep.
+      const questions = { message: MESSAGES.echo, requests: REQUESTS, rate: RATE, peers: 1 }
+      const ask = await prepareQuestions(t, service, questions)
+      const measurement = await start(t, '--port', `${service.port}/udp`)
+      const before = await readAccount(service.pid)
+      await ask()
+      const own = perRequest(before, await readAccount(service.pid))
+      const { requests, overheads } = await measurement.stop()
+      t.is(requests, (await service.finish()).requests)
+      const said = JSON.stringify({ overheads, own })
+      const calls = findCalls(overheads)
+
+      t.true((overheads.sample?.requests ?? 0) >= 200, said)
+      // It waits in recvfrom, without epoll, and answers by sendto; that is all that it calls.
+      t.deepEqual([...calls.keys()].sort(), ['recvfrom', 'sendto'], said)
+      for (const name of ['recvfrom', 'sendto'])
+        t.true(isAbout(calls.get(name)?.per_request, 1), `${name}: ${said}`)
+      t.true(isAbout(overheads.syscalls_per_request, 2), said)
+      t.true(isAbout(overheads.context_switches_per_request?.voluntary, own.voluntary), said)
+      t.like(overheads, {
+        epoll_wakeups_per_request: 0,
+        events_per_wakeup: null,
+        ready_to_return_us: null,
+        // Nothing tells when a datagram in one piece is copied.
+        vfs_recv_ns: null,
+        vfs_send_ns: null,
+        vfs_ns: null,
+      })
+      for (const call of calls.values()) t.true((call.mean_ns ?? 0) > 0, said)
+    },
+    ...programs,
+  )
+
+  kernelTest(
+    `${title}of a service with a listening socket for each of its processes, all of them count`,
+    async t => {
+      const { port, workers } = await startWorkers(t)
+      const load = { port, protocol: 'http', requests: REQUESTS, rate: RATE, connections: 32 } as const
+      const send = await connectFirst(t, load)
+      const measurement = await start(t, '--port', port)
+      const before = await Promise.all(workers.map(pid => readAccount(pid)))
+      await send()
+      const after = await Promise.all(workers.map(pid => readAccount(pid)))
+      const document = await measurement.stop()
+      assertExact(t, document, REQUESTS)
+      const { overheads } = document
+      const each = before.map((account, index) => perRequest(account, after[index] ?? account))
+      const said = JSON.stringify({ overheads, each })
+      const calls = findCalls(overheads)
+      const own = (name: keyof Account): number => each.reduce((sum, account) => sum + account[name], 0)
+
+      // Each has answered more than what the numbers may be off, so that one of them is not taken for both.
+      for (const { writes } of each) t.true(writes > 5 * TOLERANCE, said)
+      t.true(isAbout(calls.get('writev')?.per_request, own('writes')), said)
+      t.true(isAbout(own('writes'), 1), said)
+      t.true(isAbout(calls.get('recvfrom')?.per_request, 1), said)
+      t.true(isAbout(overheads.context_switches_per_request?.voluntary, own('voluntary')), said)
+      // However many are ready at a time: each request is an event of one of these calls.
+      const events = (overheads.epoll_wakeups_per_request ?? 0) * (overheads.events_per_wakeup ?? 0)
+      t.true(isAbout(events, 1), said)
+      t.true(isAbout(overheads.syscalls_per_request, sumCalls(overheads)), said)
+    },
+    'nginx',
+    ...programs,
+  )
+}
+
+/** Starts nginx with two processes that work, each with a listening socket of its own (SO_REUSEPORT). */
+const startWorkers = async (t: Context): Promise<{ port: number; workers: number[] }> => {
+  const port = await findFreePort()
+  const server = `listen 127.0.0.1:${port} reuseport; return 200 "hello";`
+  const running = await runNginx(t, { processes: 2, connections: 1024, server })
+  // It listens by then.
+  await waitForFile(join(running.folder, 'pid'), running)
+  const workers = await waitFor('two workers', async () => {
+    const children = await listChildren(running.pid)
+    return children.length === 2 ? children : null
+  })
+  return { port, workers }
+}
 
 const SET_BYTES = 14_000
 

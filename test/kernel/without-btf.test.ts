@@ -1,40 +1,27 @@
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { MeasureDocument } from '../../src/latency/document.js'
 import { isInTotal, STAGES } from '../../src/latency/stages.js'
 import { assertExact, assertNear, spreadMean } from './support/assertions.js'
 import { MESSAGES, prepareQuestions, startEcho } from './support/datagrams.js'
-import { COUNT_ENTRIES } from './support/fixtures.js'
 import { createFolder } from './support/folder.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
-import { listHeldMaps } from './support/maps.js'
+import { createEntryCounter } from './support/maps.js'
 import { startProcess } from './support/processes.js'
 import { startMemcached, startService } from './support/services.js'
-import { type Measurement, startMeasuring, startMeasuringBy, TAUT } from './support/taut.js'
+import { startMeasuring, TAUT } from './support/taut.js'
 import { waitFor } from './support/wait.js'
+import { startWithoutBtf, withholdBtf } from './support/without-btf.js'
 
-/** The file is copied first; then an empty folder takes the place of the kernel's. */
-const WITHHOLD = 'mount --bind "$1" /sys/kernel/btf && shift && exec "$@"'
-
-/** Gives what has a program run as on a kernel without BTF, and a copy of what that has. */
-const withholdBtf = async (t: Context): Promise<{ by: string[]; file: string }> => {
-  const folder = await createFolder(t)
-  const [file, empty] = [join(folder, 'btf'), join(folder, 'empty')]
-  await copyFile('/sys/kernel/btf/vmlinux', file)
-  await mkdir(empty)
-  return { by: ['unshare', '--mount', 'sh', '-c', WITHHOLD, 'sh', empty], file }
-}
-
-const startWithoutBtf = async (t: Context, ...target: (string | number)[]): Promise<Measurement> => {
-  const { by, file } = await withholdBtf(t)
-  return startMeasuringBy(t, by, [...target, '--btf', file])
-}
+/** An emulated machine is told to be content with fewer. */
+const atMost = (requests: number): number =>
+  Math.min(requests, Number(process.env.TAUT_TEST_REQUESTS ?? requests))
 
 const LOADS = {
-  'on 8 connections': { connections: 8, requests: 100_000 },
-  'on 1000 connections': { connections: 1000, requests: 50_000 },
+  'on 8 connections': { connections: 8, requests: atMost(100_000) },
+  'on 1000 connections': { connections: 1000, requests: atMost(50_000) },
   'with a connection for each': { connections: 8, requests: 5_000, reconnect: true },
 } as const
 
@@ -68,7 +55,7 @@ kernelTest(
   'without BTF in the kernel, counts each datagram',
   async t => {
     const service = await startEcho(t, {})
-    const questions = { message: MESSAGES.echo, requests: 20_000 }
+    const questions = { message: MESSAGES.echo, requests: atMost(20_000) }
     const ask = await prepareQuestions(t, service, questions)
     const measurement = await startWithoutBtf(t, '--port', `${service.port}/udp`)
     await ask()
@@ -144,19 +131,6 @@ kernelTest(
   },
   'unshare',
 )
-
-/** Gives the function that counts for how many connections and threads a process that traces keeps something. */
-const createEntryCounter = async (t: Context, pid: number) => {
-  const maps = await listHeldMaps(pid)
-  const count = async (name: string): Promise<number> => {
-    const map = maps.find(held => held.name === name)
-    if (map === undefined) throw new Error(`process ${pid} holds no map of ${name}`)
-    const { code, stdout, stderr } = await (await startProcess(t, COUNT_ENTRIES, [map.id])).ended
-    if (code !== 0) throw new Error(`counting failed: ${stderr}`)
-    return Number(stdout)
-  }
-  return async () => ({ connections: await count('connections'), threads: await count('threads') })
-}
 
 const runWithoutBtf = async (t: Context, ...args: (string | number)[]) => {
   const { by } = await withholdBtf(t)

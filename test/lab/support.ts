@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
+import { buildFixtures } from '../kernel/support/fixtures.js'
 import { createNetns } from '../kernel/support/netns.js'
 import { findKernel } from './initramfs.js'
 import { type Card, type Outcome, runInVm } from './vm.js'
@@ -14,6 +15,9 @@ const FOLDER = join(process.env.TAUT_LAB ?? join(homedir(), '.cache/taut-lab'), 
 export const kernel = findKernel(FOLDER)
 const obstacle =
   process.getuid?.() !== 0 ? 'needs root' : kernel === null ? 'needs ./install.sh --for-lab' : null
+
+// The load client and the services: the machine has the host's.
+if (obstacle === null) test.before('builds the fixtures', buildFixtures)
 
 /** Registers a test that boots a machine; where it cannot run it is skipped, with the reason in its title. */
 export const labTest = (title: string, body: (t: ExecutionContext) => Promise<void>): void => {

@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import { listNicIrqs, listReceiveIrqs } from '../../src/system/nic-irqs.js'
+import { listArrivalIrqs, listReceiveIrqs } from '../../src/system/nic-irqs.js'
 import { createMachine } from './fixtures/machine.js'
 
 test('a card on PCI has its message-signalled interrupts, also behind virtio', t => {
@@ -9,13 +9,13 @@ test('a card on PCI has its message-signalled interrupts, also behind virtio', t
     { [`${pci}/msi_irqs/38`]: 'msix\n', [`${pci}/msi_irqs/37`]: 'msix\n', [`${pci}/irq`]: '11\n' },
     { 'sys/class/net/eth0/device': `${pci}/virtio2` },
   )
-  t.deepEqual(listNicIrqs(...machine), [37, 38])
+  t.deepEqual(listArrivalIrqs(...machine), [37, 38])
 })
 
 test('a card without them has its line', t => {
   const pci = 'sys/devices/pci0000:00/0000:00:05.0'
   t.deepEqual(
-    listNicIrqs(...createMachine(t, { [`${pci}/irq`]: '19\n' }, { 'sys/class/net/eth0/device': pci })),
+    listArrivalIrqs(...createMachine(t, { [`${pci}/irq`]: '19\n' }, { 'sys/class/net/eth0/device': pci })),
     [19],
   )
 })
@@ -36,13 +36,13 @@ test('a card on a board has the interrupts that carry its name, and no other car
     },
     { 'sys/class/net/eth0/device': 'sys/devices/platform/scb/fd580000.ethernet' },
   )
-  t.deepEqual(listNicIrqs(...machine), [40, 41])
+  t.deepEqual(listArrivalIrqs(...machine), [40, 41])
 })
 
 test('what has no device behind it has no interrupts, and nothing there is none', t => {
   const [sys, proc] = createMachine(t, { 'sys/class/net/lo/mtu': '65536\n' })
-  t.deepEqual(listNicIrqs(sys, proc), [])
-  t.deepEqual(listNicIrqs('/nowhere', '/nowhere'), [])
+  t.deepEqual(listArrivalIrqs(sys, proc), [])
+  t.deepEqual(listArrivalIrqs('/nowhere', '/nowhere'), [])
 })
 
 const interruptsOf = (...names: string[]): string =>
@@ -66,6 +66,7 @@ test('of the interrupts whose names tell, those that receive lead to a softirq t
     ['eth0-TxRx-0', 'eth0'],
   ]) {
     t.deepEqual(listReceiveIrqs(...createCard(t, names)), [50], names.join(' '))
+    t.deepEqual(listArrivalIrqs(...createCard(t, names)), [50], names.join(' '))
   }
   t.deepEqual(listReceiveIrqs(...createCard(t, ['eth0-0', 'eth0-1', 'eth0'])), [50, 51])
 })
@@ -78,5 +79,5 @@ test('a card whose packets threads receive has none that does', t => {
   const threaded = (value: string) => createCard(t, ['eth0'], { 'sys/class/net/eth0/threaded': value })
   t.deepEqual(listReceiveIrqs(...threaded('1\n')), [])
   t.deepEqual(listReceiveIrqs(...threaded('0\n')), [50])
-  t.deepEqual(listNicIrqs(...threaded('1\n')), [50])
+  t.deepEqual(listArrivalIrqs(...threaded('1\n')), [50])
 })

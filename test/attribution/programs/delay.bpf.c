@@ -11,6 +11,7 @@
 #include <linux/pkt_cls.h>
 #include <linux/tcp.h>
 #include <stdbool.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -149,8 +150,8 @@ static long is_sent(__u32 turn, struct hold *hold)
 	return request_ns >= hold->start_ns || is_over(turn, &hold->end_ns);
 }
 
-/* Longer than it is from one request to the next. */
-#define MAX_HOLD_NS 6000000
+/* Longer than it is from one request to the next, of a hundred a second. */
+#define MAX_HOLD_NS 11000000
 
 /*
  * Holds the CPU of whoever sends a datagram to this interface, in the softirq that receives it: until a request has been
@@ -211,6 +212,41 @@ int delay_interrupt(struct bpf_raw_tracepoint_args *ctx)
 	if (ctx->args[0] == irq)
 		spin();
 	return 0;
+}
+
+struct sock_common {
+	__u16 skc_num;
+} __attribute__((preserve_access_index));
+
+struct sock {
+	struct sock_common __sk_common;
+} __attribute__((preserve_access_index));
+
+struct sk_buff {
+	struct sock *sk;
+} __attribute__((preserve_access_index));
+
+static __always_inline int delay_service(const struct sock *sk)
+{
+	if (sk && BPF_CORE_READ(sk, __sk_common.skc_num) == port)
+		spin();
+	return 0;
+}
+
+/*
+ * Slow ways of a system call to the socket layer: whoever attaches to the tracepoints where that begins to copy later than
+ * these programs comes behind them. Their first arguments are the packet and the socket.
+ */
+SEC("raw_tp/skb_copy_datagram_iovec")
+int delay_before_copy(struct bpf_raw_tracepoint_args *ctx)
+{
+	return delay_service(BPF_CORE_READ((struct sk_buff *)ctx->args[0], sk));
+}
+
+SEC("raw_tp/tcp_sendmsg_locked")
+int delay_before_send(struct bpf_raw_tracepoint_args *ctx)
+{
+	return delay_service((struct sock *)ctx->args[0]);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,5 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { listMaps } from 'libbpf-ts'
+import { COUNT_ENTRIES } from './fixtures.js'
+import type { Context } from './kernel-test.js'
+import { startProcess } from './processes.js'
 
 /** A map that a process holds: the bytes that the kernel charges for it, without elements in sockets and tasks. */
 export type HeldMap = { id: number; name: string; bytes: number }
@@ -17,4 +20,23 @@ export const listHeldMaps = async (pid: number): Promise<HeldMap[]> => {
     if (name !== undefined) held.set(id, { id, name, bytes })
   }
   return [...held.values()].sort((a, b) => a.id - b.id)
+}
+
+/**
+ * Gives the function that counts for how many connections and threads a process that traces without the kernel's BTF keeps
+ * something: the entries of its hashes.
+ */
+export const createEntryCounter = async (
+  t: Context,
+  pid: number,
+): Promise<() => Promise<{ connections: number; threads: number }>> => {
+  const maps = await listHeldMaps(pid)
+  const count = async (name: string): Promise<number> => {
+    const map = maps.find(held => held.name === name)
+    if (map === undefined) throw new Error(`process ${pid} holds no map of ${name}`)
+    const { code, stdout, stderr } = await (await startProcess(t, COUNT_ENTRIES, [map.id])).ended
+    if (code !== 0) throw new Error(`counting failed: ${stderr}`)
+    return Number(stdout)
+  }
+  return async () => ({ connections: await count('connections'), threads: await count('threads') })
 }

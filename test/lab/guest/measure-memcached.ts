@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -17,11 +17,15 @@ const memcached = spawn('memcached', ['-u', 'nobody', '-l', address, '-p', port,
   stdio: 'inherit',
 })
 const isListening = async (): Promise<boolean> => {
-  const taut = spawn(process.execPath, [TAUT, 'measure', '--port', port, '--for', '1s', ...more], {
-    stdio: 'ignore',
-  })
-  const [code] = await once(taut, 'close')
-  return code !== 1
+  const socket = connect(Number(port), address)
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
 }
 while (!(await isListening())) await setTimeout(100)
 const args = [TAUT, 'measure', '--port', port, '--json', '--for', '24h', '--ready-file', READY, ...more]

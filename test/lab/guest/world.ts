@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { type Machine, WIRE } from '../../attribution/world.js'
 import type { Context } from '../../kernel/support/kernel-test.js'
 import { checkResult, type Load, listArguments } from '../../kernel/support/load.js'
-import { listCpus, pinProcess } from '../../kernel/support/scheduler.js'
+import { listCpus, pinProcess, readOwnCpus } from '../../kernel/support/scheduler.js'
 import { waitFor } from '../../kernel/support/wait.js'
 
 const run = promisify(execFile)
@@ -29,9 +29,11 @@ export const prepareCard = async ({ host }: Ends): Promise<void> => {
   })
 }
 
-/** Gives this machine, whose client is outside of it, at the other end of the card's wire. */
+/** Gives this machine, whose client is outside of it, at the other end of the card's wire; this process is on its CPU meanwhile. */
 export const findMachine = async (t: Context, { host, client }: Ends): Promise<Machine> => {
   const [clientCpu = 0, serviceCpu = 0] = listCpus()
+  const before = await readOwnCpus()
+  t.teardown(() => pinProcess(process.pid, before))
   await pinProcess(process.pid, clientCpu)
   const connectClient = async (load: Load): Promise<() => Promise<unknown>> => {
     const socket = connect(client)
