@@ -30,6 +30,8 @@ const adviseCpus = (cpus: string): Advice => ({
 const proposal: Proposal = { advice: adviseCpus('0'), plans: [] }
 const leftOut = [{ advice: adviseCpus('1'), by: '--exclude' as const }]
 
+const NOTHING_LOST = { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 }
+
 /** What comes of a run in which there was one trial, of these pairs. */
 const outcomeOf = (pairs: Pair[]): Outcome => {
   const judgement =
@@ -66,6 +68,8 @@ const outcomeOf = (pairs: Pair[]): Outcome => {
     },
     entries: [],
     isMet: false,
+    lost: NOTHING_LOST,
+    energy: { by: 'CPU busy time', isStandIn: true, why: 'nothing here tells watts' },
   }
 }
 
@@ -93,14 +97,14 @@ test('where nothing tells watts, what stands in for them is named as that', t =>
   t.regex(costs[0] ?? '', /^cost, without it → with it: CPU time \+25 % .*, 49\.0 → 50\.0 °C$/)
   t.is(
     costs[1],
-    'in place of watts, which nothing here tells: 60 → 50 % of the time idle, 1,200 → 1,500 wake-ups a second, 1,400 → 1,800 MHz',
+    'in place of watts (nothing here tells watts): 60 → 50 % of the time idle, 1,200 → 1,500 wake-ups a second, 1,400 → 1,800 MHz',
   )
 })
 
 test('what the kernel does not tell is absent from the costs', t => {
   t.deepEqual(costsOf({}, {}), [
     'cost, without it → with it: CPU time 0 % (95 %: 0 to 0 %)',
-    'in place of watts, which nothing here tells: 50 → 50 % of the time idle',
+    'in place of watts (nothing here tells watts): 50 → 50 % of the time idle',
   ])
   t.notRegex(textOf(outcomeOf([])), /cost|watts/)
 })
@@ -131,6 +135,7 @@ test('the document has the same costs as the text', t => {
     stand_in: {
       for: 'watts',
       idle_share: { on: 0.5, off: 0.5 },
+      awake: null,
       wakeups_per_second: null,
       mhz: { on: 1800, off: 1400 },
     },
