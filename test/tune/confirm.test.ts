@@ -9,12 +9,13 @@ import { SLICE } from './example-slice.js'
 const compare = (
   ratio: number,
   {
+    seed = 5,
     noise = 0.25,
     most = 100,
     isOpen = () => false,
-  }: { noise?: number; most?: number; isOpen?: (pairs: readonly Pair[]) => boolean } = {},
+  }: { seed?: number; noise?: number; most?: number; isOpen?: (pairs: readonly Pair[]) => boolean } = {},
 ): Promise<Confirmation> => {
-  const random = createRandom(5)
+  const random = createRandom(seed)
   let isOn = false
   let slices = 0
   return confirm(
@@ -49,13 +50,14 @@ test('what is plain is confirmed by twelve pairs, and what is plainly worse refu
 })
 
 test('what twelve pairs do not show gets more of them while there is time', async t => {
-  const [hasty, patient] = [
-    await compare(0.85, { noise: 0.5, most: 12 }),
-    await compare(0.85, { noise: 0.5 }),
-  ]
-  t.is(hasty.isBetter, false)
-  t.true(patient.isBetter)
-  t.true(patient.pairs.length > 12)
+  let later = 0
+  for (let seed = 1; seed <= 20; seed++) {
+    const hasty = await compare(0.8, { seed, noise: 0.5, most: 12 })
+    const patient = await compare(0.8, { seed, noise: 0.5 })
+    t.is(hasty.pairs.length, 12)
+    if (hasty.isBetter === false && patient.isBetter === true) later++
+  }
+  t.true(later >= 3, `${later}`)
 })
 
 test('what does nothing is refused once all pairs are spent; of too few nothing is said', async t => {
