@@ -351,20 +351,21 @@ test('what was kept counts no more when somebody else sets it later, and the tri
   )
 })
 
-test('what somebody else sets at the very end is not told as kept', async t => {
-  const helps: Effect = { name: 'helps', p99: 0.5 }
-  const { run, on } = simulate(74)
-  // With the first look that proves it.
-  Object.defineProperty(helps, 'takenAt', { get: () => (steps > 0 ? 0 : undefined) })
-  let steps = 0
+test('what somebody else sets while all is compared with nothing is not told as kept', async t => {
   const other: Effect = { name: 'other', p99: 1 }
-  const { kept, trials } = await run([helps, other], {
-    onStep: ({ is }) => {
-      if (is === 'confirming') steps++
-    },
-  })
+  const runUntil = async (takenAt?: number) => {
+    const helps: Effect = { name: 'helps', p99: 0.5, ...(takenAt !== undefined && { takenAt }) }
+    const { run, on, now } = simulate(74)
+    const { kept, trials, whole } = await run([helps, other])
+    return { kept, whole, on, end: now(), decision: trials[0]?.decision }
+  }
+  const undisturbed = await runUntil()
+  t.is(undisturbed.kept.length, 1)
+  // In the last slice of that.
+  const { kept, whole, on, decision } = await runUntil(undisturbed.end - 300)
   t.deepEqual(kept, [])
-  t.is(trials[0]?.decision, 'interfered')
+  t.is(whole, null)
+  t.is(decision, 'interfered')
   t.is(on.size, 0)
 })
 
