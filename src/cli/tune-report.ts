@@ -296,7 +296,7 @@ export const formatTune = (
     ),
     ...(kept.length > 1 && whole === null
       ? wrap(
-          'Each was proven on top of those before it; there was no time to compare all with nothing.',
+          'Each was proven on top of those before it; there was no time, or no traffic, to compare all with nothing.',
           width,
         )
       : []),

@@ -1,6 +1,6 @@
 import type { Random } from '../statistics/random.js'
 import { isBetter, isWorse } from './judge.js'
-import { type Bench, measurePair } from './pair.js'
+import { type Bench, FLAWED_IN_A_ROW, measurePair } from './pair.js'
 import { InterferenceError } from './refused.js'
 import type { Aim, Pair } from './slice.js'
 import type { Usual } from './usual.js'
@@ -33,7 +33,7 @@ export type ConfirmOptions = {
 
 /**
  * Compares what trials have proven with being without it, in pairs of slices in random order, until it is better, or worse, or
- * there is no more time. Each of the looks may spend a quarter of the error; the one with which time is up, which has nothing to
+ * there is no more time, or no traffic to tell by. Each of the looks may spend a quarter of the error; the one with which time is up, which has nothing to
  * do with what was seen, all that is left. Leaves it on, unless the service collapses.
  */
 export const confirm = async (bench: Bench, options: ConfirmOptions): Promise<Confirmation> => {
@@ -51,13 +51,18 @@ export const confirm = async (bench: Bench, options: ConfirmOptions): Promise<Co
   })
   let verdict: boolean | null = null
   try {
-    while (pairs.length < last && hasTime()) {
+    let flawedInARow = 0
+    while (pairs.length < last && flawedInARow < FLAWED_IN_A_ROW && hasTime()) {
       const result = await measurePair(bench, random() < 0.5, usual)
       if ('collapse' in result) {
         await bench.set(false)
         return end(false, { collapse: result.collapse })
       }
-      if (!('pair' in result)) continue
+      if (!('pair' in result)) {
+        flawedInARow++
+        continue
+      }
+      flawedInARow = 0
       pairs.push(result.pair)
       // With the last one, or when time is up, all is spent below.
       if (!LOOKS.includes(pairs.length) || pairs.length === last || !hasTime()) continue

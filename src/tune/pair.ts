@@ -18,6 +18,9 @@ export type Bench = {
 /** Of the requests of a slice, more than this share may not be missing in its counts: it would move its percentiles. */
 const MOST_LOST = 0.001
 
+/** So many pairs in a row that tell nothing: there is no traffic to judge by. */
+export const FLAWED_IN_A_ROW = 8
+
 /** Why there is no telling from a slice. */
 type Flaw = 'few' | 'inexact'
 

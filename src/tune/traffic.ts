@@ -3,8 +3,8 @@ import { setTimeout } from 'node:timers/promises'
 import { bucketHigh, bucketLow, countValues, histogramBetween } from '../latency/histogram.js'
 import { type CpuTimes, readCpuTimes } from '../system/cpu-times.js'
 import { readText } from '../system/files.js'
-import { type FrequencyTimes, readFrequencyTimes } from '../system/frequencies.js'
-import { countWakeups, type IdleTimes, readIdleTimes, readMeanMhz } from '../system/idle.js'
+import { countWakeups, readMeanMhz } from '../system/idle.js'
+import { awakeBetween, meanMhzBetween, type Rest, readRest } from './awake.js'
 import { type Meters, readSource, wattsBetween } from './meters.js'
 import type { Requests, Slice, SoFar } from './slice.js'
 
@@ -30,8 +30,7 @@ type Reading = {
   unanswered: number
   lost: number
   wakeups: number | null
-  idle: IdleTimes | null
-  frequencies: FrequencyTimes | null
+  rest: Rest
   energy: number[] | null
 }
 
@@ -56,8 +55,7 @@ export const measureSlice = async (
     unanswered: totals.countUnanswered(),
     lost: totals.countLost(),
     wakeups: countWakeups(),
-    idle: readIdleTimes(),
-    frequencies: readFrequencyTimes(),
+    rest: readRest(),
     energy: meters.energy === null ? null : readSource(meters.energy),
   })
   const begin = read()
@@ -72,7 +70,7 @@ export const measureSlice = async (
   isEnough?.(describeSoFar(begin, end))
   const seconds = (end.ms - begin.ms) / 1000
   const busy = busyBetween(begin.cpus, end.cpus)
-  const frequency = meanMhzBetween(begin.frequencies, end.frequencies)
+  const mhz = meanMhzBetween(begin.rest, end.rest)
   return {
     ...describeRequests(begin, end),
     ack: quantileOf(histogramBetween(begin.acks, end.acks), 50),
@@ -80,14 +78,14 @@ export const measureSlice = async (
     retransmits: end.retransmits - begin.retransmits,
     unanswered: end.unanswered - begin.unanswered,
     lost: end.lost - begin.lost,
-    awake: awakeBetween(begin, end, busy, frequency),
+    awake: awakeBetween(begin.rest, end.rest, busy),
     watts:
       meters.energy === null || begin.energy === null || end.energy === null
         ? null
         : wattsBetween(meters.energy, begin.energy, end.energy, seconds),
     ...readHeat(meters),
     wakeups: begin.wakeups === null || end.wakeups === null ? null : (end.wakeups - begin.wakeups) / seconds,
-    mhz: frequency ?? readMeanMhz(),
+    mhz: mhz ?? readMeanMhz(),
   }
 }
 
@@ -156,26 +154,6 @@ const readRetransmits = (pid: number): number => {
     .split('\n')
     .filter(line => line.startsWith('Tcp:'))
   return Number(values.split(' ')[names.split(' ').indexOf('RetransSegs')] ?? 0) || 0
-}
-
-/** The mean over time and CPUs; null where the kernel does not keep the times. */
-const meanMhzBetween = (before: FrequencyTimes | null, after: FrequencyTimes | null): number | null => {
-  if (before === null || after === null || after.ticks <= before.ticks) return null
-  return (after.mhzTicks - before.mhzTicks) / (after.ticks - before.ticks)
-}
-
-/**
- * What stands in for watts where nothing tells them: the share of the CPUs' time in which they were awake, idle states counting as
- * half awake and the like by their depth, times the frequency in MHz where the kernel tells its mean. Null where it tells neither.
- * Of the idle time /proc/stat tells how much there was, for it counts what goes on, and cpuidle how deep it was.
- */
-const awakeBetween = (begin: Reading, end: Reading, busy: number, mhz: number | null): number | null => {
-  // No ratio may have it on one side only.
-  if (begin.frequencies !== null && mhz === null) return null
-  if (begin.idle === null || end.idle === null) return mhz === null ? null : busy * mhz
-  const us = end.idle.us - begin.idle.us
-  const depth = us > 0 ? (end.idle.deepUs - begin.idle.deepUs) / us : 1
-  return (busy + (1 - busy) * (1 - depth)) * (mhz ?? 1)
 }
 
 const readHeat = ({ thermometers }: Meters): Pick<Slice, 'celsius' | 'headroom'> => {

@@ -1,15 +1,13 @@
 import type { Random } from '../statistics/random.js'
 import { type Allowances, type Judgement, judge, type Needed, pairsNeeded } from './judge.js'
 import type { Looks } from './looks.js'
-import { type Bench, describeFlawed, measurePair } from './pair.js'
+import { type Bench, describeFlawed, FLAWED_IN_A_ROW, measurePair } from './pair.js'
 import { InterferenceError, SettingRefused } from './refused.js'
 import type { Aim, Pair } from './slice.js'
 import type { Usual } from './usual.js'
 
 /** After so many pairs it is looked at early whether a trial can still succeed; that alone never keeps anything. */
 const PAIRS_TO_GIVE_UP = [6, 10]
-/** So many pairs in a row that tell nothing: there is no traffic to judge by. */
-const FLAWED_IN_A_ROW = 8
 
 /** What became of a candidate; `interfered` when somebody else has set what is its meanwhile. */
 export type Decision = 'kept' | 'undone' | 'undecided' | 'interfered'

@@ -96,3 +96,25 @@ test('what does nothing is taken for better once in twenty times at most, over a
   }
   t.true(better > 0 && better <= runs * 0.05, `${better} of ${runs}`)
 })
+
+test('without traffic to tell by it ends', async t => {
+  let slices = 0
+  const found = await confirm(
+    {
+      set: async () => undefined,
+      measure: async () => {
+        slices++
+        return { ...SLICE, requests: 10 }
+      },
+    },
+    {
+      aim: { goal: 'p99', withAck: false },
+      random: createRandom(1),
+      usual: new Usual([], 1e-4),
+      isOpen: () => false,
+      hasTime: () => slices < 1000,
+    },
+  )
+  t.is(found.isBetter, null)
+  t.is(slices, 16)
+})

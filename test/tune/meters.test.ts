@@ -1,6 +1,15 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import type { EnergyMeter } from '../../src/system/power.js'
-import { chooseBasis, chooseSource, nameStandIn, readSource, wattsBetween } from '../../src/tune/meters.js'
+import {
+  chooseBasis,
+  chooseSource,
+  nameStandIn,
+  readSource,
+  watchRefresh,
+  wattsBetween,
+} from '../../src/tune/meters.js'
 import { createMachine, within } from '../system/fixtures/machine.js'
 
 const meter = (
@@ -59,4 +68,14 @@ test('what stands in for watts is what the kernel tells', t => {
   })
   t.is(nameStandIn(both), 'time awake, by the depth of idle states, times the mean frequency')
   t.is(nameStandIn('/nowhere'), 'CPU busy time')
+})
+
+test('how often a meter tells something new is seen by watching it', async t => {
+  const now = (): number => performance.now()
+  const moving: EnergyMeter = { ...BOARD, read: () => Math.floor(now() / 100) }
+  const ends = [moving, BOARD].map(each => watchRefresh({ name: '', meters: [each] }, now))
+  await setTimeout(600)
+  const [often = 0, never] = ends.map(end => end())
+  t.true(often >= 75 && often < 600, `${often}`)
+  t.is(never, Number.POSITIVE_INFINITY)
 })
