@@ -1,34 +1,16 @@
 import type { Random } from '../statistics/random.js'
 import { median } from '../statistics/summary.js'
 import { type Confirmation, confirm, FEWEST_TO_CONFIRM, PAIRS_TO_CONFIRM } from './confirm.js'
+import type { Host } from './host.js'
 import { type Allowances, isSurelyMet, type Judgement, judge } from './judge.js'
 import { type Looks, looksLeft, planLooks } from './looks.js'
+import { OtherHands } from './other-hands.js'
 import type { Bench } from './pair.js'
-import { InterferenceError, SettingRefused } from './refused.js'
+import { SettingRefused } from './refused.js'
 import { type Aim, aimFor, type Goal, type Limit, type Pair, READ, type Slice } from './slice.js'
 import { type Summary, summarize } from './summary.js'
 import { runTrial, type TrialResult } from './trial.js'
 import { Usual } from './usual.js'
-
-/**
- * Where candidates are tried: turns each on or off, takes one back for good, and looks at the traffic. What sets something throws
- * an InterferenceError where somebody else has set that meanwhile.
- */
-export type Host<Candidate> = {
-  set: (candidate: Candidate, isOn: boolean) => Promise<void>
-  /** Sets a candidate and looks for its effect: why it has none, or null. Throws a SettingRefused. */
-  verify: (candidate: Candidate) => Promise<string | null>
-  /** Throws an InterferenceError unless all of it is as it was set, on or off. */
-  check: (candidate: Candidate) => Promise<void>
-  drop: (candidate: Candidate) => Promise<void>
-  /** Takes back for good what of it nobody else has set, and leaves the rest to them. */
-  abandon: (candidate: Candidate) => Promise<void>
-  /** Whether both would set the same place: they can't be on together. */
-  overlap: (a: Candidate, b: Candidate) => boolean
-  /** Whether it changes how long packets wait before the first stage: then acknowledgements tell. */
-  isBeforeStages: (candidate: Candidate) => boolean
-  measure: Bench['measure']
-}
 
 /** What is being done: with which candidate, null where it is with all that are kept; and its number of so many. */
 export type Step<Candidate> = {
@@ -98,8 +80,7 @@ export const tune = async <Candidate>(
 /** One run of tuning, step by step. */
 class Run<Candidate> {
   readonly #trials = new Map<Candidate, Trial<Candidate>>()
-  /** What somebody else has set: not to be touched any more. */
-  readonly #taken = new Set<Candidate>()
+  readonly #hands: OtherHands<Candidate>
   #kept: Candidate[] = []
   #before: Slice[] = []
   /** The latest known slices with what is kept: what a collapse is told by. */
@@ -112,7 +93,13 @@ class Run<Candidate> {
     private readonly host: Host<Candidate>,
     private readonly candidates: readonly Candidate[],
     private readonly options: TuneOptions<Candidate>,
-  ) {}
+  ) {
+    this.#hands = new OtherHands(host, (candidate, reason) => {
+      if (!this.#kept.includes(candidate)) return
+      this.#kept = this.#kept.filter(other => other !== candidate)
+      this.#redecide(candidate, 'interfered', reason)
+    })
+  }
 
   /** Learns what the traffic is like as things are. */
   async lookBefore(): Promise<void> {
@@ -148,18 +135,16 @@ class Run<Candidate> {
     const last = this.candidates.indexOf(this.#kept.at(-1) as Candidate)
     await tryAll(this.candidates.slice(0, Math.max(0, last)).filter(each => this.#mayRetry(each)))
     for (const candidate of this.candidates) {
-      if (this.#kept.includes(candidate) || this.#taken.has(candidate)) continue
-      await this.#unlessTaken(candidate, () => this.host.drop(candidate))
+      if (this.#kept.includes(candidate) || this.#hands.has(candidate)) continue
+      await this.#hands.unlessTaken(candidate, () => this.host.drop(candidate))
     }
   }
 
   /** Whether what it would set is set by another one that is kept, or by somebody else; which is noted. */
   #isOutOfReach(candidate: Candidate): boolean {
-    if (this.#taken.has(candidate)) return true
-    const overlaps = (several: Iterable<Candidate>): boolean =>
-      [...several].some(other => this.host.overlap(other, candidate))
-    const isTaken = overlaps(this.#taken)
-    if (!isTaken && !overlaps(this.#kept)) return false
+    if (this.#hands.has(candidate)) return true
+    const isTaken = this.#hands.hold(candidate)
+    if (!isTaken && !this.#kept.some(other => this.host.overlap(other, candidate))) return false
     if (this.#trials.has(candidate)) return true
     if (isTaken) this.#note(candidate, 'interfered', 'someone else sets what it would set')
     else this.#note(candidate, 'undecided', 'what it would set is set by what was kept')
@@ -175,7 +160,7 @@ class Run<Candidate> {
     for (;;) {
       const result = await this.#tryOnce(candidate, looks, until)
       if (result.decision === 'kept') return this.#keep(candidate, result)
-      if (result.decision !== 'interfered' || this.#taken.has(candidate)) {
+      if (result.decision !== 'interfered' || this.#hands.has(candidate)) {
         if (result.pairs.length > 0) this.#latest = result.pairs.map(({ off }) => off)
         return
       }
@@ -195,7 +180,7 @@ class Run<Candidate> {
         // The effect itself, once, before anything is told from the traffic.
         if (!isOn || isVerified) return bench.set(isOn)
         isVerified = true
-        const missing = await this.#heedOthers(candidate, () => this.host.verify(candidate))
+        const missing = await this.#hands.heed(candidate, () => this.host.verify(candidate))
         if (missing !== null) throw new SettingRefused(missing)
       },
     }
@@ -335,7 +320,7 @@ class Run<Candidate> {
   /** Has all that is kept in force, but for what somebody else has set. */
   async #restore(): Promise<void> {
     for (const candidate of [...this.#kept]) {
-      await this.#unlessTaken(candidate, async () => {
+      await this.#hands.unlessTaken(candidate, async () => {
         await this.host.set(candidate, true)
         await this.host.check(candidate)
       })
@@ -409,50 +394,7 @@ class Run<Candidate> {
   }
 
   #benchOf(several: readonly Candidate[]): Bench {
-    return {
-      set: async isOn => {
-        for (const candidate of isOn ? several : several.toReversed()) {
-          if (this.#taken.has(candidate)) continue
-          await this.#heedOthers(candidate, () => this.host.set(candidate, isOn))
-        }
-      },
-      measure: async isEnough => {
-        const slice = await this.host.measure(isEnough)
-        // What was set otherwise meanwhile tells nothing, of what is tried and of what is kept.
-        for (const candidate of new Set([...several, ...this.#kept]))
-          if (!this.#taken.has(candidate)) await this.#heedOthers(candidate, () => this.host.check(candidate))
-        return slice
-      },
-    }
-  }
-
-  /** Does something with a candidate; what somebody else has set of it meanwhile is theirs for the rest of the run. */
-  async #heedOthers<Result>(candidate: Candidate, action: () => Promise<Result>): Promise<Result> {
-    try {
-      return await action()
-    } catch (error) {
-      if (error instanceof InterferenceError) await this.#letGo(candidate, error.message)
-      throw error
-    }
-  }
-
-  /** The same, and no error where somebody else has; tells whether it was done. */
-  async #unlessTaken(candidate: Candidate, action: () => Promise<void>): Promise<boolean> {
-    try {
-      await this.#heedOthers(candidate, action)
-      return true
-    } catch (error) {
-      if (error instanceof InterferenceError) return false
-      throw error
-    }
-  }
-
-  async #letGo(candidate: Candidate, reason: string): Promise<void> {
-    this.#taken.add(candidate)
-    await this.host.abandon(candidate)
-    if (!this.#kept.includes(candidate)) return
-    this.#kept = this.#kept.filter(other => other !== candidate)
-    this.#redecide(candidate, 'interfered', reason)
+    return this.#hands.benchOf(several, () => this.#kept)
   }
 
   #dearestFirst(): Candidate[] {
@@ -468,7 +410,7 @@ class Run<Candidate> {
   }
 
   async #leaveOut(candidate: Candidate, reason: string): Promise<void> {
-    if (!(await this.#unlessTaken(candidate, () => this.host.drop(candidate)))) return
+    if (!(await this.#hands.unlessTaken(candidate, () => this.host.drop(candidate)))) return
     this.#kept = this.#kept.filter(other => other !== candidate)
     this.#redecide(candidate, 'undone', reason)
   }
