@@ -240,12 +240,12 @@ class Run<Candidate> {
     for (const [index, candidate] of several.entries()) {
       this.options.onStep?.({ is: 'giving-back', candidate, number: index + 1, of: several.length })
       const end = now() + (deadline - this.#confirmingMs - now()) / (several.length - index)
-      const { pairs, isBetter } = await this.#confirmOne(candidate, end)
+      const { pairs, isBetter, collapse } = await this.#confirmOne(candidate, end)
       if (isBetter === null || !this.#kept.includes(candidate)) continue
       const without = pairs.map(({ off }) => off)
-      if (!isSurelyMet(without, target, random)) continue
-      await this.#leaveOut(candidate, 'the target is reached without it')
-      this.#latest = without
+      if (collapse === null && !isSurelyMet(without, target, random)) continue
+      await this.#leaveOut(candidate, collapse ?? 'the target is reached without it')
+      this.#latest = without.length > 0 ? without : await this.#measure()
     }
   }
 
