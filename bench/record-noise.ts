@@ -3,8 +3,9 @@ import { parseArgs } from 'node:util'
 import { Tracer } from '../src/probes/tracer.js'
 import { listServices } from '../src/system/services.js'
 import { resolveTarget } from '../src/system/target.js'
+import { findMeters } from '../src/tune/meters.js'
 import type { Slice } from '../src/tune/slice.js'
-import { findMeters, measureSlice } from '../src/tune/traffic.js'
+import { measureSlice } from '../src/tune/traffic.js'
 import { runLoad, startMemcached } from './processes.js'
 
 /**

@@ -1,8 +1,8 @@
 import { createRandom, type Random } from '../src/statistics/random.js'
 import { ALLOWANCES, type Allowances } from '../src/tune/judge.js'
-import type { Goal, Limit, Requests, Slice } from '../src/tune/slice.js'
-import { SettingRefused } from '../src/tune/trial.js'
-import { tune } from '../src/tune/tune.js'
+import { InterferenceError, SettingRefused } from '../src/tune/refused.js'
+import type { Goal, Limit, Slice, SoFar } from '../src/tune/slice.js'
+import { type Step, tune } from '../src/tune/tune.js'
 
 /** What a setting does to a machine, as factors; `refused`, and `missing` when it has no effect, are why. */
 export type Effect = {
@@ -20,6 +20,10 @@ export type Effect = {
   isBeforeStages?: true
   refused?: string
   missing?: string
+  /** From this moment on somebody else has it as they like. */
+  takenAt?: number
+  /** Of the requests, the share that is missing in the counts. */
+  lost?: number
 }
 
 /** What a slice is like by itself, with nothing set: requests a second, times in nanoseconds. */
@@ -86,13 +90,48 @@ export const invent = (
   }
 }
 
+/** How many of a step's requests are slower, where each is with this chance; luck decides, the same for all limits. */
+const countSlower = ({ requests, luck }: { requests: number; luck: number }, share: number): number => {
+  const expected = requests * share
+  // Poisson's distribution, and the normal one where that is as good.
+  if (expected > 50) {
+    const normal = Math.log(luck / (1 - luck)) / 1.702
+    return Math.min(requests, Math.max(0, Math.round(expected + Math.sqrt(expected) * normal)))
+  }
+  let chance = Math.exp(-expected)
+  let sum = chance
+  let count = 0
+  while (sum < luck && count < requests) {
+    count++
+    chance *= expected / count
+    sum += chance
+  }
+  return count
+}
+
+/** What share of requests takes longer: by the median and the percentiles, on straight lines between their logarithms. */
+const shareBeyond = ({ p50, p99, p999 }: Pick<Slice, 'p50' | 'p99' | 'p999'>, ns: number): number => {
+  const points = [
+    { ns: p50, share: 0.5 },
+    { ns: Math.max(p99, p50 * 1.01), share: 0.01 },
+    { ns: Math.max(p999, p99 * 1.05, p50 * 1.05), share: 0.001 },
+  ]
+  const [first, second, third] = points as [(typeof points)[0], (typeof points)[0], (typeof points)[0]]
+  if (ns <= first.ns) return 0.5
+  const [from, to] = ns < second.ns ? [first, second] : [second, third]
+  const slope = Math.log(to.share / from.share) / Math.log(to.ns / from.ns)
+  return from.share * (ns / from.ns) ** slope
+}
+
 /** A machine with noise, of which settings are tried. */
 export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))) => {
   const random = createRandom(seed ^ 0x5bd1e995)
+  const ofSteps = createRandom(seed ^ 0x1b873593)
   const ofAcks = createRandom(seed ^ 0x2545f491)
   const on = new Set<Effect>()
+  const abandoned: Effect[] = []
   let ms = 0
-  const measure = async (isEnough?: (soFar: Requests) => boolean): Promise<Slice> => {
+  const measure = async (isEnough?: (soFar: SoFar) => boolean): Promise<Slice> => {
     const usual = noise(ms)
     const factor = (read: (effect: Effect) => number | undefined): number =>
       [...on].reduce((product, effect) => product * (read(effect) ?? 1), 1)
@@ -106,10 +145,20 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
     }
     let requests = 0
     let stepMs = 0
+    const steps: { requests: number; luck: number }[] = []
+    const soFar = (): SoFar => ({
+      requests,
+      seconds: stepMs / 1000,
+      ...times,
+      countSlower: ns => steps.reduce((sum, step) => sum + countSlower(step, shareBeyond(times, ns)), 0),
+    })
     do {
       stepMs += STEP_MS
-      requests += Math.max(0, Math.round(expected + Math.sqrt(expected) * drawNormal(random)))
-    } while (stepMs < SLICE_MS && !isEnough?.({ requests, seconds: stepMs / 1000, ...times }))
+      const came = Math.max(0, Math.round(expected + Math.sqrt(expected) * drawNormal(random)))
+      steps.push({ requests: came, luck: ofSteps() })
+      requests += came
+    } while (stepMs < SLICE_MS && !isEnough?.(soFar()))
+    isEnough?.(soFar())
     ms += stepMs
     return {
       requests,
@@ -117,6 +166,8 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
       ...times,
       busy: usual.busy * factor(({ busy }) => busy),
       retransmits: 0,
+      lost: [...on].reduce((sum, effect) => sum + Math.round((effect.lost ?? 0) * requests), 0),
+      awake: null,
       unanswered: [...on].reduce((sum, effect) => sum + (effect.unanswered ?? 0), 0),
       watts: 10 * factor(({ watts, busy }) => watts ?? busy),
       celsius: null,
@@ -125,9 +176,16 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
       mhz: null,
     }
   }
+  /** As taut finds it: what somebody else has set by now is theirs. */
+  const heed = (effect: Effect): void => {
+    if (effect.takenAt === undefined || ms < effect.takenAt) return
+    on.delete(effect)
+    throw new InterferenceError(`someone else has set ${effect.name}`)
+  }
   const host = {
     set: async (effect: Effect, isOn: boolean) => {
       ms += SETTLE_MS
+      heed(effect)
       if (isOn) on.add(effect)
       else on.delete(effect)
     },
@@ -136,7 +194,13 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
       await host.set(effect, true)
       return effect.missing ?? null
     },
+    check: async (effect: Effect) => heed(effect),
     drop: async (effect: Effect) => {
+      heed(effect)
+      on.delete(effect)
+    },
+    abandon: async (effect: Effect) => {
+      abandoned.push(effect)
       on.delete(effect)
     },
     overlap: (a: Effect, b: Effect) => a.place !== undefined && a.place === b.place,
@@ -150,7 +214,14 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
       goal = 'p99',
       target,
       allow,
-    }: { minutes?: number; goal?: Goal; target?: Limit; allow?: Partial<Allowances> } = {},
+      onStep,
+    }: {
+      minutes?: number
+      goal?: Goal
+      target?: Limit
+      allow?: Partial<Allowances>
+      onStep?: (step: Step<Effect>) => void
+    } = {},
   ) =>
     tune(host, candidates, {
       goal,
@@ -159,6 +230,7 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
       now: () => ms,
       deadline: minutes * 60_000,
       target,
+      ...(onStep && { onStep }),
     })
-  return { run, on }
+  return { run, on, abandoned, now: () => ms }
 }

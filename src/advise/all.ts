@@ -53,8 +53,8 @@ export type Advice = Finding & { rule: string }
 export const REQUESTS_TO_ADVISE = 1000
 
 /**
- * Gives what all rules find: first what no setting can help against, then by the gain at p99 over the cost; those whose gain is
- * not known come last, cheap ones first. What several rules would set alike is advised once, with what each of them has found.
+ * Gives what all rules find, the most useful first: by the gain at p99 over the cost; then what no setting can help against, and what
+ * may gain little; those whose gain is not known come last, cheap ones first. What several rules would set alike is advised once, with what each of them has found.
  */
 export const advise = (evidence: Evidence): Advice[] => {
   const served = withServingNic(evidence)
@@ -84,9 +84,12 @@ const join = (first: Advice, other: Advice): Advice => ({
   evidence: [...new Set([...first.evidence, ...other.evidence])],
 })
 
-/** Gain over cost: what is a step dearer has to gain twice as much. */
+/** What gains less than this over its cost does not help: `taut tune` would not keep it. */
+const LEAST_WORTH = 0.03
+
+/** Gain over cost: what is a step dearer has to gain twice as much. What no setting helps against comes after what may help. */
 const worth = ({ settings, gain, expense }: Finding): number =>
-  settings.length === 0 ? Number.POSITIVE_INFINITY : (gain?.p99 ?? 0) / 2 ** EXPENSES.indexOf(expense)
+  settings.length === 0 ? LEAST_WORTH : (gain?.p99 ?? 0) / 2 ** EXPENSES.indexOf(expense)
 
 /** Gives the commands to do it by taut, one a setting. */
 export const commandsOf = ({ settings }: Pick<Finding, 'settings'>): string[] =>

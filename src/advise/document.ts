@@ -39,6 +39,7 @@ what it rests on. It is an upper bound to order by, and no promise: \`taut tune\
 
 ## The order
 
-What no setting can help against comes first. The rest is ordered by the gain at p99 over the cost, which is \`none\`, \`low\`,
-\`medium\` or \`high\` (\`expense\` in the JSON): each step counts like half the gain. What has no known gain comes last.
+The most useful comes first: by the gain at p99 over the cost, which is \`none\`, \`low\`, \`medium\` or \`high\` (\`expense\` in the
+JSON): each step counts like half the gain. What no setting can help against comes after what may gain 3 % or more by that count,
+which is the least that \`taut tune\` keeps, and before the rest. What has no known gain comes last.
 `

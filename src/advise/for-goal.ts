@@ -28,5 +28,5 @@ export const adviseFor = (goal: string, found: readonly Advice[], nic: string | 
         ],
   )
   const hopeless = found.filter(({ settings }) => settings.length === 0)
-  return goal === 'energy' ? [...hopeless, ...candidates] : [...found, ...candidates]
+  return goal === 'energy' ? [...candidates, ...hopeless] : [...found, ...candidates]
 }

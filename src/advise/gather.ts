@@ -36,11 +36,11 @@ export const watchMachine = (service: Service): (() => Promise<MachineEvidence>)
       cpus: sharesBetween(before.cpus, after.cpus),
       serviceCpus: listServiceCpus(service),
       busyThreads: countBusyThreads(before, after),
-      // But for the service and for taut.
-      neighbours: findNeighbours(before.processes, after.processes, ticksBetween(before, after), [
-        ...service.pids,
-        process.pid,
-      ]).map(each => ({ ...each, cpu: findBusiestCpu(each.pid) ?? each.cpu })),
+      neighbours: findNeighbours(before.processes, after.processes, {
+        ticks: ticksBetween(before, after),
+        service: service.pids,
+        taut: process.pid,
+      }).map(each => ({ ...each, cpu: findBusiestCpu(each.pid) ?? each.cpu })),
       nic,
       received: way === null ? 0 : receivedBetween(before, after, way),
       foreignNic: isElsewhere(service) ? way : null,

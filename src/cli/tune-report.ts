@@ -1,6 +1,7 @@
 import { type Advice, commandsOf } from '../advise/all.js'
 import type { Entry } from '../journal/entry.js'
 import { describePlace } from '../knobs/places/place.js'
+import type { Lost } from '../latency/counts.js'
 import type { MeasureDocument } from '../latency/document.js'
 import { round, roundKnown } from '../latency/round.js'
 import { printable } from '../text/printable.js'
@@ -9,9 +10,10 @@ import { formatCount, formatDuration, formatShare } from '../text/units.js'
 import { reportWidth, wrap } from '../text/width.js'
 import type { Judgement, Ratio } from '../tune/judge.js'
 import { type Goal, GUARDS, type Guard, type Pair, type Slice } from '../tune/slice.js'
-import { ofKnown, type Summary, type TuneResult } from '../tune/tune.js'
+import { ofKnown, type Summary } from '../tune/summary.js'
+import type { TuneResult } from '../tune/tune.js'
 import { countsAck, type LeftOut, type Proposal } from './proposal.js'
-import type { ReportOptions } from './report.js'
+import { formatLost, type ReportOptions } from './report.js'
 
 /** What tuning came to: what was seen first, what was advised, what was left out, what became of the rest, and what of it stays. */
 export type Outcome = {
@@ -22,6 +24,10 @@ export type Outcome = {
   entries: readonly Entry[]
   /** Whether the target was reached before anything was tried. */
   isMet: boolean
+  /** Over the whole run. */
+  lost: Lost
+  /** What energy is told by, and why by something that stands in for it. */
+  energy: { by: string; isStandIn: boolean; why: string | null }
 }
 
 const ratioDocument = ({ estimate, low, high }: Ratio) => ({
@@ -93,6 +99,7 @@ const costDocument = (pairs: readonly Pair[], judgement: Judgement | null) => {
         ? {
             for: 'watts',
             idle_share: bothOf(pairs, slice => 1 - slice.busy),
+            awake: bothOf(pairs, slice => slice.awake),
             wakeups_per_second: wakeups,
             mhz,
           }
@@ -101,9 +108,14 @@ const costDocument = (pairs: readonly Pair[], judgement: Judgement | null) => {
 }
 
 /** The same for people; nothing before there are pairs enough to judge. */
-const describeCost = (pairs: readonly Pair[], judgement: Judgement | null): string[] => {
+const describeCost = (
+  pairs: readonly Pair[],
+  judgement: Judgement | null,
+  { by, why }: Outcome['energy'],
+): string[] => {
   const cpu = judgement?.guards.cpu
   if (cpu === undefined) return []
+  const energy = judgement?.guards.energy
   const { watts, celsius, stand_in } = costDocument(pairs, judgement)
   const change = (both: Both | null, format: (value: number) => string, unit: string): string[] =>
     both === null ? [] : [`${format(both.off)} → ${format(both.on)} ${unit}`]
@@ -123,7 +135,8 @@ const describeCost = (pairs: readonly Pair[], judgement: Judgement | null): stri
         ]
   return [
     `cost, without it → with it: ${costs.join(', ')}`,
-    ...(standIns.length === 0 ? [] : [`in place of watts, which nothing here tells: ${standIns.join(', ')}`]),
+    ...(energy === undefined || stand_in === null ? [] : [`energy, by ${by}, ${describeRatio(energy)}`]),
+    ...(standIns.length === 0 ? [] : [`in place of watts (${why}): ${standIns.join(', ')}`]),
   ]
 }
 
@@ -169,13 +182,16 @@ export const tuneDocument = (
     result: { trials, kept, whole, before, after, isReached },
     entries,
     isMet,
+    lost,
+    energy,
   }: Outcome,
 ) => ({
   schema: 1,
   goal,
   target: document.target,
   reached: isMet || isReached,
-  lost: document.lost,
+  lost: { ...lost },
+  energy: { by: energy.by, stand_in: energy.isStandIn, why: energy.why },
   before: summaryDocument(before) ?? lookDocument(document),
   trials: trials.flatMap(({ candidate, pairs, decision, reason, judgement, needed }, index) =>
     changesOf(candidate).map(change => ({
@@ -228,7 +244,6 @@ export const formatPlan = (
 ): string => {
   const width = reportWidth(columns)
   const lines = [
-    ...hopeless(advice).flatMap(text => wrap(text, width)),
     ...(proposals.length === 0
       ? wrap(`There is nothing ${elseOf(leftOut)}to try.`, width)
       : ['Would be tried, in this order:']),
@@ -237,6 +252,7 @@ export const formatPlan = (
       ...commandsOf(each).map(line => `   ${line}`),
     ]),
     ...leftOut.flatMap(each => formatLeftOut(each, width)),
+    ...hopeless(advice).flatMap(text => wrap(text, width)),
   ]
   return `${lines.join('\n')}\n`
 }
@@ -258,7 +274,7 @@ const formatLeftOut = ({ advice, by }: LeftOut, width: number): string[] => [
 /** What tuning did and how to go back, for people, ending in a line break. */
 export const formatTune = (
   goal: Goal,
-  { advice, leftOut, result, entries, isMet }: Outcome,
+  { advice, leftOut, result, entries, isMet, lost, energy }: Outcome,
   { columns, color }: ReportOptions,
 ): string => {
   const { trials, kept, whole, before, after, isReached } = result
@@ -270,7 +286,7 @@ export const formatTune = (
     return [
       ...wrap(title, width).map(line => paint(line)),
       ...commandsOf(trial.candidate.advice).map(line => `   ${line}`),
-      ...describeTrial(goal, trial).flatMap(text => wrap(text, width - 3).map(line => `   ${line}`)),
+      ...describeTrial(goal, trial, energy).flatMap(text => wrap(text, width - 3).map(line => `   ${line}`)),
     ]
   })
   const end = [
@@ -280,17 +296,18 @@ export const formatTune = (
     ),
     ...(kept.length > 1 && whole === null
       ? wrap(
-          'Each was proven on top of those before it; there was no time to compare all with nothing.',
+          'Each was proven on top of those before it; there was no time, or no traffic, to compare all with nothing.',
           width,
         )
       : []),
-    ...formatChange(before, after, width),
+    ...formatChange(goal, before, after, width),
+    ...(Object.values(lost).some(count => count > 0) ? formatLost(lost, width, style) : []),
     ...(isReached ? ['The target is reached.'] : []),
     ...(entries[0] === undefined ? [] : [`To go back: taut revert ${entries[0].id}`]),
   ]
   const untried = leftOut.map(each => formatLeftOut(each, width).map(line => style.dim(line)))
-  const first = hopeless(advice).flatMap(text => wrap(text, width))
-  return `${[first, ...sections, ...untried, end]
+  const others = hopeless(advice).flatMap(text => wrap(text, width))
+  return `${[...sections, ...untried, others, end]
     .filter(section => section.length > 0)
     .map(section => section.join('\n'))
     .join('\n\n')}\n`
@@ -304,12 +321,13 @@ const nameOf = (goal: Goal, several: readonly Proposal[]): string =>
 const describeTrial = (
   goal: Goal,
   { candidate, pairs, reason, judgement, needed }: TuneResult<Proposal>['trials'][number],
+  energy: Outcome['energy'],
 ): string[] => {
   const what = nameOf(goal, [candidate])
   const goalRatio = judgement && ratioOf(goal, judgement.goal)
   return [
     ...(goalRatio === null ? [] : [`${what} ${describeRatio(goalRatio)}, ${pairs.length} pairs of slices`]),
-    ...describeCost(pairs, judgement),
+    ...describeCost(pairs, judgement, energy),
     reason,
     ...(needed === null
       ? []
@@ -331,23 +349,36 @@ const describeEnd = (
   return `${kept.length} of ${trials.length} kept${together}.`
 }
 
-const formatChange = (before: Summary | null, after: Summary | null, width: number): string[] => {
+const formatChange = (goal: Goal, before: Summary | null, after: Summary | null, width: number): string[] => {
   if (before === null || after === null) return []
   const line = (name: string, read: (summary: Summary) => number): string =>
     `${name} ${formatDuration(read(before) / 1000)} → ${formatDuration(read(after) / 1000)}`
-  return wrap(
-    [line('p50', ({ p50 }) => p50), line('p99', ({ p99 }) => p99), line('mean', ({ mean }) => mean)].join(
-      ', ',
-    ),
-    width,
-  )
+  const changes = [
+    line('p50', ({ p50 }) => p50),
+    line('p99', ({ p99 }) => p99),
+    ...(goal === 'p99.9' ? [line('p99.9', ({ p999 }) => p999)] : []),
+    line('mean', ({ mean }) => mean),
+    ...(goal === 'throughput'
+      ? [`${formatCount(before.throughput)} → ${formatCount(after.throughput)} requests a second`]
+      : []),
+    ...(goal === 'energy' ? [describeEnergy(before, after)] : []),
+  ]
+  return wrap(changes.join(', '), width)
+}
+
+const describeEnergy = (before: Summary, after: Summary): string => {
+  if (before.watts !== null && after.watts !== null)
+    return `${before.watts.toFixed(1)} → ${after.watts.toFixed(1)} W`
+  const [was, is] =
+    before.awake !== null && after.awake !== null ? [before.awake, after.awake] : [before.busy, after.busy]
+  return `energy, by what stands in for it, ${describeChange(is / was)} %`
 }
 
 /** A ratio as a change, with its interval. */
-const describeRatio = ({ estimate, low, high }: Ratio): string => {
-  const change = (ratio: number): string => {
-    const percent = Math.round((ratio - 1) * 100)
-    return `${percent > 0 ? '+' : ''}${percent}`
-  }
-  return `${change(estimate)} % (95 %: ${change(low)} to ${change(high)} %)`
+const describeRatio = ({ estimate, low, high }: Ratio): string =>
+  `${describeChange(estimate)} % (95 %: ${describeChange(low)} to ${describeChange(high)} %)`
+
+const describeChange = (ratio: number): string => {
+  const percent = Math.round((ratio - 1) * 100)
+  return `${percent > 0 ? '+' : ''}${percent}`
 }

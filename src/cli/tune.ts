@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
@@ -8,6 +6,7 @@ import { adviseFor } from '../advise/for-goal.js'
 import { watchMachine } from '../advise/gather.js'
 import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
 import { describePlace } from '../knobs/places/place.js'
+import type { Lost } from '../latency/counts.js'
 import { type MeasureDocument, TOTAL_FIELDS } from '../latency/document.js'
 import type { KernelTypes } from '../probes/kernel-types.js'
 import { Session } from '../probes/session.js'
@@ -16,11 +15,19 @@ import { createRandom } from '../statistics/random.js'
 import type { Target } from '../system/target.js'
 import { printable } from '../text/printable.js'
 import { ALLOWANCES, type Allowances } from '../tune/judge.js'
+import {
+  chooseBasis,
+  type EnergyBasis,
+  findMeters,
+  type Meters,
+  nameStandIn,
+  watchRefresh,
+} from '../tune/meters.js'
 import { beyondOf, chooseSlice, describeNeeded, lookFor, SETTLE_MS } from '../tune/pace.js'
-import { InterferenceError, overlaps, TrialSettings } from '../tune/settings.js'
+import { overlaps, TrialSettings } from '../tune/settings.js'
 import { GOALS, type Goal, type Limit } from '../tune/slice.js'
-import { findMeters, measureSlice } from '../tune/traffic.js'
-import { type TuneResult, tune } from '../tune/tune.js'
+import { measureSlice } from '../tune/traffic.js'
+import { type Step, type TuneResult, tune } from '../tune/tune.js'
 import { recover } from './apply.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { chooseTarget } from './choose-target.js'
@@ -34,6 +41,7 @@ import { countsAck, isBeforeStages, type LeftOut, type Proposal } from './propos
 import { openState, requireRoot, type State } from './state.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
+import { type Load, startLoad } from './tune-load.js'
 import { formatPlan, formatTune, type Outcome, planDocument, tuneDocument } from './tune-report.js'
 
 type TuneOptions = TargetArguments &
@@ -64,7 +72,7 @@ export const addTune = (program: Command): void => {
         .default(DEFAULT_S, '3m'),
     )
     .option('--target <limit>', "stop when this is reached: 'p99<1ms'; p50, p99, p99.9, mean", parseTarget)
-    .option('--load <command>', 'a command that makes the load, for as long as tuning takes')
+    .option('--load <command>', 'a command of sh that makes the load, for as long as tuning takes')
     .option('--only <knobs>', 'only these knobs, with commas between', parseKnobs)
     .option('--exclude <knobs>', 'not these knobs', parseKnobs)
     .option(
@@ -114,10 +122,12 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
   // What an earlier run has left is put back first: what is there now is what the plan starts from.
   using state = options.dryRun ? null : openState()
   if (state !== null) await recover(state)
-  using _load = options.load === undefined ? null : startLoad(options.load)
+  using load = options.load === undefined ? null : startLoad(options.load, say)
   const target = await chooseTarget(pickTarget(options), types)
-  const { document, advice } = await look(target, types, options, signal)
+  const meters = findMeters()
+  const looked = await look(target, types, { options, signal, load, meters })
   if (signal.aborted) return endInterrupted()
+  const { document, advice } = looked
   const { proposals, leftOut } = await propose(advice, target, options)
   if (state === null) {
     process.stdout.write(
@@ -130,10 +140,12 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
   const isMet = options.target !== undefined && isReached(document, options.target)
   if (isMet || proposals.length === 0) {
     const result = { trials: [], kept: [], whole: null, before: null, after: null, isReached: false }
-    print(options, { document, advice, leftOut, result, entries: [], isMet })
+    const energy = nameEnergy(chooseBasis(meters.energy, looked.refreshMs, Number.POSITIVE_INFINITY))
+    const { lost } = document
+    print(options, { document, advice, leftOut, result, entries: [], isMet, lost, energy })
     return
   }
-  await tryAll({ state, target, types, document, proposals, leftOut, advice, options, signal, begin })
+  await tryAll({ ...looked, state, target, types, meters, proposals, leftOut, options, signal, begin })
 }
 
 const isReached = ({ total }: MeasureDocument, { quantity, ns }: Limit): boolean => {
@@ -141,44 +153,19 @@ const isReached = ({ total }: MeasureDocument, { quantity, ns }: Limit): boolean
   return us !== null && us * 1000 < ns
 }
 
-/** Runs the first argument, and ends it and all that it has started when nobody holds the other end of the pipe any more. */
-const TIED = '(read -r _ <&3; kill -TERM -$$) & exec sh -c "$1" 3<&-'
-
-/**
- * Starts the user's own command by the shell, as it would be typed there; it ends with tuning, however that ends, and all that it
- * has started.
- */
-const startLoad = (command: string): Disposable => {
-  const load = spawn('sh', ['-c', TIED, 'sh', command], {
-    detached: true,
-    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
-  })
-  const tie = load.stdio[3]
-  if (!(tie instanceof Socket)) throw new Error('the load has no pipe')
-  // The load may go on while nobody waits for it.
-  load.unref()
-  tie.unref()
-  load.once('error', error => say(`the load did not start: ${error.message}`))
-  let isOver = false
-  load.once('exit', code => {
-    if (!isOver) say(`the load ended (${code}), tuning goes on with what traffic there is`)
-  })
-  return {
-    [Symbol.dispose]: () => {
-      isOver = true
-      tie.destroy()
-    },
-  }
-}
-
-type Look = { document: MeasureDocument; advice: Advice[] }
+/** What was seen, what the rules say to that, and how often the meter of energy told something new. */
+type Look = { document: MeasureDocument; advice: Advice[]; refreshMs: number }
 
 /** Measures in full depth for a while, and asks the rules. */
 const look = async (
   target: Target,
   types: KernelTypes,
-  { for: seconds, goal }: TuneOptions,
-  signal: AbortSignal,
+  {
+    options: { for: seconds, goal },
+    signal,
+    load,
+    meters: { energy },
+  }: { options: TuneOptions; signal: AbortSignal; load: Load | null; meters: Meters },
 ): Promise<Look> => {
   const time = lookFor(seconds)
   say(
@@ -186,15 +173,18 @@ const look = async (
   )
   using session = await Session.start(target, types)
   const watch = watchMachine(target.service)
+  const endRefresh = energy === null ? null : watchRefresh(energy, () => performance.now())
   await refreshUntil(session, time * 1000, signal)
+  const refreshMs = endRefresh?.() ?? Number.POSITIVE_INFINITY
   const document = await session.stop()
   const machine = await watch()
+  if (!signal.aborted) load?.check()
   if (!signal.aborted && document.requests < REQUESTS_TO_ADVISE)
     throw new Failure(
       `${document.requests} requests in ${document.seconds} s are too few to tune by; nothing was changed (${describeNeeded(goal, 1, REQUESTS_TO_ADVISE / time)})`,
     )
   const found = advise({ document, machine })
-  return { document, advice: adviseFor(goal, found, machine.nic?.name ?? null) }
+  return { document, advice: adviseFor(goal, found, machine.nic?.name ?? null), refreshMs }
 }
 
 /** What of the advice can be done here and is not done yet; and what of that the user wants left out. */
@@ -216,14 +206,13 @@ const propose = async (
   return { proposals, leftOut }
 }
 
-type Run = {
+type Run = Look & {
   state: State
   target: Target
   types: KernelTypes
-  document: MeasureDocument
+  meters: Meters
   proposals: Proposal[]
   leftOut: LeftOut[]
-  advice: Advice[]
   options: TuneOptions
   signal: AbortSignal
   begin: number
@@ -234,15 +223,20 @@ const tryAll = async (run: Run): Promise<void> => {
   using tracer = Tracer.start(target, types)
   // Totals are all that other trials go by: the less is measured, the less it disturbs.
   if (!countsAck(options.goal, run.proposals)) tracer.setDepth(0)
+  const sliceMs = requireSlice(run.document, options, run.proposals.length)
+  const basis = chooseBasis(run.meters.energy, run.refreshMs, sliceMs)
+  const lostBefore = tracer.readLost()
   const settings = await TrialSettings.open(state.folder, state.lock)
   let failure: unknown = null
   let outcome: Outcome | null = null
   try {
-    const result = await runTrials(run, tracer, settings)
+    const meters = { ...run.meters, energy: basis.source }
+    const result = await runTrials(run, { tracer, settings, meters, sliceMs })
     signal.throwIfAborted()
     const entries = options.untilRevert ? [] : await settings.keep()
     const { document, advice, leftOut } = run
-    outcome = { document, advice, leftOut, result, entries, isMet: false }
+    const lost = addLost(document.lost, lostBefore, tracer.readLost())
+    outcome = { document, advice, leftOut, result, entries, isMet: false, lost, energy: nameEnergy(basis) }
     if (options.untilRevert) {
       print(options, outcome)
       if (result.kept.length > 0) await waitForEnd(signal)
@@ -257,23 +251,32 @@ const tryAll = async (run: Run): Promise<void> => {
       cause: failure,
     })
   }
-  if (failure instanceof InterferenceError)
-    throw new Failure(
-      `${failure.message}; all else is as it was (try again without them, or --exclude the knob)`,
-    )
   if (failure !== null) throw failure
   // What is kept before the signal came stays, and is told.
   if (outcome !== null && !options.untilRevert) return print(options, outcome)
   if (signal.aborted) endInterrupted()
 }
 
+/** What was lost in the first look, and between two readings of the trials. */
+const addLost = (look: Lost, before: Lost, after: Lost): Lost => {
+  const reasons = Object.keys(look) as (keyof Lost)[]
+  return Object.fromEntries(
+    reasons.map(reason => [reason, look[reason] + after[reason] - before[reason]]),
+  ) as Lost
+}
+
+const nameEnergy = ({ source, why }: EnergyBasis): Outcome['energy'] => ({
+  by: source?.name ?? nameStandIn(),
+  isStandIn: source === null,
+  why,
+})
+
+type Bench = { tracer: Tracer; settings: TrialSettings; meters: Meters; sliceMs: number }
+
 const runTrials = async (
-  { target, document, proposals, options, signal, begin }: Run,
-  tracer: Tracer,
-  settings: TrialSettings,
+  { target, proposals, options, signal, begin }: Run,
+  { tracer, settings, meters, sliceMs }: Bench,
 ): Promise<TuneResult<Proposal>> => {
-  const sliceMs = requireSlice(document, options, proposals.length)
-  const meters = findMeters()
   const candidates = proposals.map(proposal => ({ ...proposal, setting: settings.prepare(proposal.plans) }))
   const deadline = begin + options.for * 1000
   const pid = target.service.pid ?? process.pid
@@ -291,7 +294,9 @@ const runTrials = async (
         signal.throwIfAborted()
         return missing.length === 0 ? null : missing.join('; ')
       },
+      check: ({ setting }) => settings.check(setting),
       drop: ({ setting }) => settings.drop(setting),
+      abandon: ({ setting }) => settings.abandon(setting),
       overlap: (a, b) => overlaps(a.setting, b.setting),
       isBeforeStages,
       measure: isEnough => measureSlice(tracer, meters, pid, sliceMs, signal, isEnough),
@@ -304,13 +309,21 @@ const runTrials = async (
       now: () => performance.now(),
       deadline,
       target: options.target,
-      onTrial: ({ advice: { finding } }, number, of) => {
-        const left = ((deadline - performance.now()) / 1000).toFixed(0)
-        say(`trial ${number} of ${of}, ${left} s left: ${finding}`)
-      },
+      onStep: step =>
+        say(`${describeStep(step)} (${((deadline - performance.now()) / 1000).toFixed(0)} s left)`),
     },
   )
 }
+
+const STEPS: Readonly<Record<Step<Proposal>['is'], string>> = {
+  trial: 'trial',
+  'leaving-out': 'is it still needed beside the others?',
+  'giving-back': 'is the target reached without it?',
+  confirming: 'all that is kept, compared with nothing',
+}
+
+const describeStep = ({ is, candidate, number, of }: Step<Proposal>): string =>
+  candidate === null ? STEPS[is] : `${STEPS[is]} ${number} of ${of}: ${candidate.advice.finding}`
 
 const waitForEnd = async (signal: AbortSignal): Promise<void> => {
   say('it stays so until this command is ended (Ctrl-C)')

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Entry } from '../journal/entry.js'
 import { readJournal, writeJournal } from '../journal/journal.js'
 import type { StateFolder } from '../journal/state-folder.js'
@@ -7,6 +8,12 @@ import { putBackAffinity } from './places/given.js'
 import { describePlace, type Place, readPlace, writePlace } from './places/place.js'
 import { readSettled } from './places/settled.js'
 import { findStanding } from './standing.js'
+
+/**
+ * So often at most the journal is written anew meanwhile: to write it through takes long on a memory card, and there may be
+ * hundreds of queues. What it still names is found to be back.
+ */
+const SAVE_MS = 100
 
 /** What became of a change that was to be taken back; `left` says why it stays, `over` why there was nothing to do. */
 export type Undone = {
@@ -20,7 +27,7 @@ export type Undone = {
 /**
  * Takes changes of the journal back, the newest first, and gives what became of each, in that order. What someone else
  * has changed since is left, unless `force` is set; and so is what a later change that stays has changed again, what of a
- * card's coalescing would not go with one that stays, and what can't be read now. Each is out of the journal once it is back.
+ * card's coalescing would not go with one that stays, and what can't be read now. Each is out of the journal soon after it is back.
  * May be interrupted at any point and called again. A journal that can't be written (`unwritten`) keeps nothing from being put
  * back: what it still names is then found to be back. Needs the lock.
  */
@@ -31,18 +38,25 @@ export const undo = async (
 ): Promise<{ undone: Undone[]; unwritten: unknown }> => {
   let entries = readJournal(folder)
   let unwritten: unknown = null
-  const undone: Undone[] = []
-  for (const entry of entries.filter(isChosen).reverse()) {
-    const outcome = await undoOne(entry, entries.slice(entries.indexOf(entry) + 1), force)
-    undone.push(outcome)
-    if (outcome.left !== null) continue
-    entries = entries.filter(other => other !== entry)
+  let written = { entries, ms: performance.now() }
+  const save = (): void => {
+    if (entries === written.entries) return
+    written = { entries, ms: performance.now() }
     try {
       writeJournal(folder, entries)
     } catch (error) {
       unwritten = error
     }
   }
+  const undone: Undone[] = []
+  for (const entry of entries.filter(isChosen).reverse()) {
+    const outcome = await undoOne(entry, entries.slice(entries.indexOf(entry) + 1), force)
+    undone.push(outcome)
+    if (outcome.left !== null) continue
+    entries = entries.filter(other => other !== entry)
+    if (performance.now() - written.ms >= SAVE_MS) save()
+  }
+  save()
   return { undone, unwritten }
 }
 

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { type BpfObject, type Link, type Program, possibleCpus, RingBuffer } from 'libbpf-ts'
-import type { Counts } from '../latency/counts.js'
+import type { Counts, Lost } from '../latency/counts.js'
 import type { Exemplar } from '../latency/document.js'
 import { countValues } from '../latency/histogram.js'
 import { type Role, STAGES } from '../latency/stages.js'
@@ -173,6 +173,23 @@ export class Tracer implements Disposable {
   /** Gives the cumulative number of requests whose connection was closed before a reply. */
   countUnanswered(): number {
     return this.#metrics.readCount('unanswered')
+  }
+
+  /** Gives what could not be kept since the start, by reason. */
+  readLost(): Lost {
+    return {
+      ringbuf_full: this.#metrics.readCount('lost_ringbuf_full'),
+      map_full: this.#metrics.readCount('lost_map_full'),
+      unmatched: this.#metrics.readCount('lost_unmatched'),
+      clock: this.#metrics.readCount('lost_clock'),
+      recursion: this.#countMissedRuns(),
+    }
+  }
+
+  /** Gives how many events are missing in the counts since the start; an exemplar that found the ring full is in them. */
+  countLost(): number {
+    const { ringbuf_full: _, ...rest } = this.readLost()
+    return Object.values(rest).reduce((sum, count) => sum + count, 0)
   }
 
   /**

@@ -19,3 +19,24 @@ export const readFrequencies = (sys = '/sys'): Frequency[] => {
     }
   })
 }
+
+/** Time that CPUs have had each frequency since boot, all together: in the kernel's ticks, and times the frequency in MHz. */
+export type FrequencyTimes = { ticks: number; mhzTicks: number }
+
+/** Gives it; null where the kernel does not keep it (Documentation/cpu-freq/cpufreq-stats.rst). */
+export const readFrequencyTimes = (sys = '/sys'): FrequencyTimes | null => {
+  const folder = join(sys, 'devices/system/cpu/cpufreq')
+  const rows = listNumbered(folder, 'policy').flatMap(number =>
+    (readText(join(folder, `policy${number}`, 'stats/time_in_state')) ?? '').split('\n').flatMap(line => {
+      const [, khz, ticks] = /^(\d+) (\d+)$/.exec(line) ?? []
+      return khz === undefined || ticks === undefined
+        ? []
+        : [{ mhz: Number(khz) / 1000, ticks: Number(ticks) }]
+    }),
+  )
+  if (rows.length === 0) return null
+  return {
+    ticks: rows.reduce((sum, { ticks }) => sum + ticks, 0),
+    mhzTicks: rows.reduce((sum, { mhz, ticks }) => sum + mhz * ticks, 0),
+  }
+}

@@ -18,6 +18,32 @@ export const countWakeups = (sys = '/sys'): number | null => {
   return counts.length === 0 ? null : counts.reduce((sum, count) => sum + count, 0)
 }
 
+/** Time that CPUs have been in idle states since boot, in microseconds, all together: as it is, and weighed by depth. */
+export type IdleTimes = { us: number; deepUs: number }
+
+/**
+ * Gives it; null where the kernel has no cpuidle driver. The deepest state weighs 1, the others less, in equal steps, and polling
+ * nothing: how much less power each takes nothing tells. A CPU's time in a state is added when it leaves that.
+ */
+export const readIdleTimes = (sys = '/sys'): IdleTimes | null => {
+  const folder = join(sys, 'devices/system/cpu')
+  const times = listNumbered(folder, 'cpu').flatMap(cpu => {
+    const states = join(folder, `cpu${cpu}`, 'cpuidle')
+    const asleep = listNumbered(states, 'state')
+      .sort((a, b) => a - b)
+      .filter(state => readText(join(states, `state${state}`, 'name')) !== 'POLL')
+    return asleep.map((state, index): IdleTimes => {
+      const us = readNatural(join(states, `state${state}`, 'time')) ?? 0
+      return { us, deepUs: (us * (index + 1)) / asleep.length }
+    })
+  })
+  if (times.length === 0) return null
+  return {
+    us: times.reduce((sum, { us }) => sum + us, 0),
+    deepUs: times.reduce((sum, { deepUs }) => sum + deepUs, 0),
+  }
+}
+
 /** Gives what the idle states of the first CPU are called, such as C1, by their numbers; none without a cpuidle driver. */
 export const readIdleNames = (sys = '/sys'): Map<number, string> => {
   const folder = join(sys, 'devices/system/cpu/cpu0/cpuidle')

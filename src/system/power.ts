@@ -10,7 +10,13 @@ import { listSensors, tellApart } from './sensors.js'
  * A counter of energy starts again at 0 once it was at `wrapsAt`; null where that isn't told. `read` gives null when
  * there is nothing to read now, as of a battery that is not being used.
  */
-export type EnergyMeter = { name: string; unit: 'J' | 'W'; wrapsAt: number | null; read: () => number | null }
+export type EnergyMeter = {
+  source: 'powercap' | 'hwmon' | 'battery'
+  name: string
+  unit: 'J' | 'W'
+  wrapsAt: number | null
+  read: () => number | null
+}
 
 /** The kernel counts in millionths of all these units. */
 const MILLION = 1e6
@@ -48,6 +54,7 @@ const listZones = (sys: string): EnergyMeter[] => {
   const meters = zones.map((zone): EnergyMeter => {
     const range = readNatural(join(folder, zone, 'max_energy_range_uj'))
     return {
+      source: 'powercap',
       name: nameZone(folder, zone),
       unit: 'J',
       wrapsAt: range === null ? null : range / MILLION,
@@ -70,6 +77,7 @@ const nameZone = (folder: string, zone: string): string => {
 const listHwmonMeters = (sys: string): EnergyMeter[] => {
   const energies = listSensors(sys, /^(energy\d+)_input$/).map(
     ({ name, path }): EnergyMeter => ({
+      source: 'hwmon',
       name,
       unit: 'J',
       wrapsAt: null,
@@ -79,6 +87,7 @@ const listHwmonMeters = (sys: string): EnergyMeter[] => {
   // Some have the average only, of a time of their own.
   const powers = listSensors(sys, /^(power\d+)_(?:input|average)$/).map(
     ({ name, path }): EnergyMeter => ({
+      source: 'hwmon',
       name,
       unit: 'W',
       wrapsAt: null,
@@ -101,6 +110,7 @@ const listBatteries = (sys: string): EnergyMeter[] => {
         readBatteryPower(supply) !== null,
     )
     .map(supply => ({
+      source: 'battery',
       name: printable(basename(supply)),
       unit: 'W',
       wrapsAt: null,

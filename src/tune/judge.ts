@@ -5,11 +5,13 @@ import { deviation, mean } from '../statistics/summary.js'
 import { formatShare } from '../text/units.js'
 import {
   type Aim,
+  energyOf,
   type Goal,
   GUARDS,
   type Guard,
-  hasWatts,
+  type Limit,
   type Pair,
+  READ,
   readerOf,
   type Slice,
 } from './slice.js'
@@ -48,10 +50,14 @@ export type Judgement = {
   verdict: 'keep' | 'drop' | 'open'
   reason: string
   /** What has got worse than it may, if anything. */
-  broken: string | null
+  broken: Broken | null
 }
 
-/** Gives the logarithms of the ratios of pairs. */
+/** Why a guard is broken; certain when its whole interval is beyond what it may get worse by. */
+export type Broken = { reason: string; isCertain: boolean }
+
+/** Why a guard is broken; certain when its whole interval is beyond what it may get worse by. */
+export /** Gives the logarithms of the ratios of pairs. */
 const logRatiosBy = (pairs: readonly Pair[], read: (slice: Slice) => number): number[] =>
   pairs.map(({ on, off }) => Math.log(read(on) / read(off)))
 
@@ -89,7 +95,7 @@ export const judge = (
     guards,
     verdict,
     reason,
-    broken: broken?.reason ?? null,
+    broken,
   })
   if (interval.low > least) return judged('drop', `a gain of ${LEAST_GAIN * 100} % is excluded`)
   const isProven = interval.high < least && signedRankTest(gains, least) <= alpha
@@ -123,9 +129,9 @@ const exponentiate = ({ estimate, low, high }: Interval): Ratio => ({
 })
 
 const watchedIn = (pairs: readonly Pair[]): Guard[] =>
-  GUARDS.filter(name => name !== 'energy' || hasWatts(pairs))
+  GUARDS.filter(name => name !== 'energy' || energyOf(pairs) !== 'busy')
 
-/** The goal is not a guard of itself, unless something is added to it; and energy, where no watts are known, is CPU time. */
+/** The goal is not a guard of itself, unless something is added to it; and CPU time is a part of what energy is for. */
 const isGuard = (name: Guard, { goal, withAck }: Aim): boolean =>
   !((name === goal && !withAck) || (goal === 'energy' && name === 'cpu'))
 
@@ -134,8 +140,6 @@ const guardsFor = (aim: Aim, guards: Judgement['guards']): [Guard, Ratio][] =>
     const ratio = guards[name]
     return ratio === undefined || !isGuard(name, aim) ? [] : [[name, ratio]]
   })
-
-type Broken = { reason: string; isCertain: boolean }
 
 /** What has become worse than it may, if anything; certain when the whole interval is. */
 const findBroken = (
@@ -184,12 +188,22 @@ const describeWorse = (name: Guard, ratio: number): string => {
   return `the ${LABELS[name]} rose by ${formatShare(ratio - 1)}`
 }
 
-/** How likely what does nothing is to look as good as this, by a few pairs that only confirm: no gain is asked for. */
-const MAY_BE_NOTHING = 0.05
+/** Tells whether pairs confirm, at that error, that there is a gain at all. */
+export const isBetter = (pairs: readonly Pair[], aim: Aim, alpha: number): boolean =>
+  signedRankTest(gainsOf(pairs, aim), 0) <= alpha
 
-/** Tells whether pairs confirm that there is a gain at all. */
-export const isBetter = (pairs: readonly Pair[], aim: Aim): boolean =>
-  signedRankTest(gainsOf(pairs, aim), 0) <= MAY_BE_NOTHING
+/** Tells whether any gain is excluded. */
+export const isWorse = (pairs: readonly Pair[], aim: Aim, random: Random): boolean =>
+  bootstrapMean(gainsOf(pairs, aim), CONFIDENCE, random).low > 0
+
+/**
+ * Tells whether a limit is sure to be met by the slices of one side: the upper end of the 95 % interval of the quantity's
+ * geometric mean is below it.
+ */
+export const isSurelyMet = (slices: readonly Slice[], { quantity, ns }: Limit, random: Random): boolean => {
+  const logs = slices.map(slice => Math.log(READ[quantity](slice)))
+  return bootstrapMean(logs, CONFIDENCE, random).high < Math.log(ns)
+}
 
 /** The gain to tell the price of where none was seen: what most would change a setting for. */
 const USUAL_GAIN = 0.1

@@ -9,7 +9,7 @@ import { describePlace, isSameValue, writePlace } from '../knobs/places/place.js
 import { readSettled } from '../knobs/places/settled.js'
 import { nextRun, planEntry, seeEffect, seeIgnored, writtenEntry } from '../knobs/planned.js'
 import { type Undone, undo } from '../knobs/undo.js'
-import { SettingRefused } from './trial.js'
+import { InterferenceError, SettingRefused } from './refused.js'
 
 /** One change of a candidate: what the place held, what it is to get, what it got, and what was seen of that. */
 type Tried = {
@@ -26,25 +26,27 @@ export type Candidate = {
   isOn: boolean
   /** It is, or has been: only then is there anything of it in the journal. */
   wasOn: boolean
+  /** But for those that somebody else has set meanwhile. */
   changes: Tried[]
   followers: Tried[]
+  /** The names of all places that it would set. */
+  readonly places: ReadonlySet<string>
 }
 
 /** Tells whether two candidates would set the same place. */
-export const overlaps = (a: Candidate, b: Candidate): boolean => {
-  const places = new Set(a.changes.map(({ entry }) => describePlace(entry.place)))
-  return b.changes.some(({ entry }) => places.has(describePlace(entry.place)))
-}
+export const overlaps = (a: Candidate, b: Candidate): boolean =>
+  [...a.places].some(place => b.places.has(place))
 
-/** A place holds what neither taut nor the beginning has put there: somebody else is at work. */
-export class InterferenceError extends Error {
-  override name = 'InterferenceError'
-
+/** A place that somebody else has set. */
+class PlaceTaken extends InterferenceError {
   constructor(
-    message: string,
     readonly entry: Entry,
+    now: string,
+    last: string,
   ) {
-    super(message)
+    super(
+      `someone else has set ${describePlace(entry.place)} to ${now} meanwhile, where it had ${last}: that stays`,
+    )
   }
 }
 
@@ -74,7 +76,8 @@ export class TrialSettings {
   /** Gives what a candidate would change; nothing is changed yet. */
   prepare(plans: readonly Plan[]): Candidate {
     const changes = plans.flatMap(plan => plan.changes.map(change => this.#try(plan, change)))
-    const candidate: Candidate = { plans, isOn: false, wasOn: false, changes, followers: [] }
+    const places = new Set(changes.map(({ entry }) => describePlace(entry.place)))
+    const candidate: Candidate = { plans, isOn: false, wasOn: false, changes, followers: [], places }
     this.#candidates.push(candidate)
     return candidate
   }
@@ -88,10 +91,8 @@ export class TrialSettings {
     try {
       await this.#switch(candidate, isOn)
     } catch (error) {
-      if (error instanceof InterferenceError) {
-        this.#letGo(error.entry)
-        throw error
-      }
+      if (error instanceof PlaceTaken) this.#letGo(error.entry)
+      if (error instanceof InterferenceError) throw error
       throw isOn ? new SettingRefused(messageOf(error), { cause: error }) : error
     }
   }
@@ -110,18 +111,56 @@ export class TrialSettings {
       if (isFirst) this.#save()
       await this.#follow(candidate)
     } else {
-      for (const change of [...candidate.followers].reverse()) await putBack(change)
-      for (const change of [...candidate.changes].reverse()) await putBack(change)
-      candidate.followers = []
-      this.#save()
+      await this.#putAllBack(candidate)
     }
+  }
+
+  async #putAllBack(candidate: Candidate): Promise<void> {
+    for (const change of [...candidate.followers].reverse()) await putBack(change)
+    for (const change of [...candidate.changes].reverse()) await putBack(change)
+    candidate.followers = []
+    this.#save()
   }
 
   /** Takes a candidate back for good. */
   async drop(candidate: Candidate): Promise<void> {
     await this.set(candidate, false)
+    this.#forget(candidate)
+  }
+
+  /** Takes a candidate back for good, but for what somebody else has set of it meanwhile. */
+  async abandon(candidate: Candidate): Promise<void> {
+    candidate.isOn = false
+    for (;;) {
+      try {
+        await this.#putAllBack(candidate)
+        break
+      } catch (error) {
+        if (!(error instanceof PlaceTaken)) throw error
+        this.#letGo(error.entry)
+      }
+    }
+    this.#forget(candidate)
+  }
+
+  #forget(candidate: Candidate): void {
     this.#candidates = this.#candidates.filter(other => other !== candidate)
     this.#save()
+  }
+
+  /**
+   * Throws an InterferenceError unless every place of a candidate holds what it was set to, or what it had at the beginning while
+   * the candidate is off. What is gone holds nothing.
+   */
+  async check(candidate: Candidate): Promise<void> {
+    for (const change of [...candidate.changes, ...candidate.followers]) {
+      const { place, from } = change.entry
+      const expected = candidate.isOn ? (change.written ?? from) : from
+      const now = await readSettled(place, expected)
+      if (now === null || isSameValue(place, now, expected)) continue
+      this.#letGo(change.entry)
+      throw new PlaceTaken(change.entry, now, expected)
+    }
   }
 
   /** Turns a candidate on, looks for its effects, and gives of each that has none the evidence. Throws as `set` does, and when the signal is aborted. */
@@ -220,10 +259,7 @@ const write = async (change: Tried, value: string): Promise<void> => {
   // A thread or a device that is gone has nothing to be set.
   if (now === null) return
   if (!isSameValue(place, now, last) && !isSameValue(place, now, from))
-    throw new InterferenceError(
-      `someone else has set ${describePlace(place)} to ${now} meanwhile, where it had ${last}: that stays`,
-      change.entry,
-    )
+    throw new PlaceTaken(change.entry, now, last)
   if (!isSameValue(place, now, value)) {
     if (value !== from) await change.knob.recheck?.({ place, to: value, from })
     await writePlace(place, value)

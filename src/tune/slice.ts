@@ -8,6 +8,12 @@ export type Requests = {
   mean: number
 }
 
+/** The same of a slice that may not be over; with how many of the requests took longer than so many nanoseconds, at least. */
+export type SoFar = Requests & { countSlower: (ns: number) => number }
+
+/** Of fewer requests the slowest 1 % are an accident, or nothing. */
+export const REQUESTS_TO_TELL = 100
+
 /** What was seen in a slice of time: of the service and of the machine. */
 export type Slice = Requests & {
   /** The median time until a reply was acknowledged; NaN where none was seen. */
@@ -18,6 +24,10 @@ export type Slice = Requests & {
   retransmits: number
   /** Requests whose connection was closed before a reply. */
   unanswered: number
+  /** Events that are missing in the counts: about as many requests may be. */
+  lost: number
+  /** How awake the CPUs were, in place of watts: see system/idle.ts; null where the kernel does not tell. */
+  awake: number | null
   /** What the machine took; how hot its hottest sensor was at the end, and how far the nearest is from its limit; null where nothing tells. */
   watts: number | null
   celsius: number | null
@@ -65,18 +75,23 @@ export const READ: Readonly<
   cpu: slice => slice.busy,
 }
 
-/**
- * Gives how a goal or guard is read of these pairs' slices. Energy is watts where all of them have watts, and of no two kinds in
- * one ratio; else the time that CPUs were busy stands in for it.
- */
+/** What energy is told by: watts, or what stands in for them: how awake the CPUs were, or how busy. */
+export type EnergyBy = 'watts' | 'awake' | 'busy'
+
+/** Gives by what of these pairs' slices energy is told: what all of them have, for no two kinds go into one ratio. */
+export const energyOf = (pairs: readonly Pair[]): EnergyBy => {
+  const haveAll = (name: 'watts' | 'awake'): boolean =>
+    pairs.length > 0 && pairs.every(({ on, off }) => on[name] !== null && off[name] !== null)
+  if (haveAll('watts')) return 'watts'
+  return haveAll('awake') ? 'awake' : 'busy'
+}
+
+/** Gives how a goal or guard is read of these pairs' slices. */
 export const readerOf = (
   quantity: Goal | Guard | Limit['quantity'],
   pairs: readonly Pair[],
 ): ((slice: Slice) => number) => {
   if (quantity !== 'energy') return READ[quantity]
-  return hasWatts(pairs) ? slice => slice.watts ?? Number.NaN : READ.cpu
+  const by = energyOf(pairs)
+  return slice => slice[by] ?? Number.NaN
 }
-
-/** Whether the hardware told watts for all of these. */
-export const hasWatts = (pairs: readonly Pair[]): boolean =>
-  pairs.length > 0 && pairs.every(({ on, off }) => on.watts !== null && off.watts !== null)

@@ -4,33 +4,21 @@ import { bucketHigh, bucketLow, countValues, histogramBetween } from '../latency
 import { type CpuTimes, readCpuTimes } from '../system/cpu-times.js'
 import { readText } from '../system/files.js'
 import { countWakeups, readMeanMhz } from '../system/idle.js'
-import { type EnergyMeter, joulesBetween, listEnergyMeters } from '../system/power.js'
-import { listThermometers, type Thermometer } from '../system/temperature.js'
-import type { Requests, Slice } from './slice.js'
+import { awakeBetween, meanMhzBetween, type Rest, readRest } from './awake.js'
+import { type Meters, readSource, wattsBetween } from './meters.js'
+import type { Requests, Slice, SoFar } from './slice.js'
 
 const STEP_MS = 50
 
 /**
  * What tells of the service's requests: the cumulative histograms of their totals and of the time until their replies were
- * acknowledged, and how many ended without a reply.
+ * acknowledged, how many ended without a reply, and how many events are missing in all that.
  */
 export type Totals = {
   readTotals: () => Float64Array
   readAcks: () => Float64Array
   countUnanswered: () => number
-}
-
-/** What tells of the machine's cost: one meter of energy, for they overlap, and all its thermometers. */
-export type Meters = { energy: EnergyMeter | null; thermometers: Thermometer[] }
-
-/** Finds them: of meters the widest, which the kernel has a counter for; none but where the hardware tells. */
-export const findMeters = (): Meters => {
-  const meters = listEnergyMeters().filter(({ read }) => read() !== null)
-  const byName = (name: RegExp): EnergyMeter | undefined => meters.find(meter => name.test(meter.name))
-  return {
-    energy: byName(/^psys/) ?? byName(/^package-0$/) ?? meters[0] ?? null,
-    thermometers: listThermometers(),
-  }
+  countLost: () => number
 }
 
 type Reading = {
@@ -40,13 +28,15 @@ type Reading = {
   cpus: CpuTimes[]
   retransmits: number
   unanswered: number
+  lost: number
   wakeups: number | null
-  energy: number | null
+  rest: Rest
+  energy: number[] | null
 }
 
 /**
  * Looks at a service's traffic for so many milliseconds, or until `isEnough`, which is asked about the requests so far now and
- * then. Throws the signal's reason when it is aborted. `pid` is a process in the service's network namespace.
+ * then, and once more at the end. Throws the signal's reason when it is aborted. `pid` is a process in the service's network namespace.
  */
 export const measureSlice = async (
   totals: Totals,
@@ -54,7 +44,7 @@ export const measureSlice = async (
   pid: number,
   ms: number,
   signal: AbortSignal,
-  isEnough?: (soFar: Requests) => boolean,
+  isEnough?: (soFar: SoFar) => boolean,
 ): Promise<Slice> => {
   const read = (): Reading => ({
     ms: performance.now(),
@@ -63,8 +53,10 @@ export const measureSlice = async (
     cpus: readCpuTimes(),
     retransmits: readRetransmits(pid),
     unanswered: totals.countUnanswered(),
+    lost: totals.countLost(),
     wakeups: countWakeups(),
-    energy: meters.energy?.read() ?? null,
+    rest: readRest(),
+    energy: meters.energy === null ? null : readSource(meters.energy),
   })
   const begin = read()
   for (;;) {
@@ -72,23 +64,28 @@ export const measureSlice = async (
     const step = isEnough === undefined ? left : Math.min(STEP_MS, left)
     await setTimeout(Math.max(0, step), undefined, { signal })
     if (performance.now() - begin.ms >= ms) break
-    const requests = describeRequests(begin, { ms: performance.now(), totals: totals.readTotals() })
-    if (isEnough?.(requests)) break
+    if (isEnough?.(describeSoFar(begin, { ms: performance.now(), totals: totals.readTotals() }))) break
   }
   const end = read()
+  isEnough?.(describeSoFar(begin, end))
+  const seconds = (end.ms - begin.ms) / 1000
+  const busy = busyBetween(begin.cpus, end.cpus)
+  const mhz = meanMhzBetween(begin.rest, end.rest)
   return {
     ...describeRequests(begin, end),
     ack: quantileOf(histogramBetween(begin.acks, end.acks), 50),
-    busy: busyBetween(begin.cpus, end.cpus),
+    busy,
     retransmits: end.retransmits - begin.retransmits,
     unanswered: end.unanswered - begin.unanswered,
-    watts: wattsBetween(begin, end, meters.energy),
-    ...readHeat(meters),
-    wakeups:
-      begin.wakeups === null || end.wakeups === null
+    lost: end.lost - begin.lost,
+    awake: awakeBetween(begin.rest, end.rest, busy),
+    watts:
+      meters.energy === null || begin.energy === null || end.energy === null
         ? null
-        : (end.wakeups - begin.wakeups) / ((end.ms - begin.ms) / 1000),
-    mhz: readMeanMhz(),
+        : wattsBetween(meters.energy, begin.energy, end.energy, seconds),
+    ...readHeat(meters),
+    wakeups: begin.wakeups === null || end.wakeups === null ? null : (end.wakeups - begin.wakeups) / seconds,
+    mhz: mhz ?? readMeanMhz(),
   }
 }
 
@@ -124,6 +121,15 @@ const describeRequests = (
   }
 }
 
+const describeSoFar = (begin: Pick<Reading, 'ms' | 'totals'>, end: Pick<Reading, 'ms' | 'totals'>): SoFar => {
+  const histogram = histogramBetween(begin.totals, end.totals)
+  return {
+    ...describeRequests(begin, end),
+    countSlower: ns =>
+      histogram.reduce((sum, count, bucket) => (count > 0 && bucketLow(bucket) > ns ? sum + count : sum), 0),
+  }
+}
+
 /** Each at the middle of its bucket: within 1/64 of its time. */
 const sumOf = (histogram: Float64Array): number =>
   histogram.reduce(
@@ -148,14 +154,6 @@ const readRetransmits = (pid: number): number => {
     .split('\n')
     .filter(line => line.startsWith('Tcp:'))
   return Number(values.split(' ')[names.split(' ').indexOf('RetransSegs')] ?? 0) || 0
-}
-
-const wattsBetween = (begin: Reading, end: Reading, meter: EnergyMeter | null): number | null => {
-  if (meter === null || begin.energy === null || end.energy === null) return null
-  // A battery tells watts, of now.
-  if (meter.unit === 'W') return end.energy
-  const joules = joulesBetween(meter, begin.energy, end.energy)
-  return joules === null ? null : joules / ((end.ms - begin.ms) / 1000)
 }
 
 const readHeat = ({ thermometers }: Meters): Pick<Slice, 'celsius' | 'headroom'> => {

@@ -1,21 +1,23 @@
 import type { Random } from '../statistics/random.js'
 import { median } from '../statistics/summary.js'
-import { type Allowances, isBetter, type Judgement, judge } from './judge.js'
-import { looksLeft, planLooks } from './looks.js'
-import { type Aim, aimFor, type Goal, type Limit, READ, type Slice } from './slice.js'
-import { type Bench, confirm, PAIRS_TO_CONFIRM, runTrial, SettingRefused, type TrialResult } from './trial.js'
+import { type Confirmation, confirm, FEWEST_TO_CONFIRM, PAIRS_TO_CONFIRM } from './confirm.js'
+import type { Host } from './host.js'
+import { type Allowances, isSurelyMet, type Judgement, judge } from './judge.js'
+import { type Looks, looksLeft, planLooks } from './looks.js'
+import { OtherHands } from './other-hands.js'
+import type { Bench } from './pair.js'
+import { SettingRefused } from './refused.js'
+import { type Aim, aimFor, type Goal, type Limit, type Pair, READ, type Slice } from './slice.js'
+import { type Summary, summarize } from './summary.js'
+import { runTrial, type TrialResult } from './trial.js'
+import { Usual } from './usual.js'
 
-/** Where candidates are tried: turns each on or off, takes one back for good, and looks at the traffic. */
-export type Host<Candidate> = {
-  set: (candidate: Candidate, isOn: boolean) => Promise<void>
-  /** Sets a candidate and looks for its effect: why it has none, or null. Throws a SettingRefused. */
-  verify: (candidate: Candidate) => Promise<string | null>
-  drop: (candidate: Candidate) => Promise<void>
-  /** Whether both would set the same place: they can't be on together. */
-  overlap: (a: Candidate, b: Candidate) => boolean
-  /** Whether it changes how long packets wait before the first stage: then acknowledgements tell. */
-  isBeforeStages: (candidate: Candidate) => boolean
-  measure: Bench['measure']
+/** What is being done: with which candidate, null where it is with all that are kept; and its number of so many. */
+export type Step<Candidate> = {
+  is: 'trial' | 'leaving-out' | 'giving-back' | 'confirming'
+  candidate: Candidate | null
+  number: number
+  of: number
 }
 
 export type TuneOptions<Candidate> = {
@@ -28,7 +30,7 @@ export type TuneOptions<Candidate> = {
   deadline: number
   /** Nothing more is tried once this is reached. */
   target?: Limit | undefined
-  onTrial?: (candidate: Candidate, number: number, of: number) => void
+  onStep?: (step: Step<Candidate>) => void
 }
 
 /** What became of a candidate. */
@@ -47,23 +49,20 @@ export type TuneResult<Candidate> = {
   isReached: boolean
 }
 
-export type Summary = Omit<Slice, 'requests' | 'seconds' | 'ack'> & { throughput: number }
-
-/** So many slices tell what the traffic is like before anything is tried, and whether a target is reached. */
-const SLICES_BEFORE = 4
-const SLICES_TO_MEET = 8
+/** So many slices tell what the traffic is like before anything is tried; fewer where they would take a tenth of the time. */
+const SLICES_BEFORE = { least: 4, most: 8, share: 0.1 }
 /** Confirming at the end may take so much of the time. */
 const MOST_FINAL_SHARE = 0.3
-/** Of the confirming pairs, fewer than these can't tell. */
-const FEWEST_TO_CONFIRM = 6
+/** How likely it is that a run has a trial stopped for a collapse that is none. */
+const FALSE_ALARM_OF_A_RUN = 0.01
 
 /**
  * Tries candidates one after the other, each on top of what was kept before, and keeps those that are proven to help
  * (greedy forward selection); those that were only not proven are tried once more when others were kept after them. Then
  * takes each that was kept out in turn, but for the last, and leaves out what no longer earns its place; then compares all
  * with nothing, and keeps nothing if together they don't help, or leaves out what is too dear until the guards hold. With
- * a target it stops trying when that is reached, and then gives back what it is reached without, what costs most CPU
- * time or energy first.
+ * a target it stops trying when that is reached, and then gives back what it is surely reached without, what costs most CPU
+ * time or energy first. What somebody else sets meanwhile is theirs for the rest of the run.
  */
 export const tune = async <Candidate>(
   host: Host<Candidate>,
@@ -81,31 +80,41 @@ export const tune = async <Candidate>(
 /** One run of tuning, step by step. */
 class Run<Candidate> {
   readonly #trials = new Map<Candidate, Trial<Candidate>>()
+  readonly #hands: OtherHands<Candidate>
   #kept: Candidate[] = []
   #before: Slice[] = []
   /** The latest known slices with what is kept: what a collapse is told by. */
-  #usual: Slice[] = []
+  #latest: Slice[] = []
   /** How long a pair of slices takes here, with the switches. */
   #pairMs = 0
+  #falseAlarm = FALSE_ALARM_OF_A_RUN
 
   constructor(
     private readonly host: Host<Candidate>,
     private readonly candidates: readonly Candidate[],
     private readonly options: TuneOptions<Candidate>,
-  ) {}
+  ) {
+    this.#hands = new OtherHands(host, (candidate, reason) => {
+      if (!this.#kept.includes(candidate)) return
+      this.#kept = this.#kept.filter(other => other !== candidate)
+      this.#redecide(candidate, 'interfered', reason)
+    })
+  }
 
   /** Learns what the traffic is like as things are. */
   async lookBefore(): Promise<void> {
     const begin = this.options.now()
-    this.#before = await this.#measure(SLICES_BEFORE)
-    this.#usual = this.#before
-    if (this.#before.length > 0) this.#pairMs = (2.5 * (this.options.now() - begin)) / this.#before.length
+    this.#before = await this.#measure()
+    this.#latest = this.#before
+    if (this.#before.length === 0) return
+    this.#pairMs = (2.5 * (this.options.now() - begin)) / this.#before.length
+    this.#falseAlarm = FALSE_ALARM_OF_A_RUN / Math.max(1, (this.options.deadline - begin) / this.#pairMs)
   }
 
   /** Forward selection. */
   async select(): Promise<void> {
     const looks = planLooks(this.candidates.length)
-    const { now, deadline } = this.options
+    const { now, deadline, onStep } = this.options
     const left = deadline - now()
     // For looking once more at one of those that were kept, and for all of them together.
     const end =
@@ -115,12 +124,8 @@ class Run<Candidate> {
     const tryAll = async (several: readonly Candidate[]): Promise<void> => {
       for (const [index, candidate] of several.entries()) {
         if (this.#isReached()) return
-        if (this.#kept.some(other => this.host.overlap(other, candidate))) {
-          if (!this.#trials.has(candidate))
-            this.#note(candidate, 'undecided', 'what it would set is set by what was kept')
-          continue
-        }
-        this.options.onTrial?.(candidate, index + 1, several.length)
+        if (this.#isOutOfReach(candidate)) continue
+        onStep?.({ is: 'trial', candidate, number: index + 1, of: several.length })
         const now = this.options.now()
         await this.#try(candidate, looks, now + (end - now) / (several.length - index))
       }
@@ -129,8 +134,21 @@ class Run<Candidate> {
     // What was kept since may have made room for those that came before it.
     const last = this.candidates.indexOf(this.#kept.at(-1) as Candidate)
     await tryAll(this.candidates.slice(0, Math.max(0, last)).filter(each => this.#mayRetry(each)))
-    for (const candidate of this.candidates)
-      if (!this.#kept.includes(candidate)) await this.host.drop(candidate)
+    for (const candidate of this.candidates) {
+      if (this.#kept.includes(candidate) || this.#hands.has(candidate)) continue
+      await this.#hands.unlessTaken(candidate, () => this.host.drop(candidate))
+    }
+  }
+
+  /** Whether what it would set is set by another one that is kept, or by somebody else; which is noted. */
+  #isOutOfReach(candidate: Candidate): boolean {
+    if (this.#hands.has(candidate)) return true
+    const isTaken = this.#hands.hold(candidate)
+    if (!isTaken && !this.#kept.some(other => this.host.overlap(other, candidate))) return false
+    if (this.#trials.has(candidate)) return true
+    if (isTaken) this.#note(candidate, 'interfered', 'someone else sets what it would set')
+    else this.#note(candidate, 'undecided', 'what it would set is set by what was kept')
+    return true
   }
 
   #mayRetry(candidate: Candidate): boolean {
@@ -138,18 +156,31 @@ class Run<Candidate> {
     return trial?.mayRetry === true && trial.looked < planLooks(this.candidates.length).at.length
   }
 
-  async #try(candidate: Candidate, looks: ReturnType<typeof planLooks>, until: number): Promise<void> {
+  async #try(candidate: Candidate, looks: Looks, until: number): Promise<void> {
+    for (;;) {
+      const result = await this.#tryOnce(candidate, looks, until)
+      if (result.decision === 'kept') return this.#keep(candidate, result)
+      if (result.decision !== 'interfered' || this.#hands.has(candidate)) {
+        if (result.pairs.length > 0) this.#latest = result.pairs.map(({ off }) => off)
+        return
+      }
+      // It was one of those that are kept: what was seen beside that is of another machine, and the looks at it are spent.
+      this.#latest = await this.#measure()
+    }
+  }
+
+  async #tryOnce(candidate: Candidate, looks: Looks, until: number): Promise<TrialResult> {
     const { allow, random, now } = this.options
     const bench = this.#benchOf([candidate])
     const earlier = this.#trials.get(candidate)
-    let isVerified = earlier !== undefined
+    let isVerified = earlier !== undefined && earlier.pairs.length > 0
     const checked: Bench = {
       ...bench,
       set: async isOn => {
         // The effect itself, once, before anything is told from the traffic.
         if (!isOn || isVerified) return bench.set(isOn)
         isVerified = true
-        const missing = await this.host.verify(candidate)
+        const missing = await this.#hands.heed(candidate, () => this.host.verify(candidate))
         if (missing !== null) throw new SettingRefused(missing)
       },
     }
@@ -159,7 +190,7 @@ class Run<Candidate> {
       looks: looksLeft(looks, earlier?.looked ?? 0),
       allow,
       random,
-      before: this.#usual,
+      usual: this.#usualOf(this.#latest),
       hasTime: () => now() < until,
     })
     const pairs = result.pairs.length
@@ -170,10 +201,13 @@ class Run<Candidate> {
       looked: result.looked + (earlier?.looked ?? 0),
       mayRetry: result.mayRetry && earlier === undefined,
     })
-    if (result.decision !== 'kept') return
-    await this.host.set(candidate, true)
+    return result
+  }
+
+  async #keep(candidate: Candidate, { pairs }: TrialResult): Promise<void> {
     this.#kept.push(candidate)
-    this.#usual = result.pairs.slice(-SLICES_BEFORE).map(({ on }) => on)
+    this.#latest = pairs.map(({ on }) => on)
+    await this.#restore()
   }
 
   /** Backward selection: all but the last, whose trial was made beside all the others. */
@@ -181,57 +215,68 @@ class Run<Candidate> {
     const { now, deadline } = this.options
     // All of them together matter more; and fewer pairs would tell nothing of that.
     const least = (this.#confirmingMs * FEWEST_TO_CONFIRM) / PAIRS_TO_CONFIRM
-    const end = deadline - Math.max(least, Math.min((deadline - now()) / 2, this.#confirmingMs))
-    for (const candidate of this.#kept.slice(0, -1)) {
-      const { pairs, collapse } = await this.#confirm([candidate], end)
-      if (collapse !== null) await this.#leaveOut(candidate, `beside what was kept later, ${collapse}`)
-      else if (pairs.length >= FEWEST_TO_CONFIRM && !isBetter(pairs, this.#aimOf([candidate])))
-        await this.#leaveOut(candidate, 'it no longer earns its place beside what was kept later')
+    const reserve = Math.max(least, Math.min((deadline - now()) / 2, this.#confirmingMs))
+    const several = this.#kept.slice(0, -1)
+    for (const [index, candidate] of several.entries()) {
+      this.options.onStep?.({ is: 'leaving-out', candidate, number: index + 1, of: several.length })
+      const left = deadline - reserve - now()
+      // Each may take a share of the time, and all of it while there is enough for the others.
+      const end =
+        now() +
+        Math.max(left / (several.length - index), left - this.#confirmingMs * (several.length - index - 1))
+      const { pairs, isBetter, collapse } = await this.#confirmOne(candidate, end)
+      if (isBetter !== false || !this.#kept.includes(candidate)) continue
+      const why = collapse === null ? 'it no longer earns its place' : collapse
+      await this.#leaveOut(candidate, `beside what was kept later, ${why}`)
+      this.#latest = pairs.length > 0 ? pairs.map(({ off }) => off) : await this.#measure()
     }
   }
 
-  /** With a target: gives back what it is reached without, the dearest first. */
+  /** With a target: gives back what it is surely reached without, the dearest first. */
   async giveBack(): Promise<void> {
-    const { target } = this.options
-    if (target === undefined || !(await this.#meets(target))) return
-    for (const candidate of this.#dearestFirst()) {
-      await this.host.set(candidate, false)
-      if (await this.#meets(target)) await this.#leaveOut(candidate, 'the target is reached without it')
-      else await this.host.set(candidate, true)
+    const { target, random, now, deadline } = this.options
+    if (target === undefined || !this.#isReached()) return
+    const several = this.#dearestFirst()
+    for (const [index, candidate] of several.entries()) {
+      this.options.onStep?.({ is: 'giving-back', candidate, number: index + 1, of: several.length })
+      const end = now() + (deadline - this.#confirmingMs - now()) / (several.length - index)
+      const { pairs, isBetter, collapse } = await this.#confirmOne(candidate, end)
+      if (isBetter === null || !this.#kept.includes(candidate)) continue
+      const without = pairs.map(({ off }) => off)
+      if (collapse === null && !isSurelyMet(without, target, random)) continue
+      await this.#leaveOut(candidate, collapse ?? 'the target is reached without it')
+      this.#latest = without.length > 0 ? without : await this.#measure()
     }
   }
 
   /** Compares all that was kept with nothing, and gives what came of it all. */
   async confirmAll(): Promise<TuneResult<Candidate>> {
-    const { allow, random, deadline } = this.options
+    const { deadline, onStep } = this.options
     // Of a single one, its own trial was that comparison.
     const [only] = this.candidates.length === 1 ? this.#trials.values() : []
     let whole: Judgement | null = only?.judgement ?? null
     let slices: { off: Slice[]; on: Slice[] } | null = null
-    while (this.#kept.length > 0 && only === undefined) {
-      const { pairs, collapse } = await this.#confirm(this.#kept, deadline)
-      if (collapse !== null) {
-        await this.#leaveAllOut(`in the end, with all together, ${collapse}`)
-        break
+    while (this.#kept.length > 0) {
+      if (only === undefined) {
+        onStep?.({ is: 'confirming', candidate: null, number: 1, of: 1 })
+        // A guard that may be broken, or not, is worth more pairs.
+        const isOpen = (pairs: readonly Pair[]): boolean =>
+          this.#judgeWhole(pairs).broken?.isCertain === false
+        const confirmation = await this.#confirm(this.#kept, deadline, this.#before, isOpen)
+        if (confirmation.isBetter !== null) {
+          whole = this.#judgeWhole(confirmation.pairs)
+          slices = {
+            off: confirmation.pairs.map(({ off }) => off),
+            on: confirmation.pairs.map(({ on }) => on),
+          }
+        }
+        if (await this.#leaveOutFailed(confirmation, whole)) continue
       }
-      if (pairs.length < FEWEST_TO_CONFIRM) {
-        // Each was proven on top of those before it, and no guard was seen to break.
-        if (whole?.broken != null) await this.#leaveAllOut(`in the end, with all together, ${whole.broken}`)
-        break
-      }
-      const aim = this.#aimOf(this.#kept)
-      whole = judge(pairs, { aim, alpha: 1, allow, random })
-      slices = { off: pairs.map(({ off }) => off), on: pairs.map(({ on }) => on) }
-      const [dearest] = this.#dearestFirst()
-      if (!isBetter(pairs, aim)) {
-        await this.#leaveAllOut('in the end, all together were not better than nothing')
-      } else if (whole.broken !== null && dearest !== undefined) {
-        await this.#leaveOut(dearest, `together with the others, ${whole.broken}`)
-        if (this.#kept.length > 0) continue
-      }
-      break
+      if (await this.#areInForce()) break
+      whole = null
+      slices = null
     }
-    const after = this.#kept.length === 0 ? [] : (slices?.on ?? this.#slicesOfLast())
+    const after = this.#kept.length === 0 ? [] : (slices?.on ?? this.#latest)
     return {
       trials: this.candidates.flatMap(candidate => this.#trials.get(candidate) ?? []),
       kept: this.#kept,
@@ -242,9 +287,44 @@ class Run<Candidate> {
     }
   }
 
-  #slicesOfLast(): Slice[] {
-    const last = this.#kept.at(-1)
-    return last === undefined ? [] : (this.#trials.get(last)?.pairs.map(({ on }) => on) ?? [])
+  #judgeWhole(pairs: readonly Pair[]): Judgement {
+    const { allow, random } = this.options
+    return judge(pairs, { aim: this.#aimOf(this.#kept), alpha: 1, allow, random })
+  }
+
+  /** Leaves out what did not stand the comparison with nothing; tells whether there is another one to be made. */
+  async #leaveOutFailed({ isBetter, collapse }: Confirmation, whole: Judgement | null): Promise<boolean> {
+    const [dearest] = this.#dearestFirst()
+    if (collapse !== null) {
+      await this.#leaveAllOut(`in the end, with all together, ${collapse}`)
+    } else if (isBetter === null) {
+      // Each was proven on top of those before it, and no guard was seen to break.
+      if (whole?.broken != null)
+        await this.#leaveAllOut(`in the end, with all together, ${whole.broken.reason}`)
+    } else if (!isBetter) {
+      await this.#leaveAllOut('in the end, all together were not better than nothing')
+    } else if (whole?.broken != null && dearest !== undefined) {
+      await this.#leaveOut(dearest, `together with the others, ${whole.broken.reason}`)
+      return this.#kept.length > 0
+    }
+    return false
+  }
+
+  /** Whether all that is kept is as it was set. */
+  async #areInForce(): Promise<boolean> {
+    const count = this.#kept.length
+    await this.#restore()
+    return this.#kept.length === count
+  }
+
+  /** Has all that is kept in force, but for what somebody else has set. */
+  async #restore(): Promise<void> {
+    for (const candidate of [...this.#kept]) {
+      await this.#hands.unlessTaken(candidate, async () => {
+        await this.host.set(candidate, true)
+        await this.host.check(candidate)
+      })
+    }
   }
 
   /** How long it takes to confirm something. */
@@ -253,23 +333,56 @@ class Run<Candidate> {
   }
 
   #isReached(): boolean {
-    return meets(this.#slicesOfLast(), this.options.target)
+    return this.#kept.length > 0 && meets(this.#latest, this.options.target)
   }
 
-  async #meets(target: Limit): Promise<boolean> {
-    return meets(await this.#measure(SLICES_TO_MEET), target)
-  }
-
-  async #measure(count: number): Promise<Slice[]> {
+  /** Looks at the traffic with what is kept, which is all that is on. */
+  async #measure(): Promise<Slice[]> {
     const { now, deadline } = this.options
+    const { least, most, share } = SLICES_BEFORE
+    const soon = now() + (deadline - now()) * share
     const slices: Slice[] = []
-    while (slices.length < count && now() < deadline) slices.push(await this.host.measure())
+    while (slices.length < most && now() < (slices.length < least ? deadline : soon)) {
+      const slice = await this.host.measure()
+      await this.#restore()
+      slices.push(slice)
+    }
     return slices
   }
 
-  #confirm(several: readonly Candidate[], end: number): ReturnType<typeof confirm> {
+  /** Compares one that is kept with being without it. */
+  #confirmOne(candidate: Candidate, end: number): Promise<Confirmation> {
+    const without = this.#trials.get(candidate)?.pairs.map(({ off }) => off) ?? []
+    return this.#confirm([candidate], end, without)
+  }
+
+  /**
+   * Compares candidates that are kept with being without them, which was like those slices; anew where somebody else sets one of
+   * what is kept meanwhile.
+   */
+  async #confirm(
+    several: readonly Candidate[],
+    end: number,
+    usual: readonly Slice[],
+    isOpen: (pairs: readonly Pair[]) => boolean = () => false,
+  ): Promise<Confirmation> {
     const { random, now } = this.options
-    return confirm(this.#benchOf(several), { random, before: this.#before, hasTime: () => now() < end })
+    for (;;) {
+      const left = several.filter(candidate => this.#kept.includes(candidate))
+      const confirmation = await confirm(this.#benchOf(left), {
+        aim: this.#aimOf(left),
+        random,
+        usual: this.#usualOf(usual),
+        isOpen,
+        hasTime: () => left.length > 0 && now() < end,
+      })
+      if (!confirmation.isInterfered) return confirmation
+      await this.#restore()
+    }
+  }
+
+  #usualOf(slices: readonly Slice[]): Usual {
+    return new Usual(slices, this.#falseAlarm)
   }
 
   /** What these are judged by. */
@@ -281,12 +394,7 @@ class Run<Candidate> {
   }
 
   #benchOf(several: readonly Candidate[]): Bench {
-    return {
-      set: async isOn => {
-        for (const candidate of isOn ? several : several.toReversed()) await this.host.set(candidate, isOn)
-      },
-      measure: isEnough => this.host.measure(isEnough),
-    }
+    return this.#hands.benchOf(several, () => this.#kept)
   }
 
   #dearestFirst(): Candidate[] {
@@ -302,13 +410,18 @@ class Run<Candidate> {
   }
 
   async #leaveOut(candidate: Candidate, reason: string): Promise<void> {
-    await this.host.drop(candidate)
+    if (!(await this.#hands.unlessTaken(candidate, () => this.host.drop(candidate)))) return
     this.#kept = this.#kept.filter(other => other !== candidate)
-    const trial = this.#trials.get(candidate)
-    if (trial !== undefined) this.#trials.set(candidate, { ...trial, decision: 'undone', reason })
+    this.#redecide(candidate, 'undone', reason)
   }
 
-  #note(candidate: Candidate, decision: Trial<Candidate>['decision'], reason: string): void {
+  #redecide(candidate: Candidate, decision: TrialResult['decision'], reason: string): void {
+    const trial = this.#trials.get(candidate)
+    if (trial !== undefined)
+      this.#trials.set(candidate, { ...trial, decision, reason, needed: null, mayRetry: false })
+  }
+
+  #note(candidate: Candidate, decision: TrialResult['decision'], reason: string): void {
     const nothing = { pairs: [], judgement: null, needed: null, looked: 0, mayRetry: false }
     this.#trials.set(candidate, { candidate, decision, reason, ...nothing })
   }
@@ -316,33 +429,3 @@ class Run<Candidate> {
 
 const meets = (slices: readonly Slice[], target: Limit | undefined): boolean =>
   target !== undefined && slices.length > 0 && median(slices.map(READ[target.quantity])) < target.ns
-
-/** Gives the median of what is known; null where nothing is. */
-export const ofKnown = (slices: readonly Slice[], read: (slice: Slice) => number | null): number | null => {
-  const known = slices.flatMap(slice => read(slice) ?? [])
-  return known.length === 0 ? null : median(known)
-}
-
-const summarize = (all: readonly Slice[]): Summary | null => {
-  // A slice without requests has no times.
-  const slices = all.filter(({ requests }) => requests > 0)
-  if (slices.length === 0) return null
-  const of = (read: (slice: Slice) => number): number => median(slices.map(read))
-  const sum = (read: (slice: Slice) => number): number =>
-    slices.reduce((total, slice) => total + read(slice), 0)
-  return {
-    p50: of(slice => slice.p50),
-    p99: of(slice => slice.p99),
-    p999: of(slice => slice.p999),
-    mean: of(slice => slice.mean),
-    busy: of(slice => slice.busy),
-    retransmits: sum(slice => slice.retransmits),
-    unanswered: sum(slice => slice.unanswered),
-    throughput: of(slice => slice.requests / slice.seconds),
-    watts: ofKnown(slices, slice => slice.watts),
-    celsius: ofKnown(slices, slice => slice.celsius),
-    headroom: ofKnown(slices, slice => slice.headroom),
-    wakeups: ofKnown(slices, slice => slice.wakeups),
-    mhz: ofKnown(slices, slice => slice.mhz),
-  }
-}

@@ -2,26 +2,39 @@ import test from 'ava'
 import { findNeighbours } from '../../src/advise/neighbours.js'
 import type { ProcessTimes } from '../../src/system/process-times.js'
 
-const at = (pid: number, comm: string, startTime: number, ticks: number): ProcessTimes => ({
+const TAUT = 500
+
+const at = (
+  pid: number,
+  comm: string,
+  startTime: number,
+  ticks: number,
+  rest: Partial<ProcessTimes> = {},
+): ProcessTimes => ({
   pid,
   comm,
+  parent: 1,
+  session: 1,
+  isKernel: false,
   startTime,
   ticks,
   cpu: 1,
+  ...rest,
 })
+
+const between = { ticks: 100, service: [], taut: TAUT }
 
 test('a process counts by what it took meanwhile, also when it has another name by then', t => {
   const before = [at(8, 'kworker/u8:4-flush', 5, 9000), at(9, 'hog', 6, 100), at(10, 'idle', 7, 50)]
   const after = [at(8, 'kworker/u8:4-events', 5, 9001), at(9, 'hog', 6, 190), at(10, 'idle', 7, 51)]
-  t.deepEqual(findNeighbours(before, after, 100, []), [{ pid: 9, comm: 'hog', share: 0.9, cpu: 1 }])
+  t.deepEqual(findNeighbours(before, after, between), [{ pid: 9, comm: 'hog', share: 0.9, cpu: 1 }])
 })
 
 test('what began meanwhile counts whole, under a number that was used before too', t => {
   const found = findNeighbours(
     [at(9, 'hog', 6, 5000)],
     [at(9, 'hog', 700, 40), at(11, 'new', 701, 30)],
-    100,
-    [],
+    between,
   )
   t.deepEqual(
     found.map(({ share }) => share),
@@ -29,6 +42,28 @@ test('what began meanwhile counts whole, under a number that was used before too
   )
 })
 
-test('the service and taut are nobody’s neighbours', t => {
-  t.deepEqual(findNeighbours([], [at(9, 'memcached', 6, 90)], 100, [9]), [])
+const namesOf = (...processes: ProcessTimes[]): string[] =>
+  findNeighbours([], processes, { ...between, service: [9] }).map(({ comm }) => comm)
+
+test('the service and taut are nobody’s neighbours, nor is a thread of the kernel', t => {
+  const found = namesOf(
+    at(9, 'memcached', 6, 90),
+    at(TAUT, 'node', 6, 90),
+    at(16, 'ksoftirqd/0', 6, 90, { isKernel: true }),
+    at(17, 'hog', 6, 90),
+  )
+  t.deepEqual(found, ['hog'])
+})
+
+test('what taut has started is no neighbour, though its parent is gone or it has a session of its own', t => {
+  const found = namesOf(
+    at(TAUT, 'node', 6, 0, { session: 400 }),
+    at(501, 'sh', 6, 0, { parent: TAUT, session: 501 }),
+    at(502, 'load', 6, 90, { parent: 501, session: 501 }),
+    at(503, 'orphan', 6, 90, { session: 501 }),
+    at(504, 'daemon', 6, 90, { parent: 502, session: 504 }),
+    // Of the same terminal as taut.
+    at(505, 'hog', 6, 90, { session: 400 }),
+  )
+  t.deepEqual(found, ['hog'])
 })

@@ -11,8 +11,9 @@ import {
 import { createRandom } from '../../src/statistics/random.js'
 import { ALLOWANCES, judge } from '../../src/tune/judge.js'
 import type { Pair, Slice } from '../../src/tune/slice.js'
+import { summarize } from '../../src/tune/summary.js'
 import { exampleDocument } from '../latency/example-document.js'
-import { halved } from '../tune/example-slice.js'
+import { halved, SLICE } from '../tune/example-slice.js'
 
 const document = exampleDocument()
 
@@ -29,6 +30,8 @@ const adviseCpus = (cpus: string): Advice => ({
 
 const proposal: Proposal = { advice: adviseCpus('0'), plans: [] }
 const leftOut = [{ advice: adviseCpus('1'), by: '--exclude' as const }]
+
+const NOTHING_LOST = { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 }
 
 /** What comes of a run in which there was one trial, of these pairs. */
 const outcomeOf = (pairs: Pair[]): Outcome => {
@@ -66,6 +69,8 @@ const outcomeOf = (pairs: Pair[]): Outcome => {
     },
     entries: [],
     isMet: false,
+    lost: NOTHING_LOST,
+    energy: { by: 'CPU busy time', isStandIn: true, why: 'nothing here tells watts' },
   }
 }
 
@@ -93,14 +98,14 @@ test('where nothing tells watts, what stands in for them is named as that', t =>
   t.regex(costs[0] ?? '', /^cost, without it → with it: CPU time \+25 % .*, 49\.0 → 50\.0 °C$/)
   t.is(
     costs[1],
-    'in place of watts, which nothing here tells: 60 → 50 % of the time idle, 1,200 → 1,500 wake-ups a second, 1,400 → 1,800 MHz',
+    'in place of watts (nothing here tells watts): 60 → 50 % of the time idle, 1,200 → 1,500 wake-ups a second, 1,400 → 1,800 MHz',
   )
 })
 
 test('what the kernel does not tell is absent from the costs', t => {
   t.deepEqual(costsOf({}, {}), [
     'cost, without it → with it: CPU time 0 % (95 %: 0 to 0 %)',
-    'in place of watts, which nothing here tells: 50 → 50 % of the time idle',
+    'in place of watts (nothing here tells watts): 50 → 50 % of the time idle',
   ])
   t.notRegex(textOf(outcomeOf([])), /cost|watts/)
 })
@@ -131,6 +136,7 @@ test('the document has the same costs as the text', t => {
     stand_in: {
       for: 'watts',
       idle_share: { on: 0.5, off: 0.5 },
+      awake: null,
       wakeups_per_second: null,
       mhz: { on: 1800, off: 1400 },
     },
@@ -173,4 +179,59 @@ test('what is left out is told, with the option that says so, and that nothing e
   const documents = [tuneDocument('p99', untried), planDocument('p99', document, [], leftOut, [])]
   for (const { left_out } of documents)
     t.deepEqual(left_out, [{ rule: 'neighbour', finding, settings, by: '--exclude' }])
+})
+
+/** What is seen of the end, in one line. */
+const endOf = (goal: 'p99' | 'p99.9' | 'throughput' | 'energy', rest: Partial<Outcome>): string => {
+  const before = summarize([{ ...SLICE, p999: 4e6, watts: 5 }])
+  const after = summarize([{ ...SLICE, p999: 2e6, watts: 4, requests: 1500 }])
+  const outcome = outcomeOf([])
+  const result = { ...outcome.result, before, after }
+  return formatTune(goal, { ...outcome, result, ...rest }, { columns: 200, color: false })
+}
+
+test('the end tells what the goal came to, whatever it is', t => {
+  t.regex(endOf('p99.9', {}), /, p99\.9 4\.\d* ms → 2\.\d* ms, mean/)
+  t.regex(endOf('throughput', {}), /, 1,000 → 1,500 requests a second$/m)
+  t.regex(endOf('energy', {}), /, 5\.0 → 4\.0 W$/m)
+  t.notRegex(endOf('p99', {}), /p99\.9|requests a second| W$/m)
+})
+
+test('without a meter, energy is told by what stands in for it, as a change', t => {
+  const outcome = outcomeOf([])
+  const result = {
+    ...outcome.result,
+    before: summarize([{ ...SLICE, awake: 0.4 }]),
+    after: summarize([{ ...SLICE, awake: 0.3 }]),
+  }
+  const text = formatTune('energy', { ...outcome, result }, { columns: 200, color: false })
+  t.regex(text, /, energy, by what stands in for it, -25 %$/m)
+})
+
+test('what was lost in the whole run is in the document, and in the text where it is something', t => {
+  const lost = { ...NOTHING_LOST, map_full: 7 }
+  t.deepEqual(tuneDocument('p99', { ...outcomeOf([]), lost }).lost, lost)
+  t.regex(endOf('p99', { lost }), /^LOST: .*map full 7/m)
+  t.notRegex(endOf('p99', {}), /lost/i)
+})
+
+test('the document names what energy is told by, and why by that', t => {
+  const energy = {
+    by: 'CPU busy time',
+    isStandIn: true,
+    why: 'battery BAT0 tells something new only every 12.0 s',
+  }
+  t.deepEqual(tuneDocument('p99', { ...outcomeOf([]), energy }).energy, {
+    by: energy.by,
+    stand_in: true,
+    why: energy.why,
+  })
+})
+
+test('what no setting helps against comes after what was tried', t => {
+  const advice: Advice[] = [{ ...adviseCpus('0'), settings: [], finding: 'it computes' }]
+  const text = textOf({ ...outcomeOf([]), advice })
+  t.true(text.indexOf('It computes.') > text.indexOf('UNDECIDED: sh (7)'), text)
+  const plan = formatPlan([proposal], [], advice, { columns: 200, color: false })
+  t.true(plan.indexOf('It computes.') > plan.indexOf('1. sh (7)'), plan)
 })

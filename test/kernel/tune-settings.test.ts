@@ -8,7 +8,8 @@ import { KNOBS } from '../../src/knobs/all.js'
 import { planWish } from '../../src/knobs/apply.js'
 import type { Selection } from '../../src/knobs/knob.js'
 import { listServices } from '../../src/system/services.js'
-import { TrialSettings } from '../../src/tune/settings.js'
+import { InterferenceError } from '../../src/tune/refused.js'
+import { overlaps, TrialSettings } from '../../src/tune/settings.js'
 import { createFolder } from './support/folder.js'
 import { kernelTest } from './support/kernel-test.js'
 import { listCpus, pinProcess } from './support/scheduler.js'
@@ -53,6 +54,57 @@ kernelTest(
     t.not(theirs, before)
     t.deepEqual(await settings.close(), [])
     t.is(await readCpus(), theirs)
+  },
+  'memcached',
+  'taskset',
+)
+
+kernelTest(
+  'what somebody else puts back, or sets, is noticed while it is on and while it is off, and stays; the rest goes back',
+  async t => {
+    const [one, other] = [await startMemcached(t), await startMemcached(t)]
+    const readCpus = async (pid: number): Promise<string> =>
+      (await run('taskset', ['-pc', String(pid)])).stdout.trim().replace(/^.*: /, '')
+    const online = listCpus()
+    const services = await listServices()
+    const plan = async (port: number) => {
+      const service = services.find(found => found.port === port)
+      if (service === undefined) throw new Error('memcached is not found')
+      const selection: Selection = {
+        online,
+        nics: [],
+        cpus: null,
+        service,
+        moves: new Map(),
+        before: [],
+      }
+      return planWish({ knob: KNOBS['cpu.app_affinity'], value: 'first', why: 'a test', selection })
+    }
+    const plans = [await plan(one.port), await plan(other.port)]
+    using folder = openStateFolder(join(await createFolder(t), 'state'), { create: true })
+    using lock = takeLock(folder, { isUndoing: false })
+    const settings = await TrialSettings.open(folder, lock)
+    const before = await readCpus(one.pid)
+    const [both, same] = [settings.prepare(plans), settings.prepare(plans.slice(0, 1))]
+    await settings.check(both)
+    await settings.set(both, true)
+    await settings.check(both)
+    // As it was before, which neither a write nor the way back would notice.
+    await run('taskset', ['-apc', before, String(one.pid)])
+    await t.throwsAsync(settings.check(both), {
+      instanceOf: InterferenceError,
+      message: /^someone else has set CPUs of memcached \(\d+\) to/,
+    })
+    await settings.abandon(both)
+    t.deepEqual([await readCpus(one.pid), await readCpus(other.pid)], [before, before])
+    t.deepEqual(readJournal(folder), [])
+    t.true(overlaps(both, same), 'what was let go of is still known to be its place')
+    // Off, and somebody else turns it on.
+    await settings.check(same)
+    await run('taskset', ['-apc', String(online[0]), String(one.pid)])
+    await t.throwsAsync(settings.check(same), { instanceOf: InterferenceError })
+    t.deepEqual(await settings.close(), [])
+    t.is(await readCpus(one.pid), String(online[0]))
   },
   'memcached',
   'taskset',

@@ -12,6 +12,8 @@ export const SLICE: Slice = {
   busy: 0.5,
   retransmits: 0,
   unanswered: 0,
+  lost: 0,
+  awake: null,
   watts: null,
   celsius: null,
   headroom: null,

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { createRandom } from '../../src/statistics/random.js'
-import { ALLOWANCES, judge, pairsNeeded } from '../../src/tune/judge.js'
+import { ALLOWANCES, isSurelyMet, judge, pairsNeeded } from '../../src/tune/judge.js'
 import { looksLeft, planLooks } from '../../src/tune/looks.js'
 import type { Aim, Pair, Slice } from '../../src/tune/slice.js'
 import { halved, SLICE } from './example-slice.js'
@@ -61,6 +61,24 @@ test('energy is watts only where every slice has them', t => {
   if (first === undefined) throw new Error('twelve')
   const mixed = [{ ...first, off: { ...first.off, watts: null } }, ...others]
   t.is(judge(mixed, allowed).goal.estimate, 1, 'the CPU time, which is the same')
+})
+
+test('where there are no watts, energy is how awake the CPUs were, as the goal and as a guard', t => {
+  const restless = halved({ awake: 0.6 }, { awake: 0.3 })
+  t.is(judge(restless, options()).reason, 'the energy rose by 100 %')
+  const quiet = halved({ awake: 0.3, p99: 1 }, { awake: 0.6 })
+  const energy = { ...options(), aim: { goal: 'energy' as const, withAck: false } }
+  t.is(judge(quiet, energy).verdict, 'keep')
+  t.is(judge(quiet, energy).goal.estimate.toFixed(2), '0.50')
+  t.is(judge(halved(), options()).guards.energy, undefined)
+})
+
+test('a target is surely met when the whole interval is below it', t => {
+  const slices = [90, 80, 99, 70, 97, 85, 92, 88].map(p99 => ({ ...SLICE, p99 }))
+  const isMet = (ns: number): boolean => isSurelyMet(slices, { quantity: 'p99', ns }, createRandom(1))
+  // The mean is 87.
+  t.true(isMet(100))
+  t.false(isMet(88))
 })
 
 test('the looks of a run spend no more than its error, tries anew included', t => {

@@ -4,21 +4,29 @@ import { readRecorded, replay } from '../../bench/recorded-noise.js'
 import { type Effect, invent, type Noise, simulate } from '../../bench/simulated-machine.js'
 import { createRandom } from '../../src/statistics/random.js'
 
-/** Four settings that do nothing: of the runs of three minutes, at most one in a hundred may keep any. */
+/**
+ * Four settings that do nothing: of the runs of three minutes, at most one in a hundred may keep any; and no more than that share
+ * may have one stopped for a collapse that is none.
+ */
 const NOTHING: Effect[] = ['a', 'b', 'c', 'd'].map(name => ({ name, p99: 1 }))
 
 const assertKeepsNone = async (
   t: ExecutionContext,
   runs: number,
   noiseOf: (run: number) => Noise,
+  mostStopped = 0.01,
 ): Promise<void> => {
   t.timeout(10 * 60_000)
   let keeping = 0
+  let stopping = 0
   for (let run = 0; run < runs; run++) {
-    const { kept } = await simulate(1000 + run, noiseOf(run)).run(NOTHING)
+    const { kept, trials } = await simulate(1000 + run, noiseOf(run)).run(NOTHING)
     if (kept.length > 0) keeping++
+    if (trials.some(({ reason }) => reason.startsWith('stopped'))) stopping++
   }
+  t.log(`${keeping} of ${runs} kept something, ${stopping} had a trial stopped`)
   t.true(keeping <= runs / 100, `${keeping} of ${runs}`)
+  t.true(stopping <= runs * mostStopped, `${stopping} of ${runs} stopped`)
 }
 
 /** Recorded on a virtual machine with two CPUs beside other work by `node dist/bench/record-noise.js`. */
@@ -29,7 +37,8 @@ test.serial('on noise that was recorded of a machine at work', async t => {
   const slices = readRecorded(RECORDED)
   t.true(slices.length > 1000)
   const random = createRandom(77)
-  await assertKeepsNone(t, 500, () => replay(slices, Math.floor(random() * slices.length)))
+  // In these twelve minutes the whole machine stood still for a slice now and then, which looks like nothing else.
+  await assertKeepsNone(t, 500, () => replay(slices, Math.floor(random() * slices.length)), 0.08)
 })
 
 test.serial('on noise of each slice, and disturbances of some seconds', async t => {

@@ -5,7 +5,8 @@ import { createRandom } from '../../../src/statistics/random.js'
 import { listServices } from '../../../src/system/services.js'
 import { resolveTarget } from '../../../src/system/target.js'
 import { ALLOWANCES } from '../../../src/tune/judge.js'
-import { findMeters, measureSlice } from '../../../src/tune/traffic.js'
+import { findMeters } from '../../../src/tune/meters.js'
+import { measureSlice } from '../../../src/tune/traffic.js'
 import { tune } from '../../../src/tune/tune.js'
 
 /** Tunes a service, PORT, so many times, RUNS, with settings that do nothing, and prints what each run kept, as JSON. */
@@ -21,7 +22,9 @@ for (let run = 0; run < (runs ?? 0); run++) {
     {
       set: () => setTimeout(50),
       verify: async () => null,
+      check: async () => undefined,
       drop: async () => undefined,
+      abandon: async () => undefined,
       overlap: () => false,
       isBeforeStages: () => false,
       measure: isEnough => measureSlice(tracer, meters, process.pid, 200, signal, isEnough),
