@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import { performance } from 'node:perf_hooks'
+import { readBans } from '../knobs/places/irqbalance.js'
 import { readPlace } from '../knobs/places/place.js'
 import { listConnections } from '../system/connections.js'
 import { parseCpuMask } from '../system/cpu-list.js'
@@ -134,23 +135,14 @@ const countBusyThreads = (before: Counters, after: Counters): number => {
   return [...after.threads].filter(([tid, ticks]) => ticks - (before.threads.get(tid) ?? 0) >= least).length
 }
 
-const listIrqLoads = (nic: Nic, before: Counters, after: Counters): Promise<IrqLoad[]> =>
-  Promise.all(
-    irqLoadsBetween(nic.irqs, before, after).map(async load => ({
-      ...load,
-      isMovable: isMovable(load.irq),
-      isBanned: await readIsBanned(load.irq),
-    })),
-  )
-
-const readIsBanned = async (irq: number): Promise<boolean | null> => {
-  try {
-    const ban = await readPlace({ kind: 'irqbalance', irq })
-    return ban === null ? null : ban === 'banned'
-  } catch {
-    // It does not answer.
-    return null
-  }
+const listIrqLoads = async (nic: Nic, before: Counters, after: Counters): Promise<IrqLoad[]> => {
+  // Where it does not answer, nobody knows.
+  const banned = nic.irqs.length === 0 ? null : await readBans().catch(() => null)
+  return irqLoadsBetween(nic.irqs, before, after).map(load => ({
+    ...load,
+    isMovable: isMovable(load.irq),
+    isBanned: banned?.includes(load.irq) ?? null,
+  }))
 }
 
 const readAffinities = (): Map<number, Affinity> =>
