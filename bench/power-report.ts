@@ -97,7 +97,10 @@ const round = (pixels: number): number => Math.round(pixels * 10) / 10
 const placeLabels = (heights: readonly number[]): number[] => {
   const placed = [...heights]
   let last = Number.POSITIVE_INFINITY
-  const fromBelow = heights.map((_, index) => index).sort((a, b) => (heights[b] ?? 0) - (heights[a] ?? 0))
+  // Of lines that end at the same height, the first is named on top.
+  const fromBelow = heights
+    .map((_, index) => index)
+    .sort((a, b) => (heights[b] ?? 0) - (heights[a] ?? 0) || b - a)
   for (const index of fromBelow) {
     last = Math.min(heights[index] ?? 0, last - LABEL_HEIGHT)
     placed[index] = last
