@@ -11,8 +11,12 @@ export type Neighbour = { pid: number; comm: string; share: number; cpu: number 
 export type IrqLoad = {
   irq: number
   name: string
+  /** The CPUs that it goes to, at the end and when the measurement began. */
   cpus: number[]
+  cpusBefore: number[]
   isMovable: boolean
+  /** Whether irqbalance was told to leave it alone; null where none runs that can be asked. */
+  isBanned: boolean | null
   counts: [cpu: number, count: number][]
 }
 

@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import { performance } from 'node:perf_hooks'
+import { readBans } from '../knobs/places/irqbalance.js'
 import { readPlace } from '../knobs/places/place.js'
 import { listConnections } from '../system/connections.js'
 import { parseCpuMask } from '../system/cpu-list.js'
@@ -7,8 +8,9 @@ import { readCpuTimes, sharesBetween } from '../system/cpu-times.js'
 import { listOnlineCpus } from '../system/cpus.js'
 import { listEntries, readNatural, readText } from '../system/files.js'
 import { readFrequencies } from '../system/frequencies.js'
-import { isMovable, readAffinity, readInterrupts } from '../system/interrupts.js'
+import { type Affinity, isMovable, readAffinity, readInterrupts } from '../system/interrupts.js'
 import { readReceived } from '../system/net-dev.js'
+import { listNicIrqs } from '../system/nic-irqs.js'
 import { findNic, listLowerNics, type Nic } from '../system/nics.js'
 import { readProcessTimes, readThreadTimes } from '../system/process-times.js'
 import { readNetns, type Service } from '../system/services.js'
@@ -17,6 +19,7 @@ import { listThreads } from '../system/threads.js'
 import { listTuners } from '../system/tuners.js'
 import { watchClock } from './clock.js'
 import type { IrqLoad, MachineEvidence } from './evidence.js'
+import { irqLoadsBetween } from './irq-loads.js'
 import { findNeighbours } from './neighbours.js'
 import { findServingDevice } from './serving-device.js'
 
@@ -44,7 +47,7 @@ export const watchMachine = (service: Service): (() => Promise<MachineEvidence>)
       nic,
       received: way === null ? 0 : receivedBetween(before, after, way),
       foreignNic: isElsewhere(service) ? way : null,
-      irqs: nic === null ? [] : listIrqLoads(nic, before, after),
+      irqs: nic === null ? [] : await listIrqLoads(nic, before, after),
       rpsCpus: nic === null ? [] : listRpsCpus(nic),
       isRfsOn: nic === null ? null : isRfsOn(nic),
       squeezes: sumSqueezes(after) - sumSqueezes(before),
@@ -73,6 +76,7 @@ const readCounters = (service: Service) => ({
     service.pids.flatMap(pid => readThreadTimes(pid)).map(({ tid, ticks }) => [tid, ticks] as const),
   ),
   interrupts: readInterrupts(),
+  affinities: readAffinities(),
   received: readReceived(isElsewhere(service) ? (service.pid ?? 'self') : 'self'),
   softnet: readSoftnet(),
   memory: readMemoryEvents(),
@@ -131,21 +135,23 @@ const countBusyThreads = (before: Counters, after: Counters): number => {
   return [...after.threads].filter(([tid, ticks]) => ticks - (before.threads.get(tid) ?? 0) >= least).length
 }
 
-const listIrqLoads = (nic: Nic, before: Counters, after: Counters): IrqLoad[] =>
-  nic.irqs.map(({ irq, name }) => {
-    const counts = after.interrupts.find(each => each.irq === irq)?.counts ?? new Map<number, number>()
-    const earlier = before.interrupts.find(each => each.irq === irq)?.counts
-    const affinity = readAffinity(irq)
-    return {
-      irq,
-      name,
-      cpus: affinity?.effective ?? affinity?.wanted ?? [],
-      isMovable: isMovable(irq),
-      counts: [...counts]
-        .map(([cpu, count]): [number, number] => [cpu, count - (earlier?.get(cpu) ?? 0)])
-        .filter(([, count]) => count > 0),
-    }
-  })
+const listIrqLoads = async (nic: Nic, before: Counters, after: Counters): Promise<IrqLoad[]> => {
+  // Where it does not answer, nobody knows.
+  const banned = nic.irqs.length === 0 ? null : await readBans().catch(() => null)
+  return irqLoadsBetween(nic.irqs, before, after).map(load => ({
+    ...load,
+    isMovable: isMovable(load.irq),
+    isBanned: banned?.includes(load.irq) ?? null,
+  }))
+}
+
+const readAffinities = (): Map<number, Affinity> =>
+  new Map(
+    listNicIrqs().flatMap((irq): [number, Affinity][] => {
+      const affinity = readAffinity(irq)
+      return affinity === null ? [] : [[irq, affinity]]
+    }),
+  )
 
 const listRpsCpus = ({ name, rxQueues }: Nic): number[] => {
   const masks = rxQueues.map(queue => readText(`/sys/class/net/${name}/queues/rx-${queue}/rps_cpus`))

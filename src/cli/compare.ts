@@ -32,8 +32,8 @@ export const addCompare = (program: Command): void => {
       'after',
       `
 Files: taut measure --json or taut live --json, one document a line;
-HdrHistogram logs; mutilate --save; a number a line, each of a run;
-or a run's name and a number a line.`,
+HdrHistogram logs; mutilate --save; a run's name and a number a line;
+or a number a line, all of one run.`,
     )
     .action(compareFiles)
 }
@@ -103,17 +103,23 @@ export const formatComparison = (comparison: Comparison, columns: number): strin
   return `${[answer(comparison), sides, ...remarks(comparison)].flatMap(text => wrap(text, width)).join('\n')}\n`
 }
 
-/** What was taken as a run, where that may be something else than was meant. */
+/** What was taken as one run, where that may be something else than was meant. */
 const remarks = ({ a, b }: Comparison): string[] =>
-  [['A', a] as const, ['B', b] as const].flatMap(([name, { runs, unit, parts }]) => {
-    if (unit === 'line')
-      return `${name}: each of the ${runs} lines was taken as the result of a run. If they are requests, put the name of their run before each.`
-    return runs === 1 && parts > 1
-      ? `${name}: all ${parts} ${PARTS[unit]} are of one run; they tell how that one went, and not how the next will.`
-      : []
-  })
+  [['A', a] as const, ['B', b] as const].flatMap(([name, { runs, unit, parts }]) =>
+    runs === 1 && parts > 1
+      ? `${name}: all ${parts} ${PARTS[unit]} are of one run; they tell how that one went, and not how the next will.${unit === 'text' ? OTHERWISE : ''}`
+      : [],
+  )
 
-const PARTS = { name: 'numbers', session: 'documents', file: 'numbers or intervals' } as const
+const PARTS = {
+  name: 'numbers',
+  session: 'documents',
+  file: 'numbers or intervals',
+  text: 'numbers',
+} as const
+
+const OTHERWISE =
+  ' Where each is the result of a run of its own, put a name before it, which its own line number is as well (nl FILE).'
 
 const answer = ({ ratio, needed, margin, verdict, a, b }: Comparison): string => {
   if (ratio === null) {

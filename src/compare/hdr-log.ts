@@ -1,8 +1,11 @@
-import { type Histogram, HistogramLogReader } from 'hdr-histogram-js'
+import { build, type Histogram, HistogramLogReader } from 'hdr-histogram-js'
 import { type Quantity, type Runs, refuse } from './measurement.js'
 
 /** A compressed histogram of 2 GB of counts is smaller: what is longer is none. */
 const LONGEST_LINE = 1 << 18
+
+/** All intervals together are as exact as one of them usually is. */
+const DIGITS = 3
 
 /** Tells whether a text begins as an HdrHistogram log (V2) does. */
 export const isHdrLog = (text: string): boolean =>
@@ -18,8 +21,9 @@ export const readHdrLog = (file: string, text: string, quantity: Quantity): Runs
     const reader = new HistogramLogReader(text)
     for (let next = reader.nextIntervalHistogram(); next !== null; next = reader.nextIntervalHistogram()) {
       parts++
-      if (whole === null) whole = next as Histogram
-      else whole.add(next as Histogram)
+      // Of its own, which grows: an interval may have values that the first one has no room for.
+      whole ??= build({ numberOfSignificantValueDigits: DIGITS })
+      whole.add(next as Histogram)
     }
   } catch (error) {
     return refuse(file, 0, `it is no HdrHistogram log: ${error instanceof Error ? error.message : error}`)

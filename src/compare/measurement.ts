@@ -4,8 +4,8 @@ import { quantile } from '../statistics/summary.js'
 export const QUANTITIES = ['p50', 'p90', 'p99', 'p99.9', 'mean'] as const
 export type Quantity = (typeof QUANTITIES)[number]
 
-/** What was taken as one run: a line with its number, all lines that name it, documents of one session, or a file. */
-export type RunUnit = 'line' | 'name' | 'session' | 'file'
+/** What was taken as one run: all lines that name it, documents of one session, a file, or a text of numbers that name none. */
+export type RunUnit = 'name' | 'session' | 'file' | 'text'
 
 /**
  * The runs of one measurement, each by one number; what a number is of is in `quantity`, as `p99_us`. `parts` are the numbers,

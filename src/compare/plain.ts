@@ -1,12 +1,10 @@
 import { type Quantity, type Runs, refuse, summarizeRun } from './measurement.js'
 
-/** So many numbers without runs are of requests, and not each of a run. */
-const MOST_RUNS = 500
 const NUMBER = /^-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
 
 /**
- * Reads numbers, one a line: each the result of a run, or, of more than 500, all of one run. With a run's name before it, each
- * is one of that run's. Empty lines and those that begin with # tell nothing.
+ * Reads numbers, one a line: all of one run, for nothing tells that they don't depend on each other. With a run's name before it,
+ * each is one of that run's. Empty lines and those that begin with # tell nothing.
  */
 export const readPlain = (file: string, text: string, quantity: Quantity): Runs => {
   const runs = new Map<string, number[]>()
@@ -28,10 +26,8 @@ export const readPlain = (file: string, text: string, quantity: Quantity): Runs 
     const values = samples.map(each => summarizeRun(each, quantity))
     return { quantity, values, unit: 'name', parts: samples.flat().length }
   }
-  const parts = alone.length
-  if (parts > MOST_RUNS) return { quantity, values: [summarizeRun(alone, quantity)], unit: 'file', parts }
-  if (parts === 0) return refuse(file, 0, 'there is no number in it')
-  return { quantity: 'value', values: alone, unit: 'line', parts }
+  if (alone.length === 0) return refuse(file, 0, 'there is no number in it')
+  return { quantity, values: [summarizeRun(alone, quantity)], unit: 'text', parts: alone.length }
 }
 
 const addTo = (runs: Map<string, number[]>, run: string, value: number): void => {

@@ -83,7 +83,9 @@ export const irq = (number: number, parts: Partial<IrqLoad> = {}): IrqLoad => ({
   irq: 24 + number,
   name: `eth0-rx-${number}`,
   cpus: [3],
+  cpusBefore: parts.cpus ?? [3],
   isMovable: true,
+  isBanned: null,
   counts: [[3, 4000]],
   ...parts,
 })

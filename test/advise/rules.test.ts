@@ -34,6 +34,11 @@ type Case = {
 
 const WAITING: Times = { runqueue: 60, dispatch: 10 }
 const { port } = createDocument().target
+const IRQBALANCE = { name: 'irqbalance', pid: 5 } as const
+const ON_TWO: [number, number][] = [
+  [0, 500],
+  [2, 600],
+]
 
 const CASES: Case[] = [
   {
@@ -258,23 +263,42 @@ const CASES: Case[] = [
   },
   {
     rule: 'irqbalance',
-    about: 'irqbalance moves the interrupts',
-    machine: {
-      tuners: [{ name: 'irqbalance', pid: 5 }],
-      irqs: [
-        irq(0, {
-          counts: [
-            [0, 500],
-            [2, 600],
-          ],
-        }),
-      ],
-    },
+    about: 'an interrupt goes elsewhere at the end than at the beginning',
+    machine: { tuners: [IRQBALANCE], irqs: [irq(0, { cpusBefore: [0], cpus: [2], counts: [[2, 600]] })] },
     finding: /irqbalance \(5\) moves the interrupts of eth0/,
     settings: [{ knob: 'irq.affinity', value: 'first', nic: 'eth0' }],
     not: {
       'it does not run': { machine: { tuners: [] } },
-      'they stay': { machine: { tuners: [{ name: 'irqbalance', pid: 5 }], irqs: [irq(0)] } },
+      'it was told to leave it alone': {
+        machine: { tuners: [IRQBALANCE], irqs: [irq(0, { cpusBefore: [0], cpus: [2], isBanned: true })] },
+      },
+      'they stay': { machine: { tuners: [IRQBALANCE], irqs: [irq(0)] } },
+    },
+  },
+  {
+    rule: 'irqbalance',
+    about: 'an interrupt that goes to one CPU came to another as well',
+    machine: { tuners: [IRQBALANCE], irqs: [irq(0, { cpus: [2], counts: ON_TWO, isBanned: false })] },
+    finding: /irqbalance \(5\) moves the interrupts of eth0/,
+    settings: [{ knob: 'irq.affinity', value: 'first', nic: 'eth0' }],
+    not: {
+      'it goes to both': {
+        machine: { tuners: [IRQBALANCE], irqs: [irq(0, { cpus: [0, 2], counts: ON_TWO })] },
+      },
+      'only one was under way there': {
+        machine: {
+          tuners: [IRQBALANCE],
+          irqs: [
+            irq(0, {
+              cpus: [2],
+              counts: [
+                [0, 1],
+                [2, 600],
+              ],
+            }),
+          ],
+        },
+      },
     },
   },
   {
@@ -418,4 +442,31 @@ test('every rule has a case, and is silent where nothing is in the way', t => {
   t.deepEqual([...new Set(CASES.map(({ rule }) => rule))].sort(), [...names].sort())
   t.is(new Set(names).size, names.length)
   for (const { name, find } of RULES) t.is(find(createEvidence()), null, name)
+})
+
+test("what the socket API costs is evidence where a rule is about it, and left out where it isn't known", t => {
+  const { overheads } = createDocument()
+  const known = { packet_ns: 4321, ready_to_return_us: 56.7 }
+  const switches = { voluntary: 1, involuntary: 0.25 }
+  const of = (parts: Partial<MeasureDocument['overheads']>) => ({ overheads: { ...overheads, ...parts } })
+  const full = { cpus: fourCpus(cpu(0, { busy: 0.9, softirq: 0.7 })) }
+  const cases: [rule: string, Times, Partial<MachineEvidence>, RegExp][] = [
+    ['one-cpu-takes-all', { driver: 60 }, full, /a packet takes 4321 ns/],
+    ['busy-polling', { irq: 20, idle_exit: 60 }, {}, /wait takes 56\.7 µs/],
+    ['neighbour', WAITING, { neighbours: [hog()] }, /leave their CPU 0\.25 times a request/],
+  ]
+  for (const [rule, slow, machine, said] of cases) {
+    const evidenceWith = (parts: Partial<MeasureDocument['overheads']>): string[] =>
+      find(rule, createEvidence(slow, machine, of(parts)))?.evidence ?? []
+    t.true(
+      evidenceWith({ ...known, context_switches_per_request: switches }).some(line => said.test(line)),
+      rule,
+    )
+    const without = evidenceWith({
+      packet_ns: null,
+      ready_to_return_us: null,
+      context_switches_per_request: null,
+    })
+    t.true(without.length > 0 && without.every(line => !/null|4321|56\.7|0\.25/.test(line)), rule)
+  }
 })

@@ -8,6 +8,7 @@ import { formatComparison } from '../../src/cli/compare.js'
 import { compare } from '../../src/compare/compare.js'
 import { MeasurementError, type Runs } from '../../src/compare/measurement.js'
 import { readMeasurement } from '../../src/compare/read.js'
+import { createRandom } from '../../src/statistics/random.js'
 import { exampleDocument } from '../latency/example-document.js'
 
 const createFolder = (t: ExecutionContext): string => {
@@ -24,18 +25,51 @@ const write = (t: ExecutionContext, text: string): string => {
 
 const numbers = (values: number[]): string => values.map(value => `${value}\n`).join('')
 
-test('a number a line is the result of a run', t => {
-  t.deepEqual(readMeasurement(write(t, '# p99\n415\n 402.5 \n\n1e2\n'), 'p99'), {
-    quantity: 'value',
-    values: [415, 402.5, 100],
-    unit: 'line',
+test('numbers without a run are all of one, however few they are', t => {
+  t.deepEqual(readMeasurement(write(t, '# p99\n415\n 402.5 \n\n1e2\n'), 'p50'), {
+    quantity: 'p50',
+    values: [402.5],
+    unit: 'text',
     parts: 3,
+  })
+  const file = write(t, numbers(Array.from({ length: 1001 }, (_, index) => index + 1)))
+  t.deepEqual(readMeasurement(file, 'p99'), { quantity: 'p99', values: [991], unit: 'text', parts: 1001 })
+})
+
+test('a folder of texts: each file is a run', t => {
+  const folder = createFolder(t)
+  for (const run of [1, 2, 3]) writeFileSync(join(folder, `${run}`), numbers([run, run * 10, run * 100]))
+  t.deepEqual(readMeasurement(folder, 'p50'), {
+    quantity: 'p50',
+    values: [10, 20, 30],
+    unit: 'text',
+    parts: 9,
   })
 })
 
-test('more numbers than anybody has runs are requests of one run', t => {
-  const file = write(t, numbers(Array.from({ length: 1001 }, (_, index) => index + 1)))
-  t.deepEqual(readMeasurement(file, 'p99'), { quantity: 'p99', values: [991], unit: 'file', parts: 1001 })
+/** Requests of a run share its disturbances: each is near the one before, and none says what the next run is like. */
+const dependentSamples = (random: () => number, count: number): number[] => {
+  let level = 0
+  return Array.from({ length: count }, () => {
+    level = 0.95 * level + random() - 0.5
+    return 400 * Math.exp(level)
+  })
+}
+
+test('of requests of one run each, a text a side, nothing is ever proven, in whichever number they come', t => {
+  for (const count of [10, 100, 500, 5000]) {
+    const random = createRandom(count)
+    const [a, b] = [1, 1.5].map(factor =>
+      numbers(dependentSamples(random, count).map(value => value * factor)),
+    ) as [string, string]
+    const { ratio, verdict } = compare(
+      readMeasurement(write(t, a), 'p99'),
+      readMeasurement(write(t, b), 'p99'),
+      0.05,
+    )
+    t.is(ratio, null, `${count}`)
+    t.is(verdict, 'unclear')
+  }
 })
 
 test('a run and a number a line: each run by its own quantile', t => {
@@ -104,6 +138,9 @@ test('HdrHistogram logs: a file is a run, of all its intervals', t => {
     }
     return text
   }
+  // Each of its histograms has room for its own values, and no more.
+  const [middle = 0] = readMeasurement(write(t, log([100, 5e9, 1e12])), 'p50').values
+  t.true(Math.abs(middle / 5e9 - 1) < 0.001, `${middle}`)
   const folder = createFolder(t)
   writeFileSync(join(folder, 'first.hlog'), log([100, 200, 300]))
   writeFileSync(join(folder, 'second.hlog'), log([1000]))
@@ -186,14 +223,17 @@ test('what has no ratio, or is something else, is refused', t => {
   t.throws(() => compare(runs, { ...runs, quantity: 'value' }, 0.05), { message: /can't be compared/ })
 })
 
-test('what was taken as a run is said where it may not be what was meant', t => {
-  const lines: Runs = { quantity: 'value', values: around(400), unit: 'line', parts: 8 }
+test('what was taken as one run is said where it may not be what was meant', t => {
+  const named: Runs = { quantity: 'value', values: around(400), unit: 'name', parts: 8 }
   const one: Runs = { quantity: 'value', values: [400], unit: 'session', parts: 300 }
   const textOf = (a: Runs, b: Runs): string => formatComparison(compare(a, b, 0.05), 80).replaceAll('\n', ' ')
-  t.regex(textOf(lines, lines), /A: each of the 8 lines was taken as the result of a run\. .* B: each/)
-  t.regex(textOf(one, lines), /Nothing can be proven .* A: all 300 documents are of one run/)
-  const named: Runs = { ...lines, unit: 'name' }
-  t.notRegex(textOf(named, named), /taken as|are of one run/)
+  t.regex(textOf(one, named), /Nothing can be proven .* A: all 300 documents are of one run/)
+  t.notRegex(textOf(one, named), /put a name before it/)
+  t.regex(
+    textOf(named, { ...one, unit: 'text' }),
+    /B: all 300 numbers are of one run; .* own, put a name before it, .* \(nl FILE\)\./,
+  )
+  t.notRegex(textOf(named, named), /are of one run/)
 })
 
 test('of too many runs to hold, it says so at once', t => {

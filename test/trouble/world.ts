@@ -2,16 +2,16 @@ import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { listThreads } from '../../src/system/threads.js'
 import { KVLOAD } from '../kernel/support/fixtures.js'
 import { createFolder } from '../kernel/support/folder.js'
 import type { Context } from '../kernel/support/kernel-test.js'
 import { listArguments } from '../kernel/support/load.js'
-import { createNetns, createNetnsPair } from '../kernel/support/netns.js'
+import { createNetns, createNetnsPair, writeSettings } from '../kernel/support/netns.js'
 import { endProcess, type Running, startProcess } from '../kernel/support/processes.js'
 import { type Service, startMemcached, startServiceAt } from '../kernel/support/services.js'
 import { takeSettings } from '../kernel/support/settings.js'
 import { TAUT } from '../kernel/support/taut.js'
+import { restoreSettings } from './restore.js'
 
 const run = promisify(execFile)
 
@@ -29,39 +29,48 @@ export type World = {
   /** The same, that has the kernel receive packets there all the time. */
   startReceiver: (cpu: number) => Promise<void>
   pinService: (cpus: string) => Promise<void>
-  steer: (mask: string) => Promise<void>
+  /** Has RPS hand packets of a queue over; all traffic comes by the first one. */
+  steer: (mask: string, queue?: number) => Promise<void>
   /** The whole machine's, which gets back what it had. */
   giveHugePages: (to: string) => Promise<void>
-  /** All that a trouble may set, to be restored. */
-  settings: () => Promise<string>
-  /** All that taut may set, for comparison. */
+  /** All that taut may set, and what puts all of it back. */
   everything: () => Promise<string>
-  restore: (settings: string) => Promise<void>
+  restore: (everything: string) => Promise<void>
   /** Starts taut in the service's namespace with its own state folder; the load is the test's to start. */
   startTaut: (...args: string[]) => Promise<Running>
   startLoad: (seconds: number) => Promise<Running>
   /** The lock of that folder. */
   lock: string
   /** Runs `taut tune`, with the load running, and gives what it printed as JSON. */
-  tune: () => Promise<TuneDocument>
+  tune: (...args: string[]) => Promise<TuneDocument>
   /** The 99th percentile in microseconds by the clients' own clock, over two seconds or more. */
   measureP99: () => Promise<number>
 }
 
 /** What is used of what tune prints. */
 export type TuneDocument = {
-  trials: { rule: string; knob: string; to: string; why: string; decision: string; reason: string }[]
+  trials: {
+    rule: string
+    knob: string
+    to: string
+    why: string
+    pairs: number
+    goal: { low: number; high: number } | null
+    decision: string
+    reason: string
+  }[]
   kept: { knob: string; to: string }[]
 }
 
-/** What answers, how many requests a second it gets, and for how long it is tuned; the default is three minutes. */
+/** What answers, how many requests a second it gets, how many queues the wire has, and for how long it is tuned. */
 export type Kind = {
   start: (t: Context, host: string, netns: string) => Promise<Service>
   rate: number
-  time?: string
+  queues?: number
+  time: string
 }
 
-const MEMCACHED: Kind = {
+export const MEMCACHED: Kind = {
   start: (t, host, netns) => startMemcached(t, ['-t', '2'], { host, netns }),
   rate: 6000,
   time: '60s',
@@ -69,18 +78,22 @@ const MEMCACHED: Kind = {
 
 /** A service that takes new memory for each request, uses a little of it here and there, and gives it back. */
 export const WITH_ARENA: Kind = {
-  start: (t, host, netns) => startServiceAt(t, { host, netns }, '--arena-mb', 24),
-  rate: 300,
+  start: (t, host, netns) => startServiceAt(t, { host, netns }, '--arena-mb', 6),
+  rate: 1200,
+  time: '60s',
 }
 
 /** Makes it; all of it goes with the test. */
-export const createWorld = async (t: Context, { start, rate, time }: Kind = MEMCACHED): Promise<World> => {
-  const { server, client, ipv4 } = await createNetnsPair(t)
+export const createWorld = async (
+  t: Context,
+  { start, rate, queues = 1, time }: Kind = MEMCACHED,
+): Promise<World> => {
+  const { server, client, ipv4 } = await createNetnsPair(t, queues)
+  // Else the sender spreads connections over the queues.
+  if (queues > 1) await writeSettings(client, `echo 1 >/sys/class/net/${WIRE}/queues/tx-0/xps_cpus`)
   const service = await start(t, ipv4, server)
   const folder = await createFolder(t)
   const load = { host: ipv4, port: service.port, connections: CONNECTIONS, rate }
-  const inServer = async (program: string, ...args: string[]): Promise<string> =>
-    (await run('ip', ['netns', 'exec', server, program, ...args])).stdout
   const startLoad = (seconds: number): Promise<Running> =>
     startProcess(
       t,
@@ -91,15 +104,11 @@ export const createWorld = async (t: Context, { start, rate, time }: Kind = MEMC
         cpu: 0,
       },
     )
-  const rpsFile = `/sys/class/net/${WIRE}/queues/rx-0/rps_cpus`
   const pinService = async (cpus: string): Promise<void> => {
     await run('taskset', ['-apc', cpus, String(service.pid)])
   }
-  const steer = async (mask: string): Promise<void> => {
-    const file = join(folder, 'mask')
-    await writeFile(file, mask)
-    await inServer('cp', '--no-preserve=all', file, rpsFile)
-  }
+  const steer = (mask: string, queue = 0): Promise<void> =>
+    writeSettings(server, `echo ${mask} >/sys/class/net/${WIRE}/queues/rx-${queue}/rps_cpus`)
   const readHugePages = async (): Promise<string> =>
     /\[(\w+)\]/.exec(await readFile(HUGE_PAGES, 'utf8'))?.[1] ?? ''
   const hugePagesBefore = await readHugePages()
@@ -133,25 +142,13 @@ export const createWorld = async (t: Context, { start, rate, time }: Kind = MEMC
     startTaut,
     startLoad,
     lock: join(folder, 'state', 'lock'),
-    settings: async () => {
-      const cpus = [...new Set(listThreads(service.pid).map(thread => thread.cpus.join()))]
-      return JSON.stringify({
-        cpus: cpus.join(' '),
-        mask: (await inServer('cat', rpsFile)).trim(),
-        hugePages: await readHugePages(),
-      })
-    },
     everything: () => takeSettings(server, [service.pid]),
-    restore: async settings => {
-      const { cpus, mask, hugePages } = JSON.parse(settings)
-      await pinService(cpus)
-      await steer(mask)
-      await giveHugePages(hugePages)
-    },
-    tune: async () => {
+    restore: everything => restoreSettings(server, [service.pid], everything),
+    tune: async (...args) => {
       const clients = await startLoad(600)
-      const forTime = time === undefined ? [] : ['--for', time]
-      const tuning = await startTaut('tune', '--port', String(service.port), ...forTime, '--json')
+      const tuning = await startTaut(
+        ...['tune', '--port', String(service.port), '--for', time, ...args, '--json'],
+      )
       const { code, stdout, stderr } = await tuning.ended
       await endProcess(clients)
       if (code !== 0) throw new Error(`taut tune ended with ${code}: ${stderr}`)

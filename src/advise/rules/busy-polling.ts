@@ -11,17 +11,19 @@ export const busyPolling: Rule = {
   when: 'three tenths of the slowest 1 % are interrupts and waking up, on CPUs that are mostly idle, and busy polling is off',
   knobs: ['net.busy_poll', 'net.busy_read'],
   find: evidence => {
-    const { machine } = evidence
+    const { machine, document } = evidence
     const share = shareOfTail(evidence, 'irq', 'idle_exit')
     if (share < WAKES || machine.busyPollUs !== 0 || machine.nic === null || machine.nic.irqs.length === 0)
       return null
     const idle = machine.cpus.reduce((sum, { busy }) => sum + 1 - busy, 0) / Math.max(1, machine.cpus.length)
     if (idle < IDLE || machine.busyThreads > machine.serviceCpus.length) return null
+    const returns = document.overheads.ready_to_return_us
     return {
       finding: 'interrupts and waking up take the time, on CPUs that are mostly idle',
       evidence: [
         `${percent(share)} of the slowest 1 % is irq and idle_exit`,
         `the CPUs were idle for ${percent(idle)} of the time`,
+        ...(returns === null ? [] : [`from ready to returned, a thread's wait takes ${returns} µs`]),
       ],
       settings: [
         { knob: 'net.busy_poll', value: '50' },

@@ -20,11 +20,13 @@ export const neighbour: Rule = {
     if (share < WAITS || other === undefined) return null
     const free = findFree(machine, other)
     if (free.length === 0) return null
+    const preempted = document.overheads.context_switches_per_request?.involuntary ?? null
     return {
       finding: `${other.comm} (${other.pid}) runs on CPU ${other.cpu}, where the service may run as well`,
       evidence: [
         `${other.comm} took ${percent(other.share)} of a CPU`,
         `${percent(share)} of the slowest 1 % is waiting for a CPU or for the thread's turn (runqueue, dispatch, app_wait)`,
+        ...(preempted === null ? [] : [`its threads had to leave their CPU ${preempted} times a request`]),
       ],
       settings: [{ knob: 'cpu.app_affinity', value: formatCpuList(free), port: document.target.port }],
       gain: estimateGain(evidence, 'runqueue', 'app_wait', 'dispatch'),

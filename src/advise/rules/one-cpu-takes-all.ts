@@ -13,17 +13,19 @@ export const oneCpuTakesAll: Rule = {
   when: 'softirqs take half or more of one CPU while others idle, and RPS is off',
   knobs: ['net.rps'],
   find: evidence => {
-    const { machine } = evidence
+    const { machine, document } = evidence
     const [full] = machine.cpus.toSorted((a, b) => b.softirq - a.softirq)
     const idle = machine.cpus.filter(({ cpu, busy }) => cpu !== full?.cpu && busy < 1 - IDLE)
     const share = shareOfTail(evidence, 'irq', 'driver', 'steer', 'protocol')
     if (full === undefined || full.softirq < FULL || idle.length === 0) return null
     if (share < WAITS || machine.nic === null || machine.rpsCpus.length > 0) return null
+    const { packet_ns } = document.overheads
     return {
       finding: `CPU ${full.cpu} does the work for all packets while others idle`,
       evidence: [
         `softirqs took ${percent(full.softirq)} of CPU ${full.cpu}`,
         `${percent(share)} of the slowest 1 % lies between the interrupt and the socket`,
+        ...(packet_ns === null ? [] : [`a packet takes ${packet_ns} ns of softirq`]),
       ],
       settings: [
         { knob: 'net.rps', value: formatCpuList(idle.map(({ cpu }) => cpu)), nic: machine.nic.name },

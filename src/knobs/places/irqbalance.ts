@@ -16,8 +16,14 @@ const TIMEOUT_MS = 2000
 
 /** Gives null where no irqbalance runs that can be asked. */
 export const readBan = async ({ irq }: IrqbalancePlace): Promise<string | null> => {
+  const banned = await readBans()
+  return banned === null ? null : banned.includes(irq) ? 'banned' : 'balanced'
+}
+
+/** Gives all interrupts that irqbalance leaves alone; null where none runs that can be asked. Throws when it does not answer. */
+export const readBans = async (): Promise<number[] | null> => {
   const socket = findSocket()
-  return socket === null ? null : (await listBanned(socket)).includes(irq) ? 'banned' : 'balanced'
+  return socket === null ? null : listBanned(socket)
 }
 
 /** Throws where no irqbalance runs that can be told. */

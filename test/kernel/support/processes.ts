@@ -14,6 +14,7 @@ export type Running = {
   child: ChildProcess
   /** What it wrote so far. */
   stdout: () => string
+  stderr: () => string
   ended: Promise<Ending>
 }
 
@@ -61,7 +62,7 @@ export const startProcess = async (
   })
   await once(child, 'spawn')
   t.teardown(() => endProcess({ child, ended }))
-  return { pid: child.pid ?? 0, child, stdout: () => stdout, ended }
+  return { pid: child.pid ?? 0, child, stdout: () => stdout, stderr: () => stderr, ended }
 }
 
 /** Asks a process to end, makes it end if it does not, and gives how it ended. */
