@@ -48,22 +48,21 @@ export const runTrial = async (bench: Bench, options: TrialOptions): Promise<Tri
   try {
     result = await trial.run()
   } catch (error) {
-    await bench.set(false).catch(ignoreInterference)
-    if (error instanceof InterferenceError) return trial.end('interfered', error.message)
-    if (error instanceof SettingRefused) return trial.end('undone', error.message)
-    throw error
+    if (error instanceof InterferenceError) result = trial.end('interfered', error.message)
+    else if (error instanceof SettingRefused) result = trial.end('undone', error.message)
+    else {
+      await bench.set(false)
+      throw error
+    }
   }
   try {
     await bench.set(false)
   } catch (error) {
+    // It may have had no effect for that reason.
     if (error instanceof InterferenceError) return trial.end('interfered', error.message)
     throw error
   }
   return result
-}
-
-const ignoreInterference = (error: unknown): void => {
-  if (!(error instanceof InterferenceError)) throw error
 }
 
 class Trial {

@@ -324,6 +324,19 @@ test('a slice in which somebody else turned the setting is not used', async t =>
   }
 })
 
+test('what has no effect since somebody else has set it meanwhile is told as that', async t => {
+  const contested: Effect = { name: 'contested', p99: 0.5 }
+  Object.defineProperty(contested, 'missing', {
+    get: () => {
+      contested.takenAt = 0
+      return 'no effect seen'
+    },
+  })
+  const { trials } = await simulate(76).run([contested])
+  t.is(trials[0]?.decision, 'interfered')
+  t.is(trials[0]?.reason, 'someone else has set contested')
+})
+
 test('what was kept counts no more when somebody else sets it later, and the trial beside it begins anew', async t => {
   const first: Effect = { name: 'first', p99: 0.5 }
   const second: Effect = { name: 'second', p99: 0.6 }
