@@ -19,7 +19,7 @@ import { listThreads } from '../system/threads.js'
 import { listTuners } from '../system/tuners.js'
 import { watchClock } from './clock.js'
 import type { IrqLoad, MachineEvidence } from './evidence.js'
-import { irqLoadsBetween } from './irq-loads.js'
+import { type IrqReading, irqLoadsBetween } from './irq-loads.js'
 import { findNeighbours } from './neighbours.js'
 import { findServingDevice } from './serving-device.js'
 
@@ -75,8 +75,7 @@ const readCounters = (service: Service) => ({
   threads: new Map(
     service.pids.flatMap(pid => readThreadTimes(pid)).map(({ tid, ticks }) => [tid, ticks] as const),
   ),
-  interrupts: readInterrupts(),
-  affinities: readAffinities(),
+  ...readIrqs(),
   received: readReceived(isElsewhere(service) ? (service.pid ?? 'self') : 'self'),
   softnet: readSoftnet(),
   memory: readMemoryEvents(),
@@ -145,13 +144,14 @@ const listIrqLoads = async (nic: Nic, before: Counters, after: Counters): Promis
   }))
 }
 
-const readAffinities = (): Map<number, Affinity> =>
-  new Map(
-    listNicIrqs().flatMap((irq): [number, Affinity][] => {
-      const affinity = readAffinity(irq)
-      return affinity === null ? [] : [[irq, affinity]]
-    }),
-  )
+const readIrqs = (): IrqReading => {
+  const interrupts = readInterrupts()
+  const affinities = listNicIrqs(interrupts).flatMap((irq): [number, Affinity][] => {
+    const affinity = readAffinity(irq)
+    return affinity === null ? [] : [[irq, affinity]]
+  })
+  return { interrupts, affinities: new Map(affinities) }
+}
 
 const listRpsCpus = ({ name, rxQueues }: Nic): number[] => {
   const masks = rxQueues.map(queue => readText(`/sys/class/net/${name}/queues/rx-${queue}/rps_cpus`))

@@ -28,17 +28,25 @@ export const addTargetOptions = (command: Command): Command =>
     .optionsGroup('Options:')
 
 /** Picks the target out of a command's options. */
-export const pickTarget = (options: TargetArguments): TargetOptions => {
-  const { port, pid, comm, cgroup, unit, netns } = options
-  return {
-    ...port,
-    ...(pid !== undefined && { pid }),
-    ...(comm !== undefined && { comm }),
-    ...(cgroup !== undefined && { cgroup }),
-    ...(unit !== undefined && { unit }),
-    ...(netns !== undefined && { netns }),
-  }
-}
+export const pickTarget = (options: TargetArguments): TargetOptions => ({
+  ...options.port,
+  ...pickOwner(options),
+})
+
+/** Picks whose sockets are meant. */
+const pickOwner = ({
+  pid,
+  comm,
+  cgroup,
+  unit,
+  netns,
+}: TargetArguments): Omit<TargetOptions, 'port' | 'protocol'> => ({
+  ...(pid !== undefined && { pid }),
+  ...(comm !== undefined && { comm }),
+  ...(cgroup !== undefined && { cgroup }),
+  ...(unit !== undefined && { unit }),
+  ...(netns !== undefined && { netns }),
+})
 
 /** Adds the option that names what clients send to, instead of a service. */
 export const addClientOption = (command: Command): Command =>
@@ -55,19 +63,7 @@ export const addClientOption = (command: Command): Command =>
 export const pickClient = ({
   to,
   ...options
-}: TargetArguments & ClientArguments): ClientOptions | undefined => {
-  const { pid, comm, cgroup, unit, netns } = pickTarget(options)
-  return (
-    to && {
-      ...to,
-      ...(pid !== undefined && { pid }),
-      ...(comm !== undefined && { comm }),
-      ...(cgroup !== undefined && { cgroup }),
-      ...(unit !== undefined && { unit }),
-      ...(netns !== undefined && { netns }),
-    }
-  )
-}
+}: TargetArguments & ClientArguments): ClientOptions | undefined => to && { ...to, ...pickOwner(options) }
 
 const NO_HOST =
   'An address is one of IPv4, as 192.0.2.1:5432, or one of IPv6 without a zone, as [2001:db8::1]:5432; a name has several, look with: getent ahosts NAME.'

@@ -1,6 +1,6 @@
-import { readdirSync } from 'node:fs'
 import { printable } from '../text/printable.js'
 import { readCgroupPids, readUnits, toUnitName } from './cgroups.js'
+import { listNumbered } from './files.js'
 import { readNamedNetns } from './named-netns.js'
 import { readNetns } from './services.js'
 import { readStat } from './stat.js'
@@ -70,7 +70,7 @@ const requireClients = (processes: ClientProcesses): number[] => {
 const findClients = ({ pid, comm, cgroup, unit }: ClientProcesses): number[] => {
   const inCgroup = cgroup === undefined ? null : readCgroupPids(cgroup)
   const name = unit === undefined ? null : toUnitName(unit)
-  const candidates = pid === undefined ? [...(inCgroup ?? listProcesses())] : [pid]
+  const candidates = pid === undefined ? [...(inCgroup ?? listNumbered('/proc'))] : [pid]
   return candidates.filter(
     candidate =>
       (inCgroup?.has(candidate) ?? true) &&
@@ -88,11 +88,6 @@ const describeClients = ({ pid, comm, cgroup, unit }: ClientProcesses): string =
   ]
     .filter(text => text !== false)
     .join(' ')
-
-const listProcesses = (): number[] =>
-  readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .map(Number)
 
 /** Null when it has ended. */
 const readComm = (pid: number): string | null => {

@@ -4,10 +4,8 @@ import { type Interrupt, readInterrupts } from './interrupts.js'
 import { parseQueueName, type QueueName } from './queue-names.js'
 
 /** Gives the numbers of all interrupts of this namespace's network devices. What can't be read is left out. */
-export const listNicIrqs = (sys = '/sys', proc = '/proc'): number[] => {
-  const interrupts = readInterrupts(proc)
-  return order(listNics(sys).flatMap(nic => findNicIrqs(nic, interrupts, sys)))
-}
+export const listNicIrqs = (interrupts: readonly Interrupt[], sys = '/sys'): number[] =>
+  order(listNics(sys).flatMap(nic => findNicIrqs(nic, interrupts, sys)))
 
 /**
  * Gives the numbers of the interrupts by which this namespace's network devices tell of received packets: not those that their

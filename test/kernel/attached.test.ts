@@ -23,22 +23,18 @@ const ALWAYS = [
   'softirq_entry',
 ]
 
+const OF_TCP = [
+  ...ALWAYS,
+  'inet_sock_set_state',
+  'skb_copy_datagram_iovec',
+  'tcp_rcv_space_adjust',
+  'tcp_sendmsg_locked',
+]
+
 /** As docs/cost.md has it: what is attached in the long run, of whoever does not need more. */
 const ATTACHED = {
-  server: [
-    ...ALWAYS,
-    'inet_sock_set_state',
-    'skb_copy_datagram_iovec',
-    'tcp_rcv_space_adjust',
-    'tcp_sendmsg_locked',
-  ],
-  client: [
-    ...ALWAYS,
-    'inet_sock_set_state',
-    'skb_copy_datagram_iovec',
-    'tcp_rcv_space_adjust',
-    'tcp_sendmsg_locked',
-  ],
+  server: OF_TCP,
+  client: OF_TCP,
   udp: [...ALWAYS, 'sock_recv_length', 'sys_enter', 'udp_fail_queue_rcv_skb'],
 }
 
@@ -90,27 +86,21 @@ const assertAttached = async (
 /** More than it takes to tell that a service does without a probe. */
 const REQUESTS = 5000
 
-kernelTest(
-  'only the tracepoints that a service of TCP needs have programs',
-  async t => {
-    const { port } = await startMemcached(t)
-    await assertAttached(t, 'server', ['--port', port], () =>
-      runLoad(t, { port, connections: 4, requests: REQUESTS }),
-    )
-  },
-  'memcached',
-)
-
-kernelTest(
-  'only the tracepoints that clients need have programs',
-  async t => {
-    const { port } = await startMemcached(t)
-    await assertAttached(t, 'client', ['--to', port], () =>
-      runLoad(t, { port, connections: 4, requests: REQUESTS }),
-    )
-  },
-  'memcached',
-)
+for (const [who, kind, option] of [
+  ['a service of TCP needs', 'server', '--port'],
+  ['clients need', 'client', '--to'],
+] as const) {
+  kernelTest(
+    `only the tracepoints that ${who} have programs`,
+    async t => {
+      const { port } = await startMemcached(t)
+      await assertAttached(t, kind, [option, port], () =>
+        runLoad(t, { port, connections: 4, requests: REQUESTS }),
+      )
+    },
+    'memcached',
+  )
+}
 
 kernelTest('only the tracepoints that a service of UDP needs have programs, and none of TCP', async t => {
   const service = await startEcho(t, {})

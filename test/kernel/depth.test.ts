@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { MeasureDocument } from '../../src/latency/document.js'
 import { assertNear } from './support/assertions.js'
-import { openConnection, openConnections, readAnswer, sendRequest } from './support/client.js'
+import { askOnce, openConnection, openConnections, readAnswer, sendRequest } from './support/client.js'
 import { startEcho } from './support/datagrams.js'
 import { rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
@@ -30,14 +30,8 @@ type Counts = Pick<MeasureDocument, 'requests' | 'unanswered' | 'lost'> & {
 const startTracer = (t: Context, target: string): Promise<(share: number) => Promise<Counts>> =>
   startAnswering<Counts>(t, TRACER, [target])
 
-const exchange = async (socket: Socket): Promise<void> => {
-  const answered = readAnswer(socket)
-  await sendRequest(socket)
-  await answered
-}
-
 const askAll = async (sockets: Socket[]): Promise<void> => {
-  for (let request = 0; request < REQUESTS_EACH; request++) await Promise.all(sockets.map(exchange))
+  for (let request = 0; request < REQUESTS_EACH; request++) await Promise.all(sockets.map(askOnce))
 }
 
 const assertNothingLost = (t: Context, { requests, begun, unanswered, lost }: Counts, sent: number): void => {

@@ -1,10 +1,10 @@
 import type { Lost } from '../../src/latency/counts.js'
-import { openConnections, readAnswer, sendRequest } from './support/client.js'
+import { askOnce, openConnections } from './support/client.js'
 import { rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
 import { startAnswering } from './support/processes.js'
-import { startMemcached, startService } from './support/services.js'
+import { type Place, startMemcached, startService } from './support/services.js'
 
 const TRACER = rootPath('dist/test/kernel/fixtures/small-map-tracer.js')
 
@@ -26,17 +26,16 @@ const losing = (requests: number): Lost => ({
 
 const [ROOM, CONNECTIONS, EACH] = [2, 5, 40]
 
+/** Asks on all connections, one after the other. */
+const askInTurn = async (t: Context, service: Place): Promise<void> => {
+  const sockets = await openConnections(t, service, CONNECTIONS)
+  for (let request = 0; request < EACH; request++) for (const socket of sockets) await askOnce(socket)
+}
+
 kernelTest('each request of a service that there is no room for is lost, once', async t => {
   const service = await startService(t)
   const read = await startTracer(t, `${service.port}`, 'connections', ROOM)
-  const sockets = await openConnections(t, service, CONNECTIONS)
-  for (let request = 0; request < EACH; request++) {
-    for (const socket of sockets) {
-      const answered = readAnswer(socket)
-      await sendRequest(socket)
-      await answered
-    }
-  }
+  await askInTurn(t, service)
   const { requests, begun, lost } = await read()
   t.deepEqual({ requests, begun }, { requests: ROOM * EACH, begun: ROOM * EACH })
   t.deepEqual(lost, losing((CONNECTIONS - ROOM) * EACH))
@@ -45,14 +44,7 @@ kernelTest('each request of a service that there is no room for is lost, once', 
 kernelTest('each request of clients that there is no room for is lost, once', async t => {
   const service = await startService(t)
   const read = await startTracer(t, `to:${service.port}`, 'exchanges', ROOM)
-  const sockets = await openConnections(t, service, CONNECTIONS)
-  for (let request = 0; request < EACH; request++) {
-    for (const socket of sockets) {
-      const answered = readAnswer(socket)
-      await sendRequest(socket)
-      await answered
-    }
-  }
+  await askInTurn(t, service)
   const { requests, begun, lost } = await read()
   // The last request of each connection ends with the next one.
   t.deepEqual({ requests, begun }, { requests: ROOM * (EACH - 1), begun: ROOM * EACH })

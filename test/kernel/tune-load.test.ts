@@ -1,17 +1,13 @@
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { KVLOAD } from './support/fixtures.js'
 import { createFolder } from './support/folder.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { listArguments } from './support/load.js'
-import { type Ending, type Running, startProcess } from './support/processes.js'
+import { type Ending, listGroup, type Running, startProcess } from './support/processes.js'
 import { startMemcached } from './support/services.js'
 import { TAUT } from './support/taut.js'
 import { waitFor } from './support/wait.js'
-
-const run = promisify(execFile)
 
 /** A service that has traffic, unless told otherwise, and taut that tunes it with a load of its own. */
 const createWorld = async (t: Context, { hasTraffic = true } = {}) => {
@@ -79,12 +75,6 @@ kernelTest(
   },
   'memcached',
 )
-
-/** Gives the processes of a group; `ps` fails where there are none. */
-const listGroup = async (group: number): Promise<string[]> =>
-  (await run('ps', ['-eo', 'pgid=,stat=,args='])).stdout
-    .split('\n')
-    .filter(line => line.trim().startsWith(`${group} `))
 
 kernelTest(
   'an interrupted tune leaves nothing of its load, nor of what that has started, nor zombies',

@@ -8,7 +8,7 @@ import { KVLOAD } from './support/fixtures.js'
 import { createFolder } from './support/folder.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { type Load, listArguments } from './support/load.js'
-import { type Ending, type Running, startProcess } from './support/processes.js'
+import { type Ending, listGroup, type Running, startProcess } from './support/processes.js'
 import { type Service, startMemcached } from './support/services.js'
 import { runTaut, TAUT } from './support/taut.js'
 import { waitFor } from './support/wait.js'
@@ -138,12 +138,6 @@ const startTuning = (t: Context, { service, state }: World, ...args: string[]): 
   })
 
 const KILLS = 3
-
-/** Gives the processes that a shell has started as a group of its own, itself among them. */
-const listGroup = async (pid: number): Promise<string[]> =>
-  (await run('ps', ['-eo', 'pgid=,pid='])).stdout
-    .split('\n')
-    .filter(line => line.trim().startsWith(`${pid} `))
 
 kernelTest(
   'tune that is killed at any moment of its trials leaves everything as it was, and its load ends',

@@ -35,6 +35,13 @@ export const readAnswer = async (socket: Socket): Promise<void> => {
   }
 }
 
+/** Sends one request and waits for its answer. */
+export const askOnce = async (socket: Socket): Promise<void> => {
+  const answered = readAnswer(socket)
+  await sendRequest(socket)
+  await answered
+}
+
 /** Waits until the service's end of a connection, or the service itself, has gone. */
 export const waitUntilClosed = async (socket: Socket): Promise<void> => {
   if (!socket.readableEnded && !socket.closed) {

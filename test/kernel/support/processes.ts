@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import type { Context } from './kernel-test.js'
 import { WORKPLACE } from './leftovers.js'
 import { waitFor } from './wait.js'
@@ -89,6 +90,12 @@ export const listThreadStates = async (pid: number): Promise<string[]> => {
   // The name before it is in parentheses, and may hold spaces and parentheses itself.
   return stats.map(stat => stat.charAt(stat.lastIndexOf(')') + 2))
 }
+
+/** Gives the processes of a group, a line each that begins with the group and the state. */
+export const listGroup = async (group: number): Promise<string[]> =>
+  (await promisify(execFile)('ps', ['-eo', 'pgid=,stat=,args='])).stdout
+    .split('\n')
+    .filter(line => line.trim().startsWith(`${group} `))
 
 /** Waits until a process has written what the pattern matches, and gives the match; throws when it ended before. */
 export const waitForOutput = async (running: Running, pattern: RegExp): Promise<RegExpExecArray> => {
