@@ -171,37 +171,38 @@ static __always_inline bool is_more(struct datagrams *datagrams, __u64 now)
 
 /*
  * What a packet is, is found out when it enters the queue of an interface, since it comes out in whichever thread's time: the
- * answer to the datagram with this number, or 0, more of one. By the packet's address; another packet may take the place.
+ * answer to the datagram with this number, or more of that. By the packet's address, where another one may come when this was
+ * dropped.
  */
-struct queued_answer {
-	__u64 packet;
-	__u32 number;
-};
+#define MAX_QUEUED 4096
 
-#define MAX_QUEUED 1024
-
-static struct queued_answer queued_answers[MAX_QUEUED];
-
-static __always_inline struct queued_answer *queued_place(__u64 packet)
-{
-	return &queued_answers[slot_of(packet) & (MAX_QUEUED - 1)];
-}
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_QUEUED);
+	__type(key, __u64);
+	__type(value, __u32);
+} queued_answers SEC(".maps");
 
 static __always_inline void keep_queued(__u64 packet, __u32 number)
 {
-	struct queued_answer *place = queued_place(packet);
+	bpf_map_update_elem(&queued_answers, &packet, &number, BPF_ANY);
+}
 
-	place->number = number;
-	place->packet = packet;
+/* What was kept of a packet that was dropped is not of the next one at its address. */
+static __always_inline void forget_queued(__u64 packet)
+{
+	bpf_map_delete_elem(&queued_answers, &packet);
 }
 
 /* False if it did not enter a queue, or nobody knew then what it was. */
 static __always_inline bool take_queued(__u64 packet, __u32 *number)
 {
-	struct queued_answer *place = queued_place(packet);
+	__u32 *queued = bpf_map_lookup_elem(&queued_answers, &packet);
 
-	*number = place->number;
-	return __sync_val_compare_and_swap(&place->packet, packet, 0) == packet;
+	if (!queued)
+		return false;
+	*number = *queued;
+	return !bpf_map_delete_elem(&queued_answers, &packet);
 }
 
 /* Does it answer the oldest that waits, or is it more of an answer that there was? */
@@ -210,7 +211,8 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 	struct datagrams *datagrams;
 	struct waiting *waiting;
 	struct peer peer;
-	__u32 number, queued;
+	bool is_queued;
+	__u32 number;
 
 	if (!answer)
 		return false;
@@ -218,14 +220,16 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 	datagrams = bpf_map_lookup_elem(&peers, &peer);
 	if (!datagrams)
 		return false;
-	number = find_oldest(datagrams, &peer, answer->now);
-	if (take_queued(answer->packet, &queued) && (!queued || comes_before(queued, number)))
+	is_queued = take_queued(answer->packet, &number);
+	if (!is_queued)
+		number = find_unsent(datagrams, &peer, answer->now);
+	else if (comes_before(number, find_oldest(datagrams, &peer, answer->now)))
 		return true;
 	if (number == datagrams->pushed)
 		return is_more(datagrams, answer->now);
 	waiting = find_waiting(datagrams, &peer, number);
 	if (!waiting) {
-		bool is_coming = datagrams->unwritten;
+		bool is_coming = datagrams->unwritten && number == datagrams->popped;
 
 		/* Its begin has come to its end meanwhile, or will see that this answer was early. */
 		waiting = find_waiting(datagrams, &peer, number);
@@ -236,8 +240,7 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 		pop(datagrams, number);
 		return true;
 	}
-	if (!comes_before(number, datagrams->queued) &&
-	    !leave_service(datagrams, waiting, answer->socket, answer->now))
+	if (!is_queued && !leave_service(datagrams, waiting, answer->socket, answer->now))
 		return is_more(datagrams, answer->now);
 	end_datagram(datagrams, &peer, number, waiting, answer->now);
 	return true;
@@ -267,28 +270,26 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 	struct datagrams *datagrams;
 	struct waiting *waiting;
 	struct answer answer;
-	__u32 number, queued;
+	__u32 number;
 
 	if (!find_answer(skb, &answer))
 		return 0;
-	take_queued(answer.packet, &number);
+	forget_queued(answer.packet);
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (!datagrams)
 		return 0;
-	queued = datagrams->queued;
-	number = find_oldest(datagrams, &answer.peer, answer.now);
-	if (comes_before(number, queued))
-		number = queued;
+	number = find_unsent(datagrams, &answer.peer, answer.now);
 	waiting = number == datagrams->pushed ? NULL : find_waiting(datagrams, &answer.peer, number);
 	if (number == datagrams->pushed || (waiting && !leave_service(datagrams, waiting, answer.socket, answer.now))) {
 		if (is_more(datagrams, answer.now))
-			keep_queued(answer.packet, 0);
+			keep_queued(answer.packet, datagrams->queued - 1);
 		return 0;
 	}
 	if (waiting)
 		waiting->turn.queued_ns = answer.now;
 	keep_queued(answer.packet, number);
-	__sync_val_compare_and_swap(&datagrams->queued, queued, number + 1);
+	if (comes_before(datagrams->queued, number + 1))
+		datagrams->queued = number + 1;
 	return 0;
 }
 

@@ -44,7 +44,7 @@ const PROBES_ON_DEMAND: ReadonlyMap<string, readonly CountName[]> = new Map([
 ])
 
 /** What would take memory for nothing, of services of TCP. */
-const MAPS_OF_PEERS = ['peers', 'far', 'order'] as const
+const MAPS_OF_PEERS = ['peers', 'far', 'order', 'queued_answers'] as const
 /** Rings of reads of UDP, of a megabyte each. */
 const MAX_RINGS = 16
 

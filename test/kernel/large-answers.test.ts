@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { MESSAGES, measureAnswers, startEcho, startUdpMemcached } from './support/datagrams.js'
+import { watchDepartures } from './support/departures.js'
 import { kernelTest } from './support/kernel-test.js'
 import { createNetnsPair } from './support/netns.js'
 import { readStat, storeValue } from './support/services.js'
@@ -12,9 +13,9 @@ const REQUESTS = 20_000
 const VALUE_BYTES = 5000
 const PARTS = 4
 
-for (const [what, threads, window] of [
-  ['one at a time of each peer', 4, 1],
-  ['eight of each peer on their way', 1, 8],
+for (const [what, threads, peers, window] of [
+  ['one at a time of each of eight peers', 4, 8, 1],
+  ['eight on their way of one', 1, 1, 8],
 ] as const) {
   kernelTest(
     `an answer of memcached that is several datagrams is one: ${what}`,
@@ -22,7 +23,7 @@ for (const [what, threads, window] of [
       const service = await startUdpMemcached(t, threads)
       const place = { ...service, port: service.tcpPort }
       await storeValue(place, VALUE_BYTES)
-      const questions = { message: MESSAGES.memcached, requests: REQUESTS, window, parts: PARTS }
+      const questions = { message: MESSAGES.memcached, requests: REQUESTS, peers, window, parts: PARTS }
       await measureAnswers(t, service, questions)
       t.is(await readStat(place, 'get_hits'), REQUESTS)
     },
@@ -43,7 +44,8 @@ kernelTest(
     const service = await startEcho(t, { host: pair.ipv4, netns: pair.server, parts })
     const message = `0000${'ab'.repeat(PACKET_BYTES - 44)}`
     const questions = { message, requests: 2000, peers: 1, window: 4, parts }
-    const { stages } = await measureAnswers(t, service, questions, pair.client)
+    const countUntold = await watchDepartures(t, pair.server, 'wire')
+    const { stages } = await measureAnswers(t, service, questions, pair.client, countUntold)
     // Four answers are on their way round at any time: the last datagram of one leaves when all of four have gone through, and
     // its first one so many sooner.
     const [round, sooner] = [(questions.window * parts * 1e6) / PACKETS, ((parts - 1) * 1e6) / PACKETS]

@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process'
+import { stat } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { compileProbes, rootPath } from './fixtures.js'
+import type { Context } from './kernel-test.js'
+import { startAnswering } from './processes.js'
+
+const run = promisify(execFile)
+
+const readDevice = async <Facts>(netns: string, ...args: string[]): Promise<Facts> => {
+  const { stdout } = await run(args[0] ?? '', ['-n', netns, '-json', ...args.slice(1)])
+  return JSON.parse(stdout)[0]
+}
+
+/**
+ * Gives the function that tells how many packets have left the queue of a device since, by the kernel's count, without any probe
+ * being told. A timer lets them go, in whichever thread's time; and there are kernels that run no probes in the time of some, such
+ * as those of the first process of a virtual machine.
+ */
+export const watchDepartures = async (
+  t: Context,
+  netns: string,
+  device: string,
+): Promise<() => Promise<number>> => {
+  const object = rootPath('dist/test/kernel/fixtures/departures.bpf.o')
+  await compileProbes(object, rootPath('test/kernel/fixtures/departures.bpf.c'))
+  const { ifindex } = await readDevice<{ ifindex: number }>(netns, 'ip', 'link', 'show', device)
+  const { ino } = await stat(`/run/netns/${netns}`)
+  const ask = await startAnswering<number>(t, rootPath('dist/test/kernel/fixtures/departures.js'), [
+    object,
+    ino,
+    ifindex,
+  ])
+  const countUntold = async (): Promise<number> => {
+    const told = await ask('')
+    const { packets } = await readDevice<{ packets: number }>(
+      netns,
+      'tc',
+      '-s',
+      'qdisc',
+      'show',
+      'dev',
+      device,
+    )
+    return packets - told
+  }
+  const before = await countUntold()
+  return async () => (await countUntold()) - before
+}
