@@ -22,12 +22,14 @@ const RUNS = Number(process.env.TROUBLE_RUNS ?? 10)
 const MAY_FAIL = Math.floor(RUNS / 10)
 /** Of the known good setting's 99th percentile, the result may be so much worse. */
 const NEAR = 1.1
+/** What was set wrong does no harm where the good setting is not better by this, which is the least gain that tune keeps. */
+const HARM = 1.03
 const PAIRS = 6
 const PROGRAMS = ['memcached', 'taskset', 'ip']
 
 /** Registers the tests of a trouble: with nothing but the port, tune cures it; in the good setting, as often, it changes nothing. */
 export const testTrouble = (trouble: Trouble): void => {
-  const outcomes: (string | null)[] = []
+  const outcomes: Outcome[] = []
   for (let run = 1; run <= RUNS; run++) {
     kernelTest(
       `${trouble.name}: run ${run}`,
@@ -41,10 +43,11 @@ export const testTrouble = (trouble: Trouble): void => {
 
         await trouble.plant(world)
         t.not(await world.everything(), good)
+        const planted = await world.everything()
         const wrong = await world.tune()
-        const failure = findCulprit(trouble, wrong) ?? (await compareWithGood(world, good))
-        outcomes.push(failure)
-        t.log(failure ?? `cured; set right, it tried ${describeTrials(right)}`)
+        const outcome = await findOutcome(world, trouble, { wrong, planted, good })
+        outcomes.push(outcome)
+        t.log(outcome.says, `set right, it tried ${describeTrials(right)}`)
       },
       ...PROGRAMS,
     )
@@ -54,7 +57,10 @@ export const testTrouble = (trouble: Trouble): void => {
     `${trouble.name}: tune finds the culprit, names it, and ends near the good setting, ${MAY_FAIL} of ${RUNS} times at most it does not`,
     async t => {
       t.is(outcomes.length, RUNS)
-      const failures = outcomes.filter(outcome => outcome !== null)
+      const sayingOf = (kind: Outcome['kind']): string[] =>
+        outcomes.filter(each => each.kind === kind).map(({ says }) => says)
+      const [failures, harmless] = [sayingOf('failed'), sayingOf('harmless')]
+      if (harmless.length > 0) t.log(`on this machine it is no trouble, ${harmless.length} of ${RUNS} times`)
       t.true(failures.length <= MAY_FAIL, failures.join('\n'))
     },
     ...PROGRAMS,
@@ -78,21 +84,37 @@ const describeTrials = ({ trials }: Pick<TuneDocument, 'trials'>): string =>
     })
     .join('; ') || 'nothing'
 
-/** The same settings need no comparison; others are compared in turns, by the clients' clock. */
-const compareWithGood = async (world: World, good: string): Promise<string | null> => {
+/** What became of a run: where nothing was cured, there may have been nothing to cure. */
+type Outcome = { kind: 'cured' | 'harmless' | 'failed'; says: string }
+
+const findOutcome = async (
+  world: World,
+  trouble: Trouble,
+  { wrong, planted, good }: { wrong: TuneDocument; planted: string; good: string },
+): Promise<Outcome> => {
   const tuned = await world.everything()
-  if (tuned === good) return null
+  const unnamed = findCulprit(trouble, wrong)
+  const ratio = await compare(world, tuned, good)
+  const far = `p99 is ${ratio.toFixed(2)} times that of the good setting, with ${describeDifference(tuned, good)}`
+  if (unnamed === null)
+    return ratio <= NEAR ? { kind: 'cured', says: 'cured' } : { kind: 'failed', says: far }
+  const harm = tuned === planted ? ratio : await compare(world, planted, good)
+  const gain = tuned === planted ? 1 : await compare(world, tuned, planted)
+  const says = `${unnamed}; p99 as it was set is ${harm.toFixed(2)} times that of the good setting`
+  return { kind: harm < HARM && gain <= NEAR ? 'harmless' : 'failed', says }
+}
+
+/** Gives how many times the p99 of the others that of some settings is, by the clients' clock, in turns. */
+const compare = async (world: World, some: string, others: string): Promise<number> => {
+  if (some === others) return 1
   const ratios: number[] = []
   for (let pair = 0; pair < PAIRS; pair++) {
     const p99 = new Map<string, number>()
-    for (const settings of pair % 2 === 0 ? [tuned, good] : [good, tuned]) {
+    for (const settings of pair % 2 === 0 ? [some, others] : [others, some]) {
       await world.restore(settings)
       p99.set(settings, await world.measureP99())
     }
-    ratios.push((p99.get(tuned) ?? Number.NaN) / (p99.get(good) ?? Number.NaN))
+    ratios.push((p99.get(some) ?? Number.NaN) / (p99.get(others) ?? Number.NaN))
   }
-  const ratio = median(ratios)
-  return ratio <= NEAR
-    ? null
-    : `p99 is ${ratio.toFixed(2)} times that of the good setting, with ${describeDifference(tuned, good)}`
+  return median(ratios)
 }
