@@ -309,11 +309,14 @@ const runTrials = async (
       now: () => performance.now(),
       deadline,
       target: options.target,
-      onStep: step =>
-        say(`${describeStep(step)} (${((deadline - performance.now()) / 1000).toFixed(0)} s left)`),
+      onStep: step => say(`${describeStep(step)} (${describeLeft((deadline - performance.now()) / 1000)})`),
     },
   )
 }
+
+/** On a machine that is busy in its kernel, looking may take longer than it was given: probes are slow to attach there. */
+const describeLeft = (seconds: number): string =>
+  seconds < 0 ? 'no time left' : `${seconds.toFixed(0)} s left`
 
 const STEPS: Readonly<Record<Step<Proposal>['is'], string>> = {
   trial: 'trial',

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { Entry } from '../journal/entry.js'
 import { readJournal, writeJournal } from '../journal/journal.js'
 import type { StateFolder } from '../journal/state-folder.js'
+import { takeShare } from '../system/priority.js'
 import { findEnd } from './end.js'
 import { leavesDeaf } from './places/coalesce.js'
 import { putBackAffinity } from './places/given.js'
@@ -29,13 +30,14 @@ export type Undone = {
  * has changed since is left, unless `force` is set; and so is what a later change that stays has changed again, what of a
  * card's coalescing would not go with one that stays, and what can't be read now. Each is out of the journal soon after it is back.
  * May be interrupted at any point and called again. A journal that can't be written (`unwritten`) keeps nothing from being put
- * back: what it still names is then found to be back. Needs the lock.
+ * back: what it still names is then found to be back. It does not give way to the service any more. Needs the lock.
  */
 export const undo = async (
   folder: StateFolder,
   isChosen: (entry: Entry) => boolean,
   { force = false } = {},
 ): Promise<{ undone: Undone[]; unwritten: unknown }> => {
+  takeShare()
   let entries = readJournal(folder)
   let unwritten: unknown = null
   let written = { entries, ms: performance.now() }

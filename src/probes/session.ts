@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { constants, setPriority } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { BpfError } from 'libbpf-ts'
 import { type Counts, countInFlight, emptyCounts, subtractCounts } from '../latency/counts.js'
@@ -7,6 +6,7 @@ import { type Exemplar, type MeasureDocument, measureDocument } from '../latency
 import { BUCKETS, countValues, findQuantile, histogramBetween } from '../latency/histogram.js'
 import { listClients } from '../system/clients.js'
 import { describeHost } from '../system/host.js'
+import { giveWay } from '../system/priority.js'
 import type { Service } from '../system/services.js'
 import { ServingProcesses } from '../system/serving.js'
 import type { Target } from '../system/target.js'
@@ -92,7 +92,7 @@ export class Session implements Disposable {
       budget === undefined ? null : new Budget(budget),
     )
     // Nothing is lost when reading comes late, but the service would be late if it had to wait for the reader.
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+    giveWay()
     session.#tracer.chooseExemplars(Number.MAX_SAFE_INTEGER, 1)
     await session.#whole()
     await session.#interval()

@@ -79,7 +79,7 @@ const findCulprit = ({ culprit }: Trouble, { trials, kept }: TuneDocument): stri
 const describeTrials = ({ trials }: Pick<TuneDocument, 'trials'>): string =>
   trials
     .map(({ rule, knob, to, pairs, goal, decision, reason }) => {
-      const change = goal === null ? '' : `, p99 by ${goal.low.toFixed(2)} to ${goal.high.toFixed(2)}`
+      const change = goal === null ? '' : `, p99 by ${goal.low} to ${goal.high}`
       return `${rule} ${knob}=${to} ${decision}: ${reason} (${pairs} pairs${change})`
     })
     .join('; ') || 'nothing'
