@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { kernelTest } from '../kernel/support/kernel-test.js'
 import { pauseProcess, type Running } from '../kernel/support/processes.js'
-import { createWorld, MEMCACHED, type World } from '../trouble/world.js'
+import { createWorld, type World } from '../trouble/world.js'
 
 const run = promisify(execFile)
 
@@ -26,7 +26,7 @@ kernelTest(
   `tune is killed at ${KILLS} random moments, from its start to its end: each time all is as it was`,
   async t => {
     t.timeout(30 * 60_000)
-    const world = await createWorld(t, { ...MEMCACHED, time: `${SECONDS}s` })
+    const world = await createWorld(t)
     // A setting for each of two knobs: the service has a neighbour, and packets are steered to its CPU.
     await world.startReceiver(1)
     await world.pinService('1')

@@ -3,7 +3,8 @@ import { createWorld, MEMCACHED, type World } from '../trouble/world.js'
 
 const RUNS = 20
 const KNOB = 'net.rps'
-const KIND = { ...MEMCACHED, queues: 2, time: '14s' }
+const KIND = { ...MEMCACHED, queues: 2 }
+const TIME = ['--for', '14s']
 
 /** A neighbour burns the CPU that RPS points at; what is steered there is in the test's hands. */
 const prepare = async (world: World): Promise<void> => {
@@ -24,7 +25,7 @@ kernelTest(
     for (let run = 1; run <= RUNS; run++) {
       // By the slowest requests and, as there is less noise for a false gain to hide in, by the usual ones.
       const goal = run % 2 === 0 ? 'p99' : 'p50'
-      const { trials, kept } = await world.tune('--only', KNOB, '--goal', goal)
+      const { trials, kept } = await world.tune(...TIME, '--only', KNOB, '--goal', goal)
       t.deepEqual(
         trials.map(({ knob }) => knob),
         [KNOB],
@@ -50,7 +51,7 @@ kernelTest(
     const world = await createWorld(t, KIND)
     await prepare(world)
     await world.steer('2', 0)
-    const { trials, kept } = await world.tune('--only', KNOB, '--goal', 'p50')
+    const { trials, kept } = await world.tune(...TIME, '--only', KNOB, '--goal', 'p50')
     t.deepEqual(
       kept.map(({ knob }) => knob),
       [KNOB],

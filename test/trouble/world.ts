@@ -68,32 +68,28 @@ export type TuneDocument = {
   kept: { knob: string; to: string }[]
 }
 
-/** What answers, how many requests a second it gets, how many queues the wire has, and for how long it is tuned. */
+/** What answers, how many requests a second it gets, and how many queues the wire has. */
 export type Kind = {
   start: (t: Context, host: string, netns: string) => Promise<Service>
   rate: number
   queues?: number
-  time: string
 }
 
 export const MEMCACHED: Kind = {
   start: (t, host, netns) => startMemcached(t, ['-t', '2'], { host, netns }),
   rate: 6000,
-  time: '60s',
 }
 
 /** A service that takes new memory for each request, uses a little of it here and there, and gives it back. */
 export const WITH_ARENA: Kind = {
   start: (t, host, netns) => startServiceAt(t, { host, netns }, '--arena-mb', 6),
   rate: 1200,
-  time: '60s',
 }
 
-/** A service that computes for so long that softirqs get in its way; while these take a CPU, probes are slow to attach. */
+/** A service that computes for so long that softirqs get in its way. */
 export const COMPUTING: Kind = {
   start: (t, host, netns) => startServiceAt(t, { host, netns }, '--place', 'app_cpu', '--delay-us', 200),
   rate: 1200,
-  time: '120s',
 }
 
 /** Packets of somebody else's: so many requests a second, each with so much work in the softirq that takes it in. */
@@ -117,7 +113,7 @@ const startForwarding = async (t: Context, cpu: number): Promise<void> => {
 /** Makes it; all of it goes with the test. */
 export const createWorld = async (
   t: Context,
-  { start, rate, queues = 1, time }: Kind = MEMCACHED,
+  { start, rate, queues = 1 }: Kind = MEMCACHED,
 ): Promise<World> => {
   const { server, client, ipv4 } = await createNetnsPair(t, queues)
   // Else the sender spreads connections over the queues.
@@ -182,9 +178,7 @@ export const createWorld = async (
     restore: everything => restoreSettings(server, [service.pid], everything),
     tune: async (...args) => {
       const clients = await startLoad(600)
-      const tuning = await startTaut(
-        ...['tune', '--port', String(service.port), '--for', time, ...args, '--json'],
-      )
+      const tuning = await startTaut(...['tune', '--port', String(service.port), ...args, '--json'])
       const { code, stdout, stderr } = await tuning.ended
       await endProcess(clients)
       if (code !== 0) throw new Error(`taut tune ended with ${code}: ${stderr}`)
