@@ -171,8 +171,8 @@ static __always_inline bool is_more(struct datagrams *datagrams, __u64 now)
 
 /*
  * What a packet is, is found out when it enters the queue of an interface, since it comes out in whichever thread's time: the
- * answer to the datagram with this number, or more of that. By the packet's address, where another one may come when this was
- * dropped.
+ * answer to the datagram with this number, or 0, more of one. By the packet's address; another packet may come there when this
+ * one was dropped. None may take the place of another that is still queued: its turn would be taken for a later answer.
  */
 #define MAX_QUEUED 4096
 
@@ -186,12 +186,6 @@ struct {
 static __always_inline void keep_queued(__u64 packet, __u32 number)
 {
 	bpf_map_update_elem(&queued_answers, &packet, &number, BPF_ANY);
-}
-
-/* What was kept of a packet that was dropped is not of the next one at its address. */
-static __always_inline void forget_queued(__u64 packet)
-{
-	bpf_map_delete_elem(&queued_answers, &packet);
 }
 
 /* False if it did not enter a queue, or nobody knew then what it was. */
@@ -211,8 +205,7 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 	struct datagrams *datagrams;
 	struct waiting *waiting;
 	struct peer peer;
-	bool is_queued;
-	__u32 number;
+	__u32 number, queued;
 
 	if (!answer)
 		return false;
@@ -220,16 +213,14 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 	datagrams = bpf_map_lookup_elem(&peers, &peer);
 	if (!datagrams)
 		return false;
-	is_queued = take_queued(answer->packet, &number);
-	if (!is_queued)
-		number = find_unsent(datagrams, &peer, answer->now);
-	else if (comes_before(number, find_oldest(datagrams, &peer, answer->now)))
+	number = find_oldest(datagrams, &peer, answer->now);
+	if (take_queued(answer->packet, &queued) && (!queued || comes_before(queued, number)))
 		return true;
 	if (number == datagrams->pushed)
 		return is_more(datagrams, answer->now);
 	waiting = find_waiting(datagrams, &peer, number);
 	if (!waiting) {
-		bool is_coming = datagrams->unwritten && number == datagrams->popped;
+		bool is_coming = datagrams->unwritten;
 
 		/* Its begin has come to its end meanwhile, or will see that this answer was early. */
 		waiting = find_waiting(datagrams, &peer, number);
@@ -240,7 +231,8 @@ __weak __noinline int answer_oldest(const struct answer *answer)
 		pop(datagrams, number);
 		return true;
 	}
-	if (!is_queued && !leave_service(datagrams, waiting, answer->socket, answer->now))
+	if (!comes_before(number, datagrams->queued) &&
+	    !leave_service(datagrams, waiting, answer->socket, answer->now))
 		return is_more(datagrams, answer->now);
 	end_datagram(datagrams, &peer, number, waiting, answer->now);
 	return true;
@@ -270,26 +262,28 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 	struct datagrams *datagrams;
 	struct waiting *waiting;
 	struct answer answer;
-	__u32 number;
+	__u32 number, queued;
 
 	if (!find_answer(skb, &answer))
 		return 0;
-	forget_queued(answer.packet);
+	take_queued(answer.packet, &number);
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (!datagrams)
 		return 0;
-	number = find_unsent(datagrams, &answer.peer, answer.now);
+	queued = datagrams->queued;
+	number = find_oldest(datagrams, &answer.peer, answer.now);
+	if (comes_before(number, queued))
+		number = queued;
 	waiting = number == datagrams->pushed ? NULL : find_waiting(datagrams, &answer.peer, number);
 	if (number == datagrams->pushed || (waiting && !leave_service(datagrams, waiting, answer.socket, answer.now))) {
 		if (is_more(datagrams, answer.now))
-			keep_queued(answer.packet, datagrams->queued - 1);
+			keep_queued(answer.packet, 0);
 		return 0;
 	}
 	if (waiting)
 		waiting->turn.queued_ns = answer.now;
 	keep_queued(answer.packet, number);
-	if (comes_before(datagrams->queued, number + 1))
-		datagrams->queued = number + 1;
+	__sync_val_compare_and_swap(&datagrams->queued, queued, number + 1);
 	return 0;
 }
 

@@ -5,8 +5,8 @@ const LEAST_SHARE = 0.05
 
 /**
  * Gives the processes that took a twentieth of a CPU's time or more between two readings, which are so many ticks apart. What began
- * meanwhile counts whole. The kernel's own threads are no neighbours, for they work for all, nor is who gives way to everybody
- * (SCHED_IDLE), nor the service's processes, nor taut and what it has started, such as the load.
+ * meanwhile counts whole. The kernel's own threads are no neighbours, for they work for all, nor are the service's processes, nor
+ * taut and what it has started, such as the load.
  */
 export const findNeighbours = (
   before: readonly ProcessTimes[],
@@ -15,9 +15,9 @@ export const findNeighbours = (
 ): Neighbour[] => {
   const begins = new Map(before.map(each => [`${each.pid} ${each.startTime}`, each.ticks]))
   const own = new Set([...service, ...listOwn(after, taut)])
-  return after.flatMap(({ pid, comm, isKernel, isIdle, startTime, ticks: end, cpu }) => {
+  return after.flatMap(({ pid, comm, isKernel, startTime, ticks: end, cpu }) => {
     const share = (end - (begins.get(`${pid} ${startTime}`) ?? 0)) / ticks
-    return isKernel || isIdle || own.has(pid) || share < LEAST_SHARE ? [] : [{ pid, comm, share, cpu }]
+    return isKernel || own.has(pid) || share < LEAST_SHARE ? [] : [{ pid, comm, share, cpu }]
   })
 }
 

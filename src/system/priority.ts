@@ -1,14 +1,21 @@
-import { constants, setPriority } from 'node:os'
+import { constants, getPriority, setPriority } from 'node:os'
+
+/** What this process had before it gave way. */
+let usual: number | null = null
 
 /** Has this process give way to the service: what it reads late is not lost. */
-export const giveWay = (): void => setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+export const giveWay = (): void => {
+  usual ??= getPriority()
+  setPriority(Math.max(usual, constants.priority.PRIORITY_BELOW_NORMAL))
+}
 
 /**
- * Gives a process, this one unless told, its usual share of the CPUs again: beside a CPU that softirqs and others fill, who gives way
- * can wait for a minute. Where that is not allowed, it stays as it was (setpriority(2), RLIMIT_NICE).
+ * Gives a process, this one unless told, the share of the CPUs again that this one had before it gave way: beside a CPU that softirqs
+ * and others fill, who gives way can wait for a minute. Where that is not allowed, it stays as it was (setpriority(2), RLIMIT_NICE).
  */
 export const takeShare = (pid = 0): void => {
+  if (usual === null) return
   try {
-    setPriority(pid, constants.priority.PRIORITY_NORMAL)
+    setPriority(pid, usual)
   } catch {}
 }

@@ -5,8 +5,6 @@ import { readStat, type Stat } from './stat.js'
 
 /** In the flags of a process, of include/linux/sched.h: a thread of the kernel. */
 const PF_KTHREAD = 0x00200000
-/** Of sched(7). */
-const SCHED_IDLE = 5
 
 /**
  * A process's time on CPUs since it began, in the kernel's ticks, and the CPU it was on last. `startTime` is in ticks since boot:
@@ -20,8 +18,6 @@ export type ProcessTimes = {
   session: number
   /** Whether it is one of the kernel's own threads, such as ksoftirqd. */
   isKernel: boolean
-  /** Whether its first thread only gets what nobody else wants (SCHED_IDLE). */
-  isIdle: boolean
   startTime: number
   ticks: number
   cpu: number
@@ -41,10 +37,9 @@ export const readProcessTimes = (proc = '/proc'): ProcessTimes[] =>
       parent: stat.field(4),
       session: stat.field(6),
     }
-    const [flags, policy] = [stat.field(9), stat.field(41)]
-    const kinds = { isKernel: (flags & PF_KTHREAD) !== 0, isIdle: policy === SCHED_IDLE }
-    return [flags, policy, ...Object.values(times)].every(Number.isSafeInteger)
-      ? { pid, comm: printable(stat.comm), ...kinds, ...times }
+    const flags = stat.field(9)
+    return [flags, ...Object.values(times)].every(Number.isSafeInteger)
+      ? { pid, comm: printable(stat.comm), isKernel: (flags & PF_KTHREAD) !== 0, ...times }
       : []
   })
 

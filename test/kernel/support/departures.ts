@@ -7,15 +7,17 @@ import { startAnswering } from './processes.js'
 
 const run = promisify(execFile)
 
-const readDevice = async <Facts>(netns: string, ...args: string[]): Promise<Facts> => {
-  const { stdout } = await run(args[0] ?? '', ['-n', netns, '-json', ...args.slice(1)])
+type Link = { ifindex: number; stats64: { tx: { packets: number } } }
+
+const readLink = async (netns: string, device: string): Promise<Link> => {
+  const { stdout } = await run('ip', ['-n', netns, '-json', '-statistics', 'link', 'show', device])
   return JSON.parse(stdout)[0]
 }
 
 /**
- * Gives the function that tells how many packets have left the queue of a device since, by the kernel's count, without any probe
- * being told. A timer lets them go, in whichever thread's time; and there are kernels that run no probes in the time of some, such
- * as those of the first process of a virtual machine.
+ * Gives the function that tells how many packets a device has sent since, by the kernel's count, without any probe being told. Where
+ * they wait in a queue, a timer lets them go, in whichever thread's time; and there are kernels that run no probes in the time of
+ * some, such as those of the first process of a virtual machine.
  */
 export const watchDepartures = async (
   t: Context,
@@ -24,7 +26,7 @@ export const watchDepartures = async (
 ): Promise<() => Promise<number>> => {
   const object = rootPath('dist/test/kernel/fixtures/departures.bpf.o')
   await compileProbes(object, rootPath('test/kernel/fixtures/departures.bpf.c'))
-  const { ifindex } = await readDevice<{ ifindex: number }>(netns, 'ip', 'link', 'show', device)
+  const { ifindex } = await readLink(netns, device)
   const { ino } = await stat(`/run/netns/${netns}`)
   const ask = await startAnswering<number>(t, rootPath('dist/test/kernel/fixtures/departures.js'), [
     object,
@@ -33,16 +35,7 @@ export const watchDepartures = async (
   ])
   const countUntold = async (): Promise<number> => {
     const told = await ask('')
-    const { packets } = await readDevice<{ packets: number }>(
-      netns,
-      'tc',
-      '-s',
-      'qdisc',
-      'show',
-      'dev',
-      device,
-    )
-    return packets - told
+    return (await readLink(netns, device)).stats64.tx.packets - told
   }
   const before = await countUntold()
   return async () => (await countUntold()) - before
