@@ -46,6 +46,9 @@ static __always_inline struct incoming *latest_of(struct arrivals *arrivals)
 	return &arrivals->last[(arrivals->count - 1) % MAX_ARRIVALS];
 }
 
+/* Nothing tells what comes to a socket: a datagram is there with the first packet of it that comes to IP. */
+extern const volatile bool begins_at_ip;
+
 /* Protocols take up a packet, whose path is this CPU's last. */
 static __always_inline void expect_datagram(struct sk_buff *skb, const struct cpu_state *cpu)
 {
@@ -53,7 +56,7 @@ static __always_inline void expect_datagram(struct sk_buff *skb, const struct cp
 	struct incoming *incoming;
 	struct peer peer;
 
-	if (!find_arriving_peer((__u64)READ(skb, data), &peer) || !is_target_port(bpf_ntohs(peer.local_port)) ||
+	if (!find_arriving_peer((__u64)READ(skb, data), begins_at_ip, &peer) || !is_target_port(bpf_ntohs(peer.local_port)) ||
 	    READ(READ(READ(skb, dev), nd_net.net), ns.inum) != netns)
 		return;
 	arrivals = arrivals_of(bpf_get_smp_processor_id());
@@ -61,8 +64,10 @@ static __always_inline void expect_datagram(struct sk_buff *skb, const struct cp
 		return;
 	incoming = latest_of(arrivals);
 	/* A bridge hands the same packet up again. */
-	if (incoming->address != cpu->packet_address || incoming->is_claimed)
+	if (incoming->address != cpu->packet_address || incoming->path.receive_ns != cpu->packet.receive_ns)
 		incoming = &arrivals->last[arrivals->count++ % MAX_ARRIVALS];
+	else if (incoming->is_claimed)
+		return;
 	/* Exchanges, as others look for what is not claimed meanwhile. */
 	__sync_lock_test_and_set(&incoming->is_claimed, true);
 	incoming->peer = peer;

@@ -41,6 +41,7 @@ struct ipv6_header {
 
 #define NEXTHDR_FRAGMENT 44
 #define IP6_OFFSET 0xfff8
+#define IP6_FRAGMENT_SIZE 8
 
 struct ipv6_fragment {
 	__u8 protocol;
@@ -109,10 +110,10 @@ static __always_inline bool find_peer(const struct headers *headers, bool is_req
 }
 
 /*
- * The same of a packet that has not gone through IP yet: it begins with that header. False as well if it is a fragment, since
- * its datagram is not whole yet.
+ * The same of a packet that has not gone through IP yet: it begins with that header. Of a fragment, whose datagram is not whole
+ * yet, it is true only where first fragments are wanted.
  */
-static __always_inline bool find_arriving_peer(__u64 data, struct peer *peer)
+static __always_inline bool find_arriving_peer(__u64 data, bool first_fragments, struct peer *peer)
 {
 	struct headers headers = { .network = data };
 	union {
@@ -125,14 +126,18 @@ static __always_inline bool find_arriving_peer(__u64 data, struct peer *peer)
 		return false;
 	switch (ip.v4.version >> 4) {
 	case 4:
-		if (ip.v4.protocol != IPPROTO_UDP || ip.v4.fragment & bpf_htons(IP_OFFSET | IP_MORE_FRAGMENTS))
+		if (ip.v4.protocol != IPPROTO_UDP ||
+		    (ip.v4.fragment & bpf_htons(IP_MORE_FRAGMENTS) && !first_fragments))
 			return false;
 		headers.transport = data + (ip.v4.version & 0xf) * 4;
 		break;
 	case 6:
-		if (ip.v6.protocol != IPPROTO_UDP)
-			return false;
 		headers.transport = data + sizeof(ip.v6);
+		if (ip.v6.protocol == IPPROTO_UDP)
+			break;
+		if (ip.v6.protocol != NEXTHDR_FRAGMENT || !first_fragments)
+			return false;
+		headers.transport += IP6_FRAGMENT_SIZE;
 		break;
 	default:
 		return false;

@@ -14,6 +14,7 @@ struct kept_packet received[MAX_PACKETS];
 __u32 epoch = 0;
 __u32 keeps_backlog = 0;
 
+const volatile bool begins_at_ip = false;
 const volatile __u64 nic_irqs[MAX_IRQS / 64] = {};
 
 /*

@@ -139,6 +139,7 @@ export class Tracer implements Disposable {
       const knowsSockets = programs.some(({ name }) => name === 'datagram_is_ready')
       const rings = knowsSockets ? Math.min(cpus, MAX_RINGS) : 1
       object.variable('rings').set(rings)
+      object.variable('begins_at_ip').set(!knowsSockets)
       object.map('reads').setMaxEntries(rings)
       loadOnly(object, programs)
       return new Tracer(object, programs, cpus)

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { isInTotal, STAGES, type StageName } from '../../src/latency/stages.js'
 import { assertExact, OF_A_BUCKET, spreadMean } from './support/assertions.js'
 import { assertNoFaults, findFar } from './support/comparison.js'
@@ -16,6 +18,8 @@ import { createNetns, createNetnsPair } from './support/netns.js'
 import { listCpus, readTaken } from './support/scheduler.js'
 import { readStat } from './support/services.js'
 import { runTaut, startMeasuring } from './support/taut.js'
+
+const run = promisify(execFile)
 
 const REQUESTS = 20_000
 
@@ -50,17 +54,42 @@ for (const family of ['ipv4', 'ipv6'] as const) {
   )
 }
 
-kernelTest(
-  'counts answers that are larger than a packet of IPv6',
-  async t => {
-    const pair = await createNetnsPair(t)
-    const service = await startEcho(t, { host: pair.ipv6, netns: pair.server })
-    const questions = { message: MESSAGES.large, requests: 2000 }
-    await measureAnswers(t, service, questions, pair.client)
-    t.is((await service.finish()).requests, questions.requests)
-  },
-  'ip',
-)
+for (const [family, version] of [
+  ['ipv4', 'IPv4'],
+  ['ipv6', 'IPv6'],
+] as const) {
+  kernelTest(
+    `counts answers that are larger than a packet of ${version}`,
+    async t => {
+      const pair = await createNetnsPair(t)
+      const service = await startEcho(t, { host: pair[family], netns: pair.server })
+      const questions = { message: MESSAGES.large, requests: 2000 }
+      await measureAnswers(t, service, questions, pair.client)
+      t.is((await service.finish()).requests, questions.requests)
+    },
+    'ip',
+  )
+}
+
+for (const message of ['echo', 'large'] as const) {
+  kernelTest(
+    `counts once what a bridge hands up again: ${message}`,
+    async t => {
+      const pair = await createNetnsPair(t)
+      const inServer = (...args: string[]) => run('ip', ['-n', pair.server, ...args])
+      await inServer('link', 'add', 'bridge', 'type', 'bridge')
+      await inServer('addr', 'flush', 'dev', 'wire')
+      await inServer('link', 'set', 'wire', 'master', 'bridge')
+      await inServer('addr', 'add', `${pair.ipv4}/24`, 'dev', 'bridge')
+      await inServer('link', 'set', 'bridge', 'up')
+      const service = await startEcho(t, { host: pair.ipv4, netns: pair.server })
+      const questions = { message: MESSAGES[message], requests: 2000 }
+      await measureAnswers(t, service, questions, pair.client)
+      t.is((await service.finish()).requests, questions.requests)
+    },
+    'ip',
+  )
+}
 
 const LATER_US = 100_000
 
