@@ -15,24 +15,28 @@
 #define MAX_FAR 4096
 /* An older one is given up when there are later ones. */
 #define ANSWER_NS 1000000000ULL
+/* So many answers to a peer may leave the queues of an interface before an older one does; then nobody was told of that. */
+#define MAX_PASSED 8
 /* A peer that has waited for so long is forgotten when another one needs the room. */
 #define FORGET_NS 5000000000ULL
 
 struct waiting {
 	struct turn turn;
 	__u32 read;		/* is expected to have this number */
+	__u32 open;		/* its number, until it is answered or given up */
 	__u32 number;		/* written last; 0: none */
 };
 
 /*
  * A peer's datagrams have numbers from 1 on. Those from `popped` to `pushed` wait for their answers; of these, answers to
- * those before `queued` are in the queue of an interface. A number without a datagram is one that there was no room for: its
- * answer is nobody else's.
+ * those before `queued` are in the queue of an interface or were, and those before `passed` have left or were passed. A number
+ * without a datagram is one that there was no room for, as its answer is nobody else's; or it was answered before its turn.
  */
 struct datagrams {
 	__u32 pushed;
 	__u32 popped;
 	__u32 queued;
+	__u32 passed;
 	__u32 unwritten;	/* so many have numbers, or are about to, and can't be found yet */
 	__u64 pushed_ns;
 	__u64 answered_ns;	/* when the last answer left the service */
@@ -47,7 +51,7 @@ struct {
 	__type(value, struct datagrams);
 } peers SEC(".maps") __weak;
 
-static const struct datagrams no_datagrams = { .pushed = 1, .popped = 1, .queued = 1 };
+static const struct datagrams no_datagrams = { .pushed = 1, .popped = 1, .queued = 1, .passed = 1 };
 
 struct place {
 	struct peer peer;
@@ -95,7 +99,7 @@ static __always_inline struct waiting *find_waiting(struct datagrams *datagrams,
 	struct waiting *near = near_place(datagrams, number);
 	struct place place = { .peer = *peer, .number = number };
 
-	return near->number == number ? near : bpf_map_lookup_elem(&far, &place);
+	return near->number == number && number ? near : bpf_map_lookup_elem(&far, &place);
 }
 
 /* False if it was not kept. */
@@ -117,14 +121,53 @@ static __always_inline bool pop(struct datagrams *datagrams, __u32 number)
 	return __sync_val_compare_and_swap(&datagrams->popped, number, number + 1) == number;
 }
 
-static __always_inline bool is_old(struct datagrams *datagrams, const struct peer *peer, __u32 number, __u64 now)
+/* Moves a boundary between numbers onward; not back, which somebody on another CPU may be about to. */
+static __always_inline void advance(__u32 *boundary, __u32 to)
+{
+	for (int i = 0; i < 4; i++) {
+		__u32 from = *boundary;
+
+		if (!comes_before(from, to) || __sync_val_compare_and_swap(boundary, from, to) == from)
+			return;
+	}
+}
+
+/*
+ * A datagram is over: the oldest as a rule; or else one that older ones are behind, in the queue of an interface, unless
+ * nobody was told that they left it. Also where there is no queue, so that these numbers are never half of all behind.
+ */
+static __always_inline void pass(struct datagrams *datagrams, __u32 number)
+{
+	pop(datagrams, number);
+	advance(&datagrams->queued, number + 1);
+	advance(&datagrams->passed, number + 1);
+}
+
+/* Whoever may end a datagram's request: false if somebody else was faster. */
+static __always_inline bool claim_waiting(struct waiting *waiting, __u32 number)
+{
+	return __sync_val_compare_and_swap(&waiting->open, number, 0) == number;
+}
+
+static __always_inline void give_up(struct datagrams *datagrams, const struct peer *peer, __u32 number)
 {
 	struct waiting *waiting = find_waiting(datagrams, peer, number);
 
-	return waiting && now - waiting->turn.arrival.ready_ns >= ANSWER_NS;
+	if (waiting && claim_waiting(waiting, number) && forget_waiting(datagrams, peer, number))
+		COUNT(unanswered);
 }
 
-/* Gives up a peer's oldest, as long as they are old and there are later ones. Gives 0. */
+/* Is it of no use to wait any longer for the answer to a peer's oldest, if it still waits at all? */
+static __always_inline bool is_over(struct datagrams *datagrams, const struct peer *peer, __u32 number, __u64 now)
+{
+	struct waiting *waiting = find_waiting(datagrams, peer, number);
+
+	if (comes_before(number, datagrams->passed) && (!waiting || datagrams->passed - number > MAX_PASSED))
+		return true;
+	return waiting && datagrams->pushed - number >= 2 && now - waiting->turn.arrival.ready_ns >= ANSWER_NS;
+}
+
+/* Gives up a peer's oldest, as long as they are old and there are later ones, or their answers are lost. Gives 0. */
 __weak __noinline int give_up_old(const struct peer *whose, __u64 now)
 {
 	struct datagrams *datagrams;
@@ -138,10 +181,10 @@ __weak __noinline int give_up_old(const struct peer *whose, __u64 now)
 	for (int i = 0; datagrams && i < MAX_WAITING; i++) {
 		__u32 popped = datagrams->popped;
 
-		if (datagrams->pushed - popped < 2 || !is_old(datagrams, &peer, popped, now))
+		if (popped == datagrams->pushed || !is_over(datagrams, &peer, popped, now))
 			break;
-		if (pop(datagrams, popped) && forget_waiting(datagrams, &peer, popped))
-			COUNT(unanswered);
+		if (pop(datagrams, popped))
+			give_up(datagrams, &peer, popped);
 	}
 	return 0;
 }
@@ -151,9 +194,26 @@ static __always_inline __u32 find_oldest(struct datagrams *datagrams, const stru
 {
 	__u32 popped = datagrams->popped;
 
-	if (datagrams->pushed - popped >= 2 && is_old(datagrams, peer, popped, now))
+	if ((datagrams->pushed - popped >= 2 || comes_before(popped, datagrams->passed)) &&
+	    is_over(datagrams, peer, popped, now))
 		give_up_old(peer, now);
 	return datagrams->popped;
+}
+
+/* Gives the number of the oldest whose answer is not in a queue; `pushed` when there is none. */
+static __always_inline __u32 find_unsent(struct datagrams *datagrams, const struct peer *peer, __u64 now)
+{
+	__u32 number = find_oldest(datagrams, peer, now), queued = datagrams->queued;
+
+	return comes_before(number, queued) ? queued : number;
+}
+
+/* The answer to it goes into the queue of an interface. False if somebody else was faster. */
+static __always_inline bool take_number(struct datagrams *datagrams, __u32 number)
+{
+	__u32 queued = datagrams->queued;
+
+	return !comes_before(number, queued) && __sync_val_compare_and_swap(&datagrams->queued, queued, number + 1) == queued;
 }
 
 /* No datagram gets a number any more from a peer that is closed: who finds it looks it up again. */
@@ -181,10 +241,8 @@ __weak __noinline int forget_peer(const struct peer *whose, __u64 now)
 		if (now - datagrams->pushed_ns < FORGET_NS ||
 		    __sync_val_compare_and_swap(&datagrams->popped, popped, pushed) != popped)
 			return false;
-		for (__u32 i = 0; i < MAX_WAITING && popped + i != pushed; i++) {
-			if (forget_waiting(datagrams, &peer, popped + i))
-				COUNT(unanswered);
-		}
+		for (__u32 i = 0; i < MAX_WAITING && popped + i != pushed; i++)
+			give_up(datagrams, &peer, popped + i);
 	}
 	if (__sync_val_compare_and_swap(&datagrams->pushed, pushed, pushed + (1U << 31)) != pushed)
 		return false;
@@ -274,11 +332,12 @@ __weak __noinline int finish_datagram(struct turn *turn, __u64 now, int pipeline
 	return 0;
 }
 
-/* The peer's oldest is answered, unless somebody else was faster. */
+/* A peer's datagram is answered, its oldest as a rule, unless somebody else was faster. */
 static __always_inline void end_datagram(struct datagrams *datagrams, const struct peer *peer, __u32 number,
 					 struct waiting *waiting, __u64 now)
 {
-	if (!pop(datagrams, number))
+	pass(datagrams, number);
+	if (!claim_waiting(waiting, number))
 		return;
 	finish_datagram(&waiting->turn, now, datagrams->pushed != number + 1);
 	forget_waiting(datagrams, peer, number);

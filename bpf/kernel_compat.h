@@ -26,6 +26,24 @@ static __always_inline bool task_blocks(bool preempt, struct task_struct *prev)
 	return READ((struct task_struct___before_5_14 *)prev, state) != 0;
 }
 
+/* A distance from `head` is a pointer where that is no longer (NET_SKBUFF_DATA_USES_OFFSET). */
+struct sk_buff___of_32_bits {
+	unsigned char *end;
+} __attribute__((preserve_access_index));
+
+/* How long the packets are that one which is still whole becomes; 0 where that is one. */
+static __always_inline __u16 segment_size_of(const struct sk_buff *skb)
+{
+	const struct sk_buff___of_32_bits *short_skb = (const void *)skb;
+	struct skb_shared_info *shared;
+
+	if (bpf_core_field_exists(short_skb->end))
+		shared = (void *)BPF_CORE_READ(short_skb, end);
+	else
+		shared = (void *)(BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end));
+	return BPF_CORE_READ(shared, gso_size);
+}
+
 /* Registers as the entry from user space left them, on each architecture. */
 struct pt_regs___x86 {
 	long di;

@@ -57,6 +57,16 @@ enum {
 	TCP_CLOSING = 11,
 };
 
+/* include/net/dropreason-core.h, since 5.18; the numbers differ from kernel to kernel. */
+enum skb_drop_reason {
+	SKB_DROP_REASON_NETFILTER_DROP,
+	SKB_DROP_REASON_BPF_CGROUP_EGRESS,
+	SKB_DROP_REASON_TC_EGRESS,
+	SKB_DROP_REASON_QDISC_DROP,
+	SKB_DROP_REASON_QDISC_OVERLIMIT,
+	SKB_DROP_REASON_QDISC_CONGESTED,
+};
+
 #define AF_INET 2
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
@@ -197,8 +207,13 @@ struct sk_buff {
 	__u16 queue_mapping;
 	__u16 transport_header;
 	__u16 network_header;
+	unsigned int end;
 	unsigned char *head;
 	unsigned char *data;
+};
+
+struct skb_shared_info {
+	unsigned short gso_size;
 };
 
 struct task_struct {

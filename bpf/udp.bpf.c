@@ -9,6 +9,7 @@
 #include "context.h"
 #include "datagrams.h"
 #include "finish.h"
+#include "kernel_compat.h"
 #include "target.h"
 
 const volatile __u32 rings = 1;
@@ -170,71 +171,109 @@ static __always_inline bool is_more(struct datagrams *datagrams, __u64 now)
 }
 
 /*
- * What a packet is, is found out when it enters the queue of an interface, since it comes out in whichever thread's time: the
- * answer to the datagram with this number, or 0, more of one. By the packet's address; another packet may come there when this
- * one was dropped. None may take the place of another that is still queued: its turn would be taken for a later answer.
+ * What a packet is, is found out when it enters the queue of an interface, since it comes out in whichever thread's time. By the
+ * packet's address, where another one may come if nobody was told of this one's departure.
  */
-#define MAX_QUEUED 4096
+struct queued {
+	__u64 peer;		/* its hash */
+	__u32 number;		/* the datagram that it answers */
+	__u32 is_more;		/* ... or is more of the answer to */
+};
 
+/* User space makes it larger. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, MAX_QUEUED);
+	__uint(max_entries, 1);
 	__type(key, __u64);
-	__type(value, __u32);
+	__type(value, struct queued);
 } queued_answers SEC(".maps");
 
-static __always_inline void keep_queued(__u64 packet, __u32 number)
+static __always_inline void keep_queued(const struct answer *answer, __u32 number, bool is_more)
 {
-	bpf_map_update_elem(&queued_answers, &packet, &number, BPF_ANY);
+	struct queued queued = { .peer = hash_of(&answer->peer), .number = number, .is_more = is_more };
+	__u64 packet = answer->packet;
+
+	bpf_map_update_elem(&queued_answers, &packet, &queued, BPF_ANY);
 }
 
-/* False if it did not enter a queue, or nobody knew then what it was. */
-static __always_inline bool take_queued(__u64 packet, __u32 *number)
+/* False if it is in no queue, or nobody knew when it came there what it was. */
+static __always_inline bool take_queued(const struct answer *answer, struct queued *taken)
 {
-	__u32 *queued = bpf_map_lookup_elem(&queued_answers, &packet);
+	__u64 packet = answer->packet;
+	struct queued *queued = bpf_map_lookup_elem(&queued_answers, &packet);
 
 	if (!queued)
 		return false;
-	*number = *queued;
-	return !bpf_map_delete_elem(&queued_answers, &packet);
+	*taken = *queued;
+	return !bpf_map_delete_elem(&queued_answers, &packet) && taken->peer == hash_of(&answer->peer);
 }
 
-/* Does it answer the oldest that waits, or is it more of an answer that there was? */
-__weak __noinline int answer_oldest(const struct answer *answer)
+/* What it left the queue of an interface for; the departure of what nobody was told of is that of more of its answer. */
+static __always_inline void leave_queue(struct datagrams *datagrams, const struct answer *answer, __u32 number)
+{
+	struct waiting *waiting = NULL;
+
+	if (!comes_before(number, datagrams->popped))
+		waiting = find_waiting(datagrams, &answer->peer, number);
+	if (waiting)
+		end_datagram(datagrams, &answer->peer, number, waiting, answer->now);
+}
+
+enum answers {
+	ANSWERS,	/* the datagram with the number */
+	ANSWERS_MORE,	/* than one that was answered before */
+	ANSWERS_NONE,	/* that is known to be on its socket */
+};
+
+/* A packet that goes to a peer, and in no queue yet: which datagram does it answer, and where is that, if there was room for it? */
+static __always_inline enum answers find_answered(struct datagrams *datagrams, const struct answer *answer, __u32 *number,
+						  struct waiting **waiting)
+{
+	*waiting = NULL;
+	*number = find_unsent(datagrams, &answer->peer, answer->now);
+	if (*number != datagrams->pushed) {
+		bool is_coming = datagrams->unwritten;
+
+		*waiting = find_waiting(datagrams, &answer->peer, *number);
+		if (!*waiting) {
+			/* Its begin has come to its end meanwhile, or will see that this answer was early. */
+			*waiting = find_waiting(datagrams, &answer->peer, *number);
+			if (!*waiting)
+				return is_coming ? ANSWERS_NONE : ANSWERS;
+		}
+		if (leave_service(datagrams, *waiting, answer->socket, answer->now))
+			return ANSWERS;
+	}
+	return is_more(datagrams, answer->now) ? ANSWERS_MORE : ANSWERS_NONE;
+}
+
+/* A packet goes to the driver. False if it answers what is not known yet to be on its socket. */
+__weak __noinline int answer_oldest(const struct answer *sent)
 {
 	struct datagrams *datagrams;
 	struct waiting *waiting;
-	struct peer peer;
-	__u32 number, queued;
+	struct queued queued;
+	struct answer answer;
+	enum answers answers;
+	__u32 number;
 
-	if (!answer)
+	if (!sent)
 		return false;
-	peer = answer->peer;
-	datagrams = bpf_map_lookup_elem(&peers, &peer);
+	answer = *sent;
+	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (!datagrams)
 		return false;
-	number = find_oldest(datagrams, &peer, answer->now);
-	if (take_queued(answer->packet, &queued) && (!queued || comes_before(queued, number)))
-		return true;
-	if (number == datagrams->pushed)
-		return is_more(datagrams, answer->now);
-	waiting = find_waiting(datagrams, &peer, number);
-	if (!waiting) {
-		bool is_coming = datagrams->unwritten;
-
-		/* Its begin has come to its end meanwhile, or will see that this answer was early. */
-		waiting = find_waiting(datagrams, &peer, number);
-		if (!waiting && is_coming)
-			return false;
-	}
-	if (!waiting) {
-		pop(datagrams, number);
+	if (take_queued(&answer, &queued)) {
+		leave_queue(datagrams, &answer, queued.number);
 		return true;
 	}
-	if (!comes_before(number, datagrams->queued) &&
-	    !leave_service(datagrams, waiting, answer->socket, answer->now))
-		return is_more(datagrams, answer->now);
-	end_datagram(datagrams, &peer, number, waiting, answer->now);
+	answers = find_answered(datagrams, &answer, &number, &waiting);
+	if (answers != ANSWERS)
+		return answers == ANSWERS_MORE;
+	if (waiting)
+		end_datagram(datagrams, &answer.peer, number, waiting, answer.now);
+	else
+		pass(datagrams, number);
 	return true;
 }
 
@@ -256,34 +295,82 @@ int TIMED_PROG(datagram_is_sent, struct sk_buff *skb)
 	return 0;
 }
 
+/* What becomes several packets when it leaves the queue is found out about then, each for itself. */
 TRACEPOINT(qdisc_enqueue)
 int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
 {
 	struct datagrams *datagrams;
 	struct waiting *waiting;
 	struct answer answer;
-	__u32 number, queued;
+	__u32 number;
 
-	if (!find_answer(skb, &answer))
+	if (!find_answer(skb, &answer) || segment_size_of(skb))
 		return 0;
-	take_queued(answer.packet, &number);
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (!datagrams)
 		return 0;
-	queued = datagrams->queued;
-	number = find_oldest(datagrams, &answer.peer, answer.now);
-	if (comes_before(number, queued))
-		number = queued;
-	waiting = number == datagrams->pushed ? NULL : find_waiting(datagrams, &answer.peer, number);
-	if (number == datagrams->pushed || (waiting && !leave_service(datagrams, waiting, answer.socket, answer.now))) {
-		if (is_more(datagrams, answer.now))
-			keep_queued(answer.packet, 0);
+	switch (find_answered(datagrams, &answer, &number, &waiting)) {
+	case ANSWERS:
+		/* If an answer on another CPU was faster, this one's datagram is found out when it leaves. */
+		if (!take_number(datagrams, number))
+			return 0;
+		if (waiting)
+			waiting->turn.queued_ns = answer.now;
+		keep_queued(&answer, number, false);
+		return 0;
+	case ANSWERS_MORE:
+		keep_queued(&answer, datagrams->queued - 1, true);
+		return 0;
+	default:
 		return 0;
 	}
-	if (waiting)
-		waiting->turn.queued_ns = answer.now;
-	keep_queued(answer.packet, number);
-	__sync_val_compare_and_swap(&datagrams->queued, queued, number + 1);
+}
+
+#define IS(reason, name) \
+	(bpf_core_enum_value_exists(enum skb_drop_reason, name) && (reason) == bpf_core_enum_value(enum skb_drop_reason, name))
+
+/* Has it been dropped on its way to the driver? Some drivers let go by this way what they have sent. */
+static __always_inline bool is_dropped_before(enum skb_drop_reason reason)
+{
+	return IS(reason, SKB_DROP_REASON_QDISC_DROP) || IS(reason, SKB_DROP_REASON_QDISC_OVERLIMIT) ||
+	       IS(reason, SKB_DROP_REASON_QDISC_CONGESTED) || IS(reason, SKB_DROP_REASON_TC_EGRESS) ||
+	       IS(reason, SKB_DROP_REASON_NETFILTER_DROP) || IS(reason, SKB_DROP_REASON_BPF_CGROUP_EGRESS);
+}
+
+/* An answer that never leaves: its datagram remains unanswered, and the next answer is to the next one. Gives 0. */
+__weak __noinline int drop_answer(const struct answer *dropped, int before_queue)
+{
+	struct datagrams *datagrams;
+	struct waiting *waiting;
+	struct queued queued;
+	struct answer answer;
+
+	if (!dropped)
+		return 0;
+	answer = *dropped;
+	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
+	if (!datagrams)
+		return 0;
+	if (take_queued(&answer, &queued)) {
+		if (queued.is_more)
+			return 0;
+	} else if (!before_queue || find_answered(datagrams, &answer, &queued.number, &waiting) != ANSWERS) {
+		return 0;
+	}
+	give_up(datagrams, &answer.peer, queued.number);
+	/* It passes none of those that are still in the queue. */
+	pop(datagrams, queued.number);
+	advance(&datagrams->queued, queued.number + 1);
+	return 0;
+}
+
+TRACEPOINT(kfree_skb)
+int TIMED_PROG(answer_is_dropped, struct sk_buff *skb, void *location, enum skb_drop_reason reason)
+{
+	struct answer answer;
+
+	if (find_answer(skb, &answer))
+		drop_answer(&answer, is_dropped_before(reason));
 	return 0;
 }
 

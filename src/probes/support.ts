@@ -334,6 +334,15 @@ export const PROBES: readonly Probe[] = [
     since: '5.15',
   },
   {
+    program: 'answer_is_dropped',
+    point: 'skb/kfree_skb',
+    role: 'server',
+    protocol: 'udp',
+    required: false,
+    stages: [],
+    buys: 'that a datagram whose answer the kernel drops is unanswered, and the next answer is to the next one',
+  },
+  {
     program: 'datagram_is_sent',
     point: 'net/net_dev_start_xmit',
     role: 'server',

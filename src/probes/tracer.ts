@@ -45,6 +45,9 @@ const PROBES_ON_DEMAND: ReadonlyMap<string, readonly CountName[]> = new Map([
 
 /** What would take memory for nothing, of services of TCP. */
 const MAPS_OF_PEERS = ['peers', 'far', 'order', 'queued_answers'] as const
+/** An LRU map gives each CPU 128 entries to hold back for itself. */
+const LEAST_QUEUED = 4096
+const QUEUED_A_CPU = 256
 /** Rings of reads of UDP, of a megabyte each. */
 const MAX_RINGS = 16
 
@@ -129,8 +132,10 @@ export class Tracer implements Disposable {
       object.variables.get('service_pids')?.set(fill(pids.slice(0, MAX_PIDS), MAX_PIDS))
       object.map('metrics').setMaxEntries(cpus)
       object.map('exemplars').setMaxEntries(chooseRingSize(cpus))
-      if (protocol === 'udp') object.map('arrivals').setMaxEntries(cpus)
-      else for (const name of MAPS_OF_PEERS) object.map(name).setMaxEntries(1)
+      if (protocol === 'udp') {
+        object.map('arrivals').setMaxEntries(cpus)
+        object.map('queued_answers').setMaxEntries(Math.max(LEAST_QUEUED, QUEUED_A_CPU * cpus))
+      } else for (const name of MAPS_OF_PEERS) object.map(name).setMaxEntries(1)
       const useless = [...(hasCards ? [] : ['irq_handler_entry']), ...USELESS[target.role]]
       const programs = choosePrograms(object, types.kind, target, useless)
       // Until all are attached.

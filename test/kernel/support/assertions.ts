@@ -40,7 +40,7 @@ export const assertExact = (
       unsplit,
       undivided: 0,
       lost: { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 },
-      depth: { requests: depth.requests, share: 1 },
+      depth: { requests: depth.requests, share: Math.round((depth.requests / requests) * 1000) / 1000 },
     },
   )
   t.true(depth.requests >= requests * (1 - shallow), `${depth.requests} followed in depth`)
