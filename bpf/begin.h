@@ -43,7 +43,6 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 	turn->arrival.cpu = incoming->path.receive_ns ? incoming->path.cpu : NO_CPU;
 	turn->arrival.ready_ns = now;
 	waiting->read = read;
-	waiting->open = number;
 	__sync_lock_test_and_set(&waiting->number, number);
 	__sync_fetch_and_sub(&datagrams->unwritten, 1);
 	COUNT(begun);

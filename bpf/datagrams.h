@@ -23,13 +23,13 @@
 struct waiting {
 	struct turn turn;
 	__u32 read;		/* is expected to have this number */
-	__u32 open;		/* its number, until it is answered or given up */
+	__u32 open;		/* its number, until it is answered or given up; who sets it has the place */
 	__u32 number;		/* written last; 0: none */
 };
 
 /*
  * A peer's datagrams have numbers from 1 on. Those from `popped` to `pushed` wait for their answers; of these, answers to
- * those before `queued` are in the queue of an interface or were, and those before `passed` have left or were passed. A number
+ * those before `queued` are on their way, or were, and those before `passed` have left or were passed. A number
  * without a datagram is one that there was no room for, as its answer is nobody else's; or it was answered before its turn.
  */
 struct datagrams {
@@ -93,13 +93,16 @@ static __always_inline struct waiting *near_place(struct datagrams *datagrams, _
 	return &datagrams->near[number % MAX_NEAR];
 }
 
-/* NULL where there was no room for it. */
+/* NULL where there was no room for it, or it is not all written yet. */
 static __always_inline struct waiting *find_waiting(struct datagrams *datagrams, const struct peer *peer, __u32 number)
 {
-	struct waiting *near = near_place(datagrams, number);
+	struct waiting *waiting = near_place(datagrams, number);
 	struct place place = { .peer = *peer, .number = number };
 
-	return near->number == number && number ? near : bpf_map_lookup_elem(&far, &place);
+	if (waiting->number == number && number)
+		return waiting;
+	waiting = bpf_map_lookup_elem(&far, &place);
+	return waiting && waiting->number == number ? waiting : NULL;
 }
 
 /* False if it was not kept. */
@@ -157,14 +160,20 @@ static __always_inline void give_up(struct datagrams *datagrams, const struct pe
 		COUNT(unanswered);
 }
 
-/* Is it of no use to wait any longer for the answer to a peer's oldest, if it still waits at all? */
+/*
+ * Is it of no use to wait any longer for the answer to a peer's oldest? What is not there has been answered or given up before its
+ * turn, or there was no room for it and its answer has entered a queue.
+ */
 static __always_inline bool is_over(struct datagrams *datagrams, const struct peer *peer, __u32 number, __u64 now)
 {
 	struct waiting *waiting = find_waiting(datagrams, peer, number);
 
-	if (comes_before(number, datagrams->passed) && (!waiting || datagrams->passed - number > MAX_PASSED))
+	if (!waiting)
+		return comes_before(number, datagrams->queued);
+	if (comes_before(number, datagrams->passed) && datagrams->passed - number > MAX_PASSED)
 		return true;
-	return waiting && datagrams->pushed - number >= 2 && now - waiting->turn.arrival.ready_ns >= ANSWER_NS;
+	/* It may have come a moment later, on another CPU. */
+	return datagrams->pushed - number >= 2 && (__s64)(now - waiting->turn.arrival.ready_ns) >= (__s64)ANSWER_NS;
 }
 
 /* Gives up a peer's oldest, as long as they are old and there are later ones, or their answers are lost. Gives 0. */
@@ -194,7 +203,7 @@ static __always_inline __u32 find_oldest(struct datagrams *datagrams, const stru
 {
 	__u32 popped = datagrams->popped;
 
-	if ((datagrams->pushed - popped >= 2 || comes_before(popped, datagrams->passed)) &&
+	if ((datagrams->pushed - popped >= 2 || comes_before(popped, datagrams->queued)) &&
 	    is_over(datagrams, peer, popped, now))
 		give_up_old(peer, now);
 	return datagrams->popped;
@@ -208,12 +217,26 @@ static __always_inline __u32 find_unsent(struct datagrams *datagrams, const stru
 	return comes_before(number, queued) ? queued : number;
 }
 
-/* The answer to it goes into the queue of an interface. False if somebody else was faster. */
+/* Whoever has its answer. False if somebody else was faster. */
 static __always_inline bool take_number(struct datagrams *datagrams, __u32 number)
 {
 	__u32 queued = datagrams->queued;
 
 	return !comes_before(number, queued) && __sync_val_compare_and_swap(&datagrams->queued, queued, number + 1) == queued;
+}
+
+static __always_inline void give_back_number(struct datagrams *datagrams, __u32 number)
+{
+	__sync_val_compare_and_swap(&datagrams->queued, number + 1, number);
+}
+
+/* An answer that never leaves: it passes none of those that are still in a queue. */
+static __always_inline void drop_number(struct datagrams *datagrams, const struct peer *peer, __u32 number)
+{
+	give_up(datagrams, peer, number);
+	if (pop(datagrams, number))
+		advance(&datagrams->passed, number + 1);
+	advance(&datagrams->queued, number + 1);
 }
 
 /* No datagram gets a number any more from a peer that is closed: who finds it looks it up again. */
@@ -299,12 +322,17 @@ static __always_inline struct waiting *keep_waiting(struct datagrams *datagrams,
 	struct waiting *near = near_place(datagrams, number);
 	struct place place = { .peer = *peer, .number = number };
 
+	struct waiting *waiting;
+
 	if (number - datagrams->popped >= MAX_WAITING)
 		return NULL;
-	if (!near->number)
+	if (!near->number && !__sync_val_compare_and_swap(&near->open, 0, number))
 		return near;
 	bpf_map_update_elem(&far, &place, &no_waiting, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&far, &place);
+	waiting = bpf_map_lookup_elem(&far, &place);
+	if (waiting)
+		waiting->open = number;
+	return waiting;
 }
 
 /*

@@ -15,6 +15,7 @@ struct early {
 	__u64 call_off_ns;	/* off_ns of the thread by then */
 	__u64 read_ns;		/* the last datagram that the thread had read by then */
 	__u32 tid;		/* 0: not the service's, or it sends by another's order */
+	bool dropped;		/* by the kernel, so that it never left */
 };
 
 /* Somebody writes there. */
@@ -30,7 +31,7 @@ static __always_inline struct early *early_of(__u64 hash)
 }
 
 /* In the place of the oldest that shares it: an answer to something is taken at once. */
-static __always_inline void keep_early(const struct peer *peer, const struct cpu_state *cpu, __u64 now)
+static __always_inline void keep_early(const struct peer *peer, const struct cpu_state *cpu, __u64 now, bool dropped)
 {
 	__u64 hash = hash_of(peer);
 	struct early *set = early_of(hash);
@@ -51,6 +52,7 @@ static __always_inline void keep_early(const struct peer *peer, const struct cpu
 		place->call_off_ns = cpu->run.call_off_ns;
 		place->read_ns = cpu->run.read_ns;
 		place->tid = READ(current_task(), flags) & PF_IO_WORKER ? 0 : cpu->tid;
+		place->dropped = dropped;
 		__sync_lock_test_and_set(&place->ns, now);
 		return;
 	}
@@ -130,7 +132,10 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket)
 			break;
 		}
 		note_answer(datagrams, early.tid, early.ns);
-		end_datagram(datagrams, &peer, number, waiting, early.ns);
+		if (early.dropped)
+			drop_number(datagrams, &peer, number);
+		else
+			end_datagram(datagrams, &peer, number, waiting, early.ns);
 	}
 	return 0;
 }

@@ -60,11 +60,18 @@ enum {
 /* include/net/dropreason-core.h, since 5.18; the numbers differ from kernel to kernel. */
 enum skb_drop_reason {
 	SKB_DROP_REASON_NETFILTER_DROP,
+	SKB_DROP_REASON_NEIGH_FAILED,
+	SKB_DROP_REASON_NEIGH_QUEUEFULL,
+	SKB_DROP_REASON_NEIGH_DEAD,
 	SKB_DROP_REASON_BPF_CGROUP_EGRESS,
 	SKB_DROP_REASON_TC_EGRESS,
 	SKB_DROP_REASON_QDISC_DROP,
 	SKB_DROP_REASON_QDISC_OVERLIMIT,
 	SKB_DROP_REASON_QDISC_CONGESTED,
+	SKB_DROP_REASON_CAKE_FLOOD,
+	SKB_DROP_REASON_FQ_BAND_LIMIT,
+	SKB_DROP_REASON_FQ_HORIZON_LIMIT,
+	SKB_DROP_REASON_FQ_FLOW_LIMIT,
 };
 
 #define AF_INET 2
@@ -210,6 +217,12 @@ struct sk_buff {
 	unsigned int end;
 	unsigned char *head;
 	unsigned char *data;
+};
+
+#define TCQ_F_NOLOCK 0x100
+
+struct Qdisc {
+	unsigned int flags;
 };
 
 struct skb_shared_info {

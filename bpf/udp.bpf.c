@@ -147,7 +147,8 @@ static __always_inline bool find_answer(struct sk_buff *skb, struct answer *answ
 	struct sock *sk = READ(skb, sk);
 	struct headers headers;
 
-	if (!sk || !is_target(sk))
+	/* What goes by a virtual wire into a bridge stays the socket's, and has left it already. */
+	if (!sk || !is_target(sk) || READ(skb, skb_iif))
 		return false;
 	headers = find_headers(skb);
 	answer->socket = (__u64)BPF_CORE_READ(skb, sk);
@@ -196,6 +197,12 @@ static __always_inline void keep_queued(const struct answer *answer, __u32 numbe
 	bpf_map_update_elem(&queued_answers, &packet, &queued, BPF_ANY);
 }
 
+/* What was kept of another packet, of whose departure nobody was told, is not of this one at its address. */
+static __always_inline void forget_queued(__u64 packet)
+{
+	bpf_map_delete_elem(&queued_answers, &packet);
+}
+
 /* False if it is in no queue, or nobody knew when it came there what it was. */
 static __always_inline bool take_queued(const struct answer *answer, struct queued *taken)
 {
@@ -225,24 +232,43 @@ enum answers {
 	ANSWERS_NONE,	/* that is known to be on its socket */
 };
 
-/* A packet that goes to a peer, and in no queue yet: which datagram does it answer, and where is that, if there was room for it? */
+#define MAX_ANSWERERS 3
+
+/*
+ * A packet that goes to a peer, and in no queue yet: which datagram does it answer, and where is that, if there was room for it?
+ * The number is taken first, as others may answer the same peer at the same time; but if this may be more of an answer, only once
+ * it is known not to be, so that it is nobody else's meanwhile.
+ */
 static __always_inline enum answers find_answered(struct datagrams *datagrams, const struct answer *answer, __u32 *number,
 						  struct waiting **waiting)
 {
+	struct cpu_state *cpu = this_cpu();
+	bool follows = follows_answer(datagrams, cpu->tid, cpu->run.read_ns);
+
 	*waiting = NULL;
-	*number = find_unsent(datagrams, &answer->peer, answer->now);
-	if (*number != datagrams->pushed) {
+	for (int i = 0; i < MAX_ANSWERERS; i++) {
 		bool is_coming = datagrams->unwritten;
 
+		*number = find_unsent(datagrams, &answer->peer, answer->now);
+		if (*number == datagrams->pushed)
+			break;
 		*waiting = find_waiting(datagrams, &answer->peer, *number);
 		if (!*waiting) {
 			/* Its begin has come to its end meanwhile, or will see that this answer was early. */
 			*waiting = find_waiting(datagrams, &answer->peer, *number);
-			if (!*waiting)
-				return is_coming ? ANSWERS_NONE : ANSWERS;
+			if (!*waiting && is_coming)
+				return ANSWERS_NONE;
 		}
-		if (leave_service(datagrams, *waiting, answer->socket, answer->now))
-			return ANSWERS;
+		if (!follows && !take_number(datagrams, *number))
+			continue;
+		if (*waiting && !leave_service(datagrams, *waiting, answer->socket, answer->now)) {
+			if (!follows)
+				give_back_number(datagrams, *number);
+			break;
+		}
+		if (follows && !take_number(datagrams, *number))
+			continue;
+		return ANSWERS;
 	}
 	return is_more(datagrams, answer->now) ? ANSWERS_MORE : ANSWERS_NONE;
 }
@@ -289,13 +315,16 @@ int TIMED_PROG(datagram_is_sent, struct sk_buff *skb)
 		note_call(cpu, answer.now);
 	if (answer_oldest(&answer))
 		return 0;
-	keep_early(&answer.peer, cpu, answer.now);
+	keep_early(&answer.peer, cpu, answer.now, false);
 	/* What has arrived by now did not see this. */
 	answer_early(&answer.peer, answer.socket);
 	return 0;
 }
 
-/* What becomes several packets when it leaves the queue is found out about then, each for itself. */
+/*
+ * Where a queue has no lock, what enters may have left before this is told. What becomes several packets when it leaves is found out
+ * about then, each for itself.
+ */
 TRACEPOINT(qdisc_enqueue)
 int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
 {
@@ -304,16 +333,14 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 	struct answer answer;
 	__u32 number;
 
-	if (!find_answer(skb, &answer) || segment_size_of(skb))
+	if (READ(qdisc, flags) & TCQ_F_NOLOCK || !find_answer(skb, &answer))
 		return 0;
-	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
+	forget_queued(answer.packet);
+	datagrams = segment_size_of(skb) ? NULL : bpf_map_lookup_elem(&peers, &answer.peer);
 	if (!datagrams)
 		return 0;
 	switch (find_answered(datagrams, &answer, &number, &waiting)) {
 	case ANSWERS:
-		/* If an answer on another CPU was faster, this one's datagram is found out when it leaves. */
-		if (!take_number(datagrams, number))
-			return 0;
 		if (waiting)
 			waiting->turn.queued_ns = answer.now;
 		keep_queued(&answer, number, false);
@@ -333,8 +360,12 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 static __always_inline bool is_dropped_before(enum skb_drop_reason reason)
 {
 	return IS(reason, SKB_DROP_REASON_QDISC_DROP) || IS(reason, SKB_DROP_REASON_QDISC_OVERLIMIT) ||
-	       IS(reason, SKB_DROP_REASON_QDISC_CONGESTED) || IS(reason, SKB_DROP_REASON_TC_EGRESS) ||
-	       IS(reason, SKB_DROP_REASON_NETFILTER_DROP) || IS(reason, SKB_DROP_REASON_BPF_CGROUP_EGRESS);
+	       IS(reason, SKB_DROP_REASON_QDISC_CONGESTED) || IS(reason, SKB_DROP_REASON_CAKE_FLOOD) ||
+	       IS(reason, SKB_DROP_REASON_FQ_BAND_LIMIT) || IS(reason, SKB_DROP_REASON_FQ_HORIZON_LIMIT) ||
+	       IS(reason, SKB_DROP_REASON_FQ_FLOW_LIMIT) || IS(reason, SKB_DROP_REASON_TC_EGRESS) ||
+	       IS(reason, SKB_DROP_REASON_NETFILTER_DROP) || IS(reason, SKB_DROP_REASON_BPF_CGROUP_EGRESS) ||
+	       IS(reason, SKB_DROP_REASON_NEIGH_FAILED) || IS(reason, SKB_DROP_REASON_NEIGH_QUEUEFULL) ||
+	       IS(reason, SKB_DROP_REASON_NEIGH_DEAD);
 }
 
 /* An answer that never leaves: its datagram remains unanswered, and the next answer is to the next one. Gives 0. */
@@ -349,19 +380,24 @@ __weak __noinline int drop_answer(const struct answer *dropped, int before_queue
 		return 0;
 	answer = *dropped;
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
-	if (!datagrams)
-		return 0;
-	if (take_queued(&answer, &queued)) {
-		if (queued.is_more)
-			return 0;
-	} else if (!before_queue || find_answered(datagrams, &answer, &queued.number, &waiting) != ANSWERS) {
+	if (datagrams && take_queued(&answer, &queued)) {
+		if (!queued.is_more)
+			drop_number(datagrams, &answer.peer, queued.number);
 		return 0;
 	}
-	give_up(datagrams, &answer.peer, queued.number);
-	/* It passes none of those that are still in the queue. */
-	pop(datagrams, queued.number);
-	advance(&datagrams->queued, queued.number + 1);
-	return 0;
+	if (!before_queue)
+		return 0;
+	switch (datagrams ? find_answered(datagrams, &answer, &queued.number, &waiting) : ANSWERS_NONE) {
+	case ANSWERS:
+		drop_number(datagrams, &answer.peer, queued.number);
+		return 0;
+	case ANSWERS_NONE:
+		keep_early(&answer.peer, this_cpu(), answer.now, true);
+		answer_early(&answer.peer, answer.socket);
+		return 0;
+	default:
+		return 0;
+	}
 }
 
 TRACEPOINT(kfree_skb)

@@ -8,6 +8,7 @@ import { readCpuTimes, sharesBetween } from '../system/cpu-times.js'
 import { listOnlineCpus } from '../system/cpus.js'
 import { listEntries, readNatural, readText } from '../system/files.js'
 import { readFrequencies } from '../system/frequencies.js'
+import { givesWayTo } from '../system/giving-way.js'
 import { type Affinity, isMovable, readAffinity, readInterrupts } from '../system/interrupts.js'
 import { readReceived } from '../system/net-dev.js'
 import { listNicIrqs } from '../system/nic-irqs.js'
@@ -43,7 +44,9 @@ export const watchMachine = (service: Service): (() => Promise<MachineEvidence>)
         ticks: ticksBetween(before, after),
         service: service.pids,
         taut: process.pid,
-      }).map(each => ({ ...each, cpu: findBusiestCpu(each.pid) ?? each.cpu })),
+      })
+        .filter(({ pid }) => !service.pids.every(own => givesWayTo(own, pid)))
+        .map(each => ({ ...each, cpu: findBusiestCpu(each.pid) ?? each.cpu })),
       nic,
       received: way === null ? 0 : receivedBetween(before, after, way),
       foreignNic: isElsewhere(service) ? way : null,

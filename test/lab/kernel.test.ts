@@ -27,7 +27,7 @@ const GROUPS = {
     match: [],
   },
   'what they assert of datagrams, clients and overheads holds there, too': {
-    files: ['datagrams', 'dropped-answers', 'clients', 'overheads'],
+    files: ['datagrams', 'shifted-answers', 'clients', 'overheads'],
     match: [`!${BY_FILE}`],
   },
   'what they assert of BTF that is in a file holds there, too': {

@@ -2,12 +2,14 @@ import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { attachDelays, buildPrograms } from '../attribution/programs.js'
 import { KVLOAD } from '../kernel/support/fixtures.js'
 import { createFolder } from '../kernel/support/folder.js'
 import type { Context } from '../kernel/support/kernel-test.js'
 import { listArguments } from '../kernel/support/load.js'
 import { createNetns, createNetnsPair, writeSettings } from '../kernel/support/netns.js'
 import { endProcess, type Running, startProcess } from '../kernel/support/processes.js'
+import { listCpus } from '../kernel/support/scheduler.js'
 import { type Service, startMemcached, startServiceAt } from '../kernel/support/services.js'
 import { takeSettings } from '../kernel/support/settings.js'
 import { TAUT } from '../kernel/support/taut.js'
@@ -28,6 +30,10 @@ export type World = {
   startNeighbour: (cpu: number) => Promise<void>
   /** The same, that has the kernel receive packets there all the time. */
   startReceiver: (cpu: number) => Promise<void>
+  /** Keeps the CPUs from sleeping: it takes the hypervisor of a virtual machine up to a millisecond to wake one. */
+  keepAwake: () => Promise<void>
+  /** Traffic of somebody else's, in other network namespaces, whose packets keep a CPU in softirqs for half of the time or more. */
+  startForwarding: (cpu: number) => Promise<void>
   pinService: (cpus: string) => Promise<void>
   /** Has RPS hand packets of a queue over; all traffic comes by the first one. */
   steer: (mask: string, queue?: number) => Promise<void>
@@ -78,6 +84,30 @@ export const MEMCACHED: Kind = {
 export const WITH_ARENA: Kind = {
   start: (t, host, netns) => startServiceAt(t, { host, netns }, '--arena-mb', 6),
   rate: 1200,
+}
+
+/** A service that computes for so long that softirqs get in its way. */
+export const COMPUTING: Kind = {
+  start: (t, host, netns) => startServiceAt(t, { host, netns }, '--place', 'app_cpu', '--delay-us', 200),
+  rate: 1200,
+}
+
+/** Packets of somebody else's: so many requests a second, each with so much work in the softirq that takes it in. */
+const FORWARDED = { rate: 3000, delayUs: 200 }
+
+/** The traffic itself is on the last CPU, and RPS hands its packets over. */
+const startForwarding = async (t: Context, cpu: number): Promise<void> => {
+  await buildPrograms()
+  const { server, client, ipv4 } = await createNetnsPair(t)
+  const own = Number(listCpus().at(-1))
+  const { pid, port } = await startMemcached(t, ['-t', '1'], { host: ipv4, netns: server })
+  await run('taskset', ['-apc', String(own), String(pid)])
+  const { rate, delayUs } = FORWARDED
+  const place = { program: 'delay_request', device: WIRE, hook: 'ingress' } as const
+  await attachDelays({ t, serviceCpu: own }, server, { port, delayUs }, place)
+  await writeSettings(server, `echo ${(1 << cpu).toString(16)} >/sys/class/net/${WIRE}/queues/rx-0/rps_cpus`)
+  const load = { host: ipv4, port, connections: 8, rate, requests: 1e9, timeout: 3600 }
+  await startProcess(t, KVLOAD, listArguments(load), { netns: client, cpu: own })
 }
 
 /** Makes it; all of it goes with the test. */
@@ -133,6 +163,11 @@ export const createWorld = async (
       const args = listArguments({ port, connections: 8, requests: 1e9, timeout: 3600 })
       await startOn(cpu, KVLOAD, args, netns)
     },
+    keepAwake: async () => {
+      for (const cpu of listCpus())
+        await startOn(cpu, 'chrt', ['--idle', '0', 'sh', '-c', 'while :; do :; done'])
+    },
+    startForwarding: cpu => startForwarding(t, cpu),
     pinService,
     steer,
     giveHugePages,

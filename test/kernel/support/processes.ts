@@ -120,8 +120,9 @@ export const startAnswering = async <Answer>(
   t: Context,
   program: string,
   args: readonly (string | number)[],
+  options: ProcessOptions = {},
 ): Promise<(line: string | number) => Promise<Answer>> => {
-  const running = await startProcess(t, process.execPath, [program, ...args])
+  const running = await startProcess(t, process.execPath, [program, ...args], options)
   await waitForOutput(running, /^ready\n/)
   let answers = 0
   return async line => {

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { startEcho } from './support/datagrams.js'
+import { MESSAGES, startEcho, startUdpMemcached, type UdpService } from './support/datagrams.js'
 import { watchDepartures } from './support/departures.js'
 import { rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
-import { createNetnsPair } from './support/netns.js'
-import { startProcess, waitForOutput } from './support/processes.js'
+import { createNetnsPair, type NetnsPair } from './support/netns.js'
+import { startAnswering } from './support/processes.js'
 import { startMeasuring } from './support/taut.js'
 import { waitFor } from './support/wait.js'
 
@@ -20,6 +20,24 @@ const WAITING = 40
 /** Calls `tc` in the namespace of the service. */
 type Tc = (...args: string[]) => Promise<{ stdout: string }>
 
+const createTc =
+  ({ server }: NetnsPair): Tc =>
+  (...args) =>
+    run('tc', ['-n', server, ...args])
+
+/** Gives what sends so many datagrams, one every so many milliseconds, and gives how many answers came. */
+const startClient = async (
+  t: Context,
+  { host, port }: UdpService,
+  message: string,
+  options: { netns?: string } = {},
+) => {
+  const program = rootPath('dist/test/kernel/fixtures/numbering-client.js')
+  const args = [host, port, message]
+  const ask = await startAnswering<{ answers: number; mean_us: number }>(t, program, args, options)
+  return (count: number, intervalMs: number) => ask(`${count} ${intervalMs}`)
+}
+
 /**
  * Lets so many bytes of answers wait in the queue of an interface; asserts that those which `drop` or the queue itself drops leave
  * their datagrams unanswered, and that the others are each taken for the answer to its own. Gives how many came to the client.
@@ -30,23 +48,16 @@ const assertUnshifted = async (
   drop: (tc: Tc) => Promise<unknown>,
 ): Promise<number> => {
   const pair = await createNetnsPair(t)
-  const tc: Tc = (...args) => run('tc', ['-n', pair.server, ...args])
+  const tc = createTc(pair)
   const rate = `${8 * (BYTES + HEADERS) * PACKETS_A_SECOND}bit`
   const slow = ['tbf', 'rate', rate, 'burst', '3000', 'limit', limit]
   await tc('qdisc', 'replace', 'dev', 'wire', 'root', 'handle', '1:', ...slow)
   const service = await startEcho(t, { host: pair.ipv4, netns: pair.server })
-  const program = rootPath('dist/test/kernel/fixtures/lossy-client.js')
-  const args = [program, service.host, service.port, REQUESTS, BYTES, INTERVAL_MS]
-  const client = await startProcess(t, process.execPath, args, { netns: pair.client })
-  await waitForOutput(client, /^ready\n/)
+  const ask = await startClient(t, service, 'ab'.repeat(BYTES), { netns: pair.client })
   const countUntold = await watchDepartures(t, pair.server, 'wire')
   const measurement = await startMeasuring(t, '--port', `${service.port}/udp`, '--netns', pair.server)
-  client.child.stdin?.write('\n')
-  await drop(tc)
-  const { code, stdout, stderr } = await client.ended
-  t.is(code, 0, stderr)
+  const [{ answers, mean_us }] = await Promise.all([ask(REQUESTS, INTERVAL_MS), drop(tc)])
   const document = await measurement.stop()
-  const { answers, mean_us } = JSON.parse(stdout.slice('ready\n'.length))
   const untold = await countUntold()
   t.log(`${answers} answers; no probe was told of ${untold}`)
   t.true(document.requests <= answers && document.requests >= answers - untold, `${document.requests}`)
@@ -88,4 +99,53 @@ kernelTest(
   },
   'ip',
   'tc',
+)
+
+/** Of one peer (bpf/datagrams.h). */
+const [ROOM, MORE] = [128, 10]
+const LATER_US = 100_000
+
+kernelTest(
+  'a peer that has asked for more than there is room for is followed again when that is answered, by way of a queue',
+  async t => {
+    const pair = await createNetnsPair(t)
+    await createTc(pair)('qdisc', 'replace', 'dev', 'wire', 'root', 'handle', '1:', ...QUICK)
+    const service = await startEcho(t, {
+      host: pair.ipv4,
+      netns: pair.server,
+      place: 'later',
+      delayUs: LATER_US,
+    })
+    const ask = await startClient(t, service, MESSAGES.echo, { netns: pair.client })
+    const countUntold = await watchDepartures(t, pair.server, 'wire')
+    const measurement = await startMeasuring(t, '--port', `${service.port}/udp`, '--netns', pair.server)
+    t.is((await ask(2 * ROOM + MORE, 0)).answers, 2 * ROOM + MORE)
+    t.is((await ask(REQUESTS, INTERVAL_MS)).answers, REQUESTS)
+    const { requests, unanswered, in_flight, lost } = await measurement.stop()
+    t.is(lost.map_full, ROOM + MORE)
+    t.is(requests + unanswered + in_flight, ROOM + REQUESTS)
+    const untold = await countUntold()
+    t.true(unanswered + in_flight <= untold, `${unanswered} and ${in_flight}, ${untold} untold`)
+  },
+  'ip',
+  'tc',
+)
+
+const [ROUNDS, AT_ONCE] = [100, 60]
+
+kernelTest(
+  'four threads that answer one peer at the same time answer each of its datagrams once',
+  async t => {
+    const service = await startUdpMemcached(t, 4)
+    const ask = await startClient(t, service, MESSAGES.memcached)
+    const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
+    for (let round = 0; round < ROUNDS; round++) t.is((await ask(AT_ONCE, 0)).answers, AT_ONCE)
+    const { requests, unanswered, in_flight, lost } = await measurement.stop()
+    t.deepEqual(
+      { requests, unanswered, in_flight },
+      { requests: ROUNDS * AT_ONCE, unanswered: 0, in_flight: 0 },
+    )
+    t.is(lost.map_full, 0)
+  },
+  'memcached',
 )
