@@ -215,7 +215,7 @@ static __always_inline bool take_queued(const struct answer *answer, struct queu
 	return !bpf_map_delete_elem(&queued_answers, &packet) && taken->peer == hash_of(&answer->peer);
 }
 
-/* What it left the queue of an interface for; the departure of what nobody was told of is that of more of its answer. */
+/* It ends the datagram that it answers; so does more of an answer, where nobody was told that its first packet left. */
 static __always_inline void leave_queue(struct datagrams *datagrams, const struct answer *answer, __u32 number)
 {
 	struct waiting *waiting = NULL;
@@ -247,13 +247,13 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 
 	*waiting = NULL;
 	for (int i = 0; i < MAX_ANSWERERS; i++) {
-		bool is_coming = datagrams->unwritten;
-
 		*number = find_unsent(datagrams, &answer->peer, answer->now);
 		if (*number == datagrams->pushed)
 			break;
 		*waiting = find_waiting(datagrams, &answer->peer, *number);
 		if (!*waiting) {
+			bool is_coming = datagrams->unwritten;
+
 			/* Its begin has come to its end meanwhile, or will see that this answer was early. */
 			*waiting = find_waiting(datagrams, &answer->peer, *number);
 			if (!*waiting && is_coming)
