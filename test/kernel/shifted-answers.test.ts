@@ -64,7 +64,11 @@ const assertUnshifted = async (
   t.is(document.requests + document.unanswered + document.in_flight, REQUESTS)
   t.is(document.lost.map_full, 0)
   const ofTotal = document.total.mean_us ?? 0
-  t.true(ofTotal < mean_us, `${ofTotal} us, and ${mean_us} us by the client's clock`)
+  // Of those that no probe was told of, some may have been quicker than others.
+  t.true(
+    ofTotal * document.requests < mean_us * answers,
+    `${ofTotal} us, and ${mean_us} us by the client's clock`,
+  )
   return answers
 }
 

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { compileProbes, rootPath } from './fixtures.js'
 import type { Context } from './kernel-test.js'
 import { startAnswering } from './processes.js'
+import { waitFor } from './wait.js'
 
 const run = promisify(execFile)
 
@@ -33,10 +34,14 @@ export const watchDepartures = async (
     ino,
     ifindex,
   ])
-  const countUntold = async (): Promise<number> => {
-    const told = await ask('')
-    return (await readLink(netns, device)).stats64.tx.packets - told
-  }
+  const countSent = async (): Promise<number> => (await readLink(netns, device)).stats64.tx.packets
+  // Both at a time when nothing is sent.
+  const countUntold = (): Promise<number> =>
+    waitFor(`${device} to be quiet`, async () => {
+      const before = await countSent()
+      const told = await ask('')
+      return (await countSent()) === before ? before - told : null
+    })
   const before = await countUntold()
   return async () => (await countUntold()) - before
 }
