@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { assertExact, assertNear, OF_A_BUCKET, spreadMean } from './support/assertions.js'
 import { startCapture } from './support/capture.js'
-import { compileProbes, rootPath } from './support/fixtures.js'
+import { rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { runLoad } from './support/load.js'
 import { createNetnsPair } from './support/netns.js'
-import { startAnswering, startProcess, waitForOutput } from './support/processes.js'
+import { startOwnProbes } from './support/own-probes.js'
+import { startProcess, waitForOutput } from './support/processes.js'
 import { listCpus, pinProcess, readScheduled } from './support/scheduler.js'
 import { startServiceAt } from './support/services.js'
 import { startMeasuring } from './support/taut.js'
@@ -139,15 +140,8 @@ type Competition = {
 }
 
 /** Gives the function that tells how long it took to wake the thread of a service, all in all until then, in nanoseconds. */
-const watchWakeUps = async (t: Context, pid: number): Promise<() => Promise<number>> => {
-  const object = rootPath('dist/test/kernel/fixtures/wake-ups.bpf.o')
-  await compileProbes(object, rootPath('test/kernel/fixtures/wake-ups.bpf.c'))
-  const ask = await startAnswering<number>(t, rootPath('dist/test/kernel/fixtures/wake-ups.js'), [
-    object,
-    pid,
-  ])
-  return () => ask('')
-}
+const watchWakeUps = (t: Context, pid: number): Promise<() => Promise<number>> =>
+  startOwnProbes(t, 'wake-ups', { process: pid }, 'sum_ns')
 
 /** Compares waits for a CPU for which a neighbour competes, with those that the scheduler adds up itself. */
 const compareWithScheduler = async (

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { compileProbes, rootPath } from './fixtures.js'
 import type { Context } from './kernel-test.js'
-import { startAnswering } from './processes.js'
+import { startOwnProbes } from './own-probes.js'
 import { waitFor } from './wait.js'
 
 const run = promisify(execFile)
@@ -25,21 +24,15 @@ export const watchDepartures = async (
   netns: string,
   device: string,
 ): Promise<() => Promise<number>> => {
-  const object = rootPath('dist/test/kernel/fixtures/departures.bpf.o')
-  await compileProbes(object, rootPath('test/kernel/fixtures/departures.bpf.c'))
   const { ifindex } = await readLink(netns, device)
   const { ino } = await stat(`/run/netns/${netns}`)
-  const ask = await startAnswering<number>(t, rootPath('dist/test/kernel/fixtures/departures.js'), [
-    object,
-    ino,
-    ifindex,
-  ])
+  const ask = await startOwnProbes(t, 'departures', { netns: ino, ifindex }, 'packets')
   const countSent = async (): Promise<number> => (await readLink(netns, device)).stats64.tx.packets
   // Both at a time when nothing is sent.
   const countUntold = (): Promise<number> =>
     waitFor(`${device} to be quiet`, async () => {
       const before = await countSent()
-      const told = await ask('')
+      const told = await ask()
       return (await countSent()) === before ? before - told : null
     })
   const before = await countUntold()
