@@ -32,7 +32,7 @@ export const boot = (
   options: Parameters<typeof runInVm>[2] = {},
 ): Promise<Outcome> => {
   if (kernel === null) throw new Error('no kernel')
-  t.timeout(20 * 60_000)
+  t.timeout(30 * 60_000)
   return runInVm(kernel, script, options)
 }
 

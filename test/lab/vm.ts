@@ -11,7 +11,7 @@ export type Card = { model: 'e1000e' | 'virtio-net-pci'; netns: string; tap: str
 export type Outcome = { status: number | null; output: string }
 
 const MARK = 'lab-status'
-const TIMEOUT_MS = 15 * 60_000
+const TIMEOUT_MS = 25 * 60_000
 
 /** What a script finds: the kernel's modules, the file systems that taut looks at, and an up loopback. */
 const prepare = ({ folder, release }: Kernel): string => `
