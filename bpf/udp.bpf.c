@@ -368,7 +368,10 @@ static __always_inline bool is_dropped_before(enum skb_drop_reason reason)
 	       IS(reason, SKB_DROP_REASON_NEIGH_DEAD);
 }
 
-/* An answer that never leaves: its datagram remains unanswered, and the next answer is to the next one. Gives 0. */
+/*
+ * An answer that never leaves: its datagram remains unanswered, and the next answer is to the next one. False if it answers what
+ * is not known yet to be on its socket.
+ */
 __weak __noinline int drop_answer(const struct answer *dropped, int before_queue)
 {
 	struct datagrams *datagrams;
@@ -377,26 +380,26 @@ __weak __noinline int drop_answer(const struct answer *dropped, int before_queue
 	struct answer answer;
 
 	if (!dropped)
-		return 0;
+		return true;
 	answer = *dropped;
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (datagrams && take_queued(&answer, &queued)) {
 		if (!queued.is_more)
 			drop_number(datagrams, &answer.peer, queued.number);
-		return 0;
+		return true;
 	}
 	if (!before_queue)
-		return 0;
-	switch (datagrams ? find_answered(datagrams, &answer, &queued.number, &waiting) : ANSWERS_NONE) {
+		return true;
+	if (!datagrams)
+		return false;
+	switch (find_answered(datagrams, &answer, &queued.number, &waiting)) {
 	case ANSWERS:
 		drop_number(datagrams, &answer.peer, queued.number);
-		return 0;
-	case ANSWERS_NONE:
-		keep_early(&answer.peer, this_cpu(), answer.now, true);
-		answer_early(&answer.peer, answer.socket);
-		return 0;
+		return true;
+	case ANSWERS_MORE:
+		return true;
 	default:
-		return 0;
+		return false;
 	}
 }
 
@@ -405,8 +408,10 @@ int TIMED_PROG(answer_is_dropped, struct sk_buff *skb, void *location, enum skb_
 {
 	struct answer answer;
 
-	if (find_answer(skb, &answer))
-		drop_answer(&answer, is_dropped_before(reason));
+	if (!find_answer(skb, &answer) || drop_answer(&answer, is_dropped_before(reason)))
+		return 0;
+	keep_early(&answer.peer, this_cpu(), answer.now, true);
+	answer_early(&answer.peer, answer.socket);
 	return 0;
 }
 
