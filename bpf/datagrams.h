@@ -198,23 +198,23 @@ __weak __noinline int give_up_old(const struct peer *whose, __u64 now)
 	return 0;
 }
 
-/* Gives the number of the oldest that is worth waiting for; `pushed` when there is none. */
-static __always_inline __u32 find_oldest(struct datagrams *datagrams, const struct peer *peer, __u64 now)
+/* Of those whose answers are not on their way, the first; `pushed` when there is none. */
+static __always_inline __u32 first_unsent(const struct datagrams *datagrams)
+{
+	__u32 popped = datagrams->popped, queued = datagrams->queued;
+
+	return comes_before(popped, queued) ? queued : popped;
+}
+
+/* The same of those that are worth waiting for. */
+static __always_inline __u32 find_unsent(struct datagrams *datagrams, const struct peer *peer, __u64 now)
 {
 	__u32 popped = datagrams->popped;
 
 	if ((datagrams->pushed - popped >= 2 || comes_before(popped, datagrams->queued)) &&
 	    is_over(datagrams, peer, popped, now))
 		give_up_old(peer, now);
-	return datagrams->popped;
-}
-
-/* Gives the number of the oldest whose answer is not in a queue; `pushed` when there is none. */
-static __always_inline __u32 find_unsent(struct datagrams *datagrams, const struct peer *peer, __u64 now)
-{
-	__u32 number = find_oldest(datagrams, peer, now), queued = datagrams->queued;
-
-	return comes_before(number, queued) ? queued : number;
+	return first_unsent(datagrams);
 }
 
 /* Whoever has its answer. False if somebody else was faster. */
@@ -321,7 +321,6 @@ static __always_inline struct waiting *keep_waiting(struct datagrams *datagrams,
 {
 	struct waiting *near = near_place(datagrams, number);
 	struct place place = { .peer = *peer, .number = number };
-
 	struct waiting *waiting;
 
 	if (number - datagrams->popped >= MAX_WAITING)

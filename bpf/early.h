@@ -109,8 +109,7 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket)
 	peer = *early_peer;
 	datagrams = bpf_map_lookup_elem(&peers, &peer);
 	for (int i = 0; datagrams && i < EARLY_WAYS; i++) {
-		__u32 popped = datagrams->popped, queued = datagrams->queued;
-		__u32 number = comes_before(popped, queued) ? queued : popped;
+		__u32 number = first_unsent(datagrams);
 		struct waiting *waiting = number == datagrams->pushed ? NULL : find_waiting(datagrams, &peer, number);
 		struct query query = { .socket = socket };
 		struct early early;

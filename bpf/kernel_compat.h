@@ -26,12 +26,12 @@ static __always_inline bool task_blocks(bool preempt, struct task_struct *prev)
 	return READ((struct task_struct___before_5_14 *)prev, state) != 0;
 }
 
-/* A distance from `head` is a pointer where that is no longer (NET_SKBUFF_DATA_USES_OFFSET). */
+/* `end` is a distance from `head` on 64 bits (NET_SKBUFF_DATA_USES_OFFSET), and a pointer on 32. */
 struct sk_buff___of_32_bits {
 	unsigned char *end;
 } __attribute__((preserve_access_index));
 
-/* How long the packets are that one which is still whole becomes; 0 where that is one. */
+/* Of a packet that is segmented later (GSO), how much payload each segment will have; 0 of others. */
 static __always_inline __u16 segment_size_of(const struct sk_buff *skb)
 {
 	const struct sk_buff___of_32_bits *short_skb = (const void *)skb;

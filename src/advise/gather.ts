@@ -45,7 +45,7 @@ export const watchMachine = (service: Service): (() => Promise<MachineEvidence>)
         service: service.pids,
         taut: process.pid,
       })
-        .filter(({ pid }) => !service.pids.every(own => givesWayTo(own, pid)))
+        .filter(({ pid }) => !givesWayTo(service.pids, pid))
         .map(each => ({ ...each, cpu: findBusiestCpu(each.pid) ?? each.cpu })),
       nic,
       received: way === null ? 0 : receivedBetween(before, after, way),

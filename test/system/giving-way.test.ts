@@ -26,7 +26,7 @@ const ask = async (t: ExecutionContext, files: Record<string, string>): Promise<
     mkdirSync(dirname(join(proc, name)), { recursive: true })
     writeFileSync(join(proc, name), text)
   }
-  return givesWayTo(SERVICE, OTHER, proc)
+  return givesWayTo([SERVICE], OTHER, proc)
 }
 
 test('a process gives way whose threads all get only what nobody else wants', async t => {
@@ -45,5 +45,5 @@ test('who is of another session gives way only where sessions are no groups', as
 })
 
 test('a process that is gone gives way to nobody', async t => {
-  t.false(givesWayTo(SERVICE, OTHER, await createFolder(t)))
+  t.false(givesWayTo([SERVICE], OTHER, await createFolder(t)))
 })

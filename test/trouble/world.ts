@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { attachDelays, buildPrograms } from '../attribution/programs.js'
+import { steerTo } from '../attribution/world.js'
 import { KVLOAD } from '../kernel/support/fixtures.js'
 import { createFolder } from '../kernel/support/folder.js'
 import type { Context } from '../kernel/support/kernel-test.js'
@@ -95,19 +96,28 @@ export const COMPUTING: Kind = {
 /** Packets of somebody else's: so many requests a second, each with so much work in the softirq that takes it in. */
 const FORWARDED = { rate: 3000, delayUs: 200 }
 
+/** Starts a service of somebody else's on a CPU; `ask` has clients in a namespace, on the same one, ask it all the time. */
+const startOthers = async (t: Context, cpu: number, netns: string, host = '127.0.0.1') => {
+  const { pid, port } = await startMemcached(t, ['-t', '1'], { host, netns })
+  await run('taskset', ['-apc', String(cpu), String(pid)])
+  const ask = async (client: string, load: { rate?: number } = {}): Promise<void> => {
+    const args = listArguments({ host, port, connections: 8, requests: 1e9, timeout: 3600, ...load })
+    await startProcess(t, KVLOAD, args, { netns: client, cpu })
+  }
+  return { port, ask }
+}
+
 /** The traffic itself is on the last CPU, and RPS hands its packets over. */
 const startForwarding = async (t: Context, cpu: number): Promise<void> => {
   await buildPrograms()
   const { server, client, ipv4 } = await createNetnsPair(t)
   const own = Number(listCpus().at(-1))
-  const { pid, port } = await startMemcached(t, ['-t', '1'], { host: ipv4, netns: server })
-  await run('taskset', ['-apc', String(own), String(pid)])
+  const { port, ask } = await startOthers(t, own, server, ipv4)
   const { rate, delayUs } = FORWARDED
   const place = { program: 'delay_request', device: WIRE, hook: 'ingress' } as const
   await attachDelays({ t, serviceCpu: own }, server, { port, delayUs }, place)
-  await writeSettings(server, `echo ${(1 << cpu).toString(16)} >/sys/class/net/${WIRE}/queues/rx-0/rps_cpus`)
-  const load = { host: ipv4, port, connections: 8, rate, requests: 1e9, timeout: 3600 }
-  await startProcess(t, KVLOAD, listArguments(load), { netns: client, cpu: own })
+  await steerTo(server, cpu)
+  await ask(client, { rate })
 }
 
 /** Makes it; all of it goes with the test. */
@@ -149,19 +159,15 @@ export const createWorld = async (
       netns: server,
       env: { TAUT_STATE: join(folder, 'state') },
     })
-  const startOn = async (cpu: number, program: string, args: (string | number)[], netns?: string) => {
-    await startProcess(t, program, args, { cpu, netns })
+  const startOn = async (cpu: number, program: string, args: (string | number)[]) => {
+    await startProcess(t, program, args, { cpu })
   }
   return {
     service,
     startNeighbour: cpu => startOn(cpu, 'sh', ['-c', 'while :; do :; done']),
     startReceiver: async cpu => {
       const netns = await createNetns(t)
-      const other = await startMemcached(t, ['-t', '1'], { netns })
-      await run('taskset', ['-apc', String(cpu), String(other.pid)])
-      const { port } = other
-      const args = listArguments({ port, connections: 8, requests: 1e9, timeout: 3600 })
-      await startOn(cpu, KVLOAD, args, netns)
+      await (await startOthers(t, cpu, netns)).ask(netns)
     },
     keepAwake: async () => {
       for (const cpu of listCpus())

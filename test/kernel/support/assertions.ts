@@ -1,4 +1,5 @@
 import type { ExemplarDocument, MeasureDocument, TailDocument } from '../../../src/latency/document.js'
+import { round } from '../../../src/latency/round.js'
 import { isInTotal, type Role, type StageName } from '../../../src/latency/stages.js'
 import { findObstacle } from '../../../src/probes/support.js'
 import type { Context } from './kernel-test.js'
@@ -40,10 +41,13 @@ export const assertExact = (
       unsplit,
       undivided: 0,
       lost: { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 },
-      depth: { requests: depth.requests, share: Math.round((depth.requests / requests) * 1000) / 1000 },
+      depth: { requests: depth.requests, share: round(depth.requests / requests) },
     },
   )
-  t.true(depth.requests >= requests * (1 - shallow), `${depth.requests} followed in depth`)
+  t.true(
+    depth.requests >= requests * (1 - shallow) && depth.requests <= requests,
+    `${depth.requests} followed in depth`,
+  )
   assertStagesOfEach(t, document, absent)
   t.true(
     (document.total.max_us ?? Number.NaN) <= document.seconds * 1e6,
