@@ -28,15 +28,22 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 	}
 	/* So that nobody forgets it meanwhile. */
 	datagrams->pushed_ns = now;
-	__sync_fetch_and_add(&datagrams->unwritten, 1);
 	number = push(datagrams);
-	waiting = number ? keep_waiting(datagrams, &peer, number) : NULL;
-	if (!waiting) {
-		__sync_fetch_and_sub(&datagrams->unwritten, 1);
+	if (!number) {
 		COUNT(lost_map_full);
 		return 0;
 	}
+	if (number - datagrams->popped >= MAX_WAITING)
+		give_up_old(&peer, now);
+	waiting = keep_waiting(datagrams, &peer, number);
 	hash = hash_of(&peer);
+	if (!waiting) {
+		COUNT(lost_map_full);
+		advance(&datagrams->written, number + 1);
+		if (has_early(hash))
+			answer_early(&peer, socket, incoming->path.receive_ns);
+		return 0;
+	}
 	turn = &waiting->turn;
 	turn->arrival.path = incoming->path;
 	turn->arrival.generation = generation_of(hash >> 32);
@@ -44,10 +51,10 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 	turn->arrival.ready_ns = now;
 	waiting->read = read;
 	__sync_lock_test_and_set(&waiting->number, number);
-	__sync_fetch_and_sub(&datagrams->unwritten, 1);
+	advance(&datagrams->written, number + 1);
 	COUNT(begun);
 	if (has_early(hash))
-		answer_early(&peer, socket);
+		answer_early(&peer, socket, now);
 	return 0;
 }
 

@@ -37,7 +37,7 @@ struct datagrams {
 	__u32 popped;
 	__u32 queued;
 	__u32 passed;
-	__u32 unwritten;	/* so many have numbers, or are about to, and can't be found yet */
+	__u32 written;		/* those before it can be found, or there was no room for them */
 	__u64 pushed_ns;
 	__u64 answered_ns;	/* when the last answer left the service */
 	__u32 answerer;		/* ... by this thread; 0: not known */
@@ -51,7 +51,7 @@ struct {
 	__type(value, struct datagrams);
 } peers SEC(".maps") __weak;
 
-static const struct datagrams no_datagrams = { .pushed = 1, .popped = 1, .queued = 1, .passed = 1 };
+static const struct datagrams no_datagrams = { .pushed = 1, .popped = 1, .queued = 1, .passed = 1, .written = 1 };
 
 struct place {
 	struct peer peer;
@@ -225,11 +225,6 @@ static __always_inline bool take_number(struct datagrams *datagrams, __u32 numbe
 	return !comes_before(number, queued) && __sync_val_compare_and_swap(&datagrams->queued, queued, number + 1) == queued;
 }
 
-static __always_inline void give_back_number(struct datagrams *datagrams, __u32 number)
-{
-	__sync_val_compare_and_swap(&datagrams->queued, number + 1, number);
-}
-
 /* An answer that never leaves: it passes none of those that are still in a queue. */
 static __always_inline void drop_number(struct datagrams *datagrams, const struct peer *peer, __u32 number)
 {
@@ -359,12 +354,15 @@ __weak __noinline int finish_datagram(struct turn *turn, __u64 now, int pipeline
 	return 0;
 }
 
-/* A peer's datagram is answered, its oldest as a rule, unless somebody else was faster. */
+/*
+ * The answer to a peer's datagram has left; its oldest, as a rule. Nothing else ends where somebody else was faster, or there was no
+ * room for the datagram.
+ */
 static __always_inline void end_datagram(struct datagrams *datagrams, const struct peer *peer, __u32 number,
 					 struct waiting *waiting, __u64 now)
 {
 	pass(datagrams, number);
-	if (!claim_waiting(waiting, number))
+	if (!waiting || !claim_waiting(waiting, number))
 		return;
 	finish_datagram(&waiting->turn, now, datagrams->pushed != number + 1);
 	forget_waiting(datagrams, peer, number);

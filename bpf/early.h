@@ -70,8 +70,8 @@ static __always_inline bool has_early(__u64 hash)
 	return false;
 }
 
-/* Takes the oldest of a peer's that has left since. */
-static __always_inline bool take_early(__u64 hash, __u64 since, struct early *taken)
+/* Gives the oldest of a peer's that has left since, and when that was; nobody else gets it until it is released. NULL if there is none. */
+static __always_inline struct early *hold_early(__u64 hash, __u64 since, __u64 *left_ns)
 {
 	struct early *set = early_of(hash), *found = NULL;
 	__u64 ns = EARLY_WRITES;
@@ -82,10 +82,16 @@ static __always_inline bool take_early(__u64 hash, __u64 since, struct early *ta
 		found = &set[way];
 		ns = found->ns;
 	}
-	if (!found)
-		return false;
-	*taken = *found;
-	return __sync_val_compare_and_swap(&found->ns, ns, 0) == ns;
+	if (!found || __sync_val_compare_and_swap(&found->ns, ns, EARLY_WRITES) != ns)
+		return NULL;
+	*left_ns = ns;
+	return found;
+}
+
+/* 0: it has found its datagram, or is of none. */
+static __always_inline void release_early(struct early *early, __u64 ns)
+{
+	__sync_lock_test_and_set(&early->ns, ns);
 }
 
 /* As leave_app does, of a call that is over. */
@@ -98,8 +104,11 @@ static __always_inline void leave_app_early(struct turn *turn, const struct earl
 	turn->send_entry_ns = early->call_ns;
 }
 
-/* The peer's oldest that wait may be answered already. Gives 0. */
-__weak __noinline int answer_early(const struct peer *early_peer, __u64 socket)
+/*
+ * The peer's oldest that wait may be answered already; of those that there was no room for, the answer has left since then.
+ * Gives 0.
+ */
+__weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, __u64 since)
 {
 	struct datagrams *datagrams;
 	struct peer peer;
@@ -110,31 +119,41 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket)
 	datagrams = bpf_map_lookup_elem(&peers, &peer);
 	for (int i = 0; datagrams && i < EARLY_WAYS; i++) {
 		__u32 number = first_unsent(datagrams);
-		struct waiting *waiting = number == datagrams->pushed ? NULL : find_waiting(datagrams, &peer, number);
 		struct query query = { .socket = socket };
-		struct early early;
+		enum match match = NOT_KNOWN;
+		struct waiting *waiting;
+		struct early *early;
 
-		if (!waiting || !take_early(hash_of(&peer), waiting->turn.arrival.path.receive_ns, &early))
+		if (!comes_before(number, datagrams->written))
 			break;
-		query.before = early.ns;
-		query.expected = waiting->read;
-		query.tid = early.tid;
-		query.follows = follows_answer(datagrams, early.tid, early.read_ns);
-		switch (match_datagram(&waiting->turn, &query)) {
-		case NOT_READ:
-			return 0;
-		case NOT_KNOWN:
-			waiting->turn.arrival.generation = 0;
+		waiting = find_waiting(datagrams, &peer, number);
+		early = hold_early(hash_of(&peer), waiting ? waiting->turn.arrival.path.receive_ns : since, &query.before);
+		if (!early)
 			break;
-		case MATCHED:
-			leave_app_early(&waiting->turn, &early);
+		if (waiting) {
+			query.expected = waiting->read;
+			query.tid = early->tid;
+			query.follows = follows_answer(datagrams, early->tid, early->read_ns);
+			match = is_read(&waiting->turn, &query);
+		}
+		if (match == NOT_READ) {
+			release_early(early, 0);
 			break;
 		}
-		note_answer(datagrams, early.tid, early.ns);
-		if (early.dropped)
+		if (!take_number(datagrams, number)) {
+			release_early(early, query.before);
+			continue;
+		}
+		note_answer(datagrams, early->tid, query.before);
+		if (waiting && match == FOUND && take_read(&waiting->turn, &query))
+			leave_app_early(&waiting->turn, early);
+		else if (waiting)
+			waiting->turn.arrival.generation = 0;
+		if (early->dropped)
 			drop_number(datagrams, &peer, number);
 		else
-			end_datagram(datagrams, &peer, number, waiting, early.ns);
+			end_datagram(datagrams, &peer, number, waiting, query.before);
+		release_early(early, 0);
 	}
 	return 0;
 }

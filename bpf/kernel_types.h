@@ -60,6 +60,7 @@ enum {
 /* include/net/dropreason-core.h, since 5.18; the numbers differ from kernel to kernel. */
 enum skb_drop_reason {
 	SKB_DROP_REASON_NETFILTER_DROP,
+	SKB_DROP_REASON_NEIGH_CREATEFAIL,
 	SKB_DROP_REASON_NEIGH_FAILED,
 	SKB_DROP_REASON_NEIGH_QUEUEFULL,
 	SKB_DROP_REASON_NEIGH_DEAD,
@@ -68,6 +69,7 @@ enum skb_drop_reason {
 	SKB_DROP_REASON_QDISC_DROP,
 	SKB_DROP_REASON_QDISC_OVERLIMIT,
 	SKB_DROP_REASON_QDISC_CONGESTED,
+	SKB_DROP_REASON_QDISC_BURST_DROP,
 	SKB_DROP_REASON_CAKE_FLOOD,
 	SKB_DROP_REASON_FQ_BAND_LIMIT,
 	SKB_DROP_REASON_FQ_HORIZON_LIMIT,
@@ -199,6 +201,7 @@ struct net_device {
 	unsigned int real_num_rx_queues;
 	possible_net_t nd_net;
 	int ifindex;
+	unsigned char lower_level;
 	struct device dev;
 };
 

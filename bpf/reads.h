@@ -103,7 +103,7 @@ static __always_inline __u32 expect_read(const struct reader *reader, struct soc
 }
 
 enum match {
-	MATCHED,
+	FOUND,
 	NOT_READ,
 	NOT_KNOWN,	/* it may have been read, but that is forgotten */
 };
@@ -118,7 +118,8 @@ struct query {
 	__u64 before;
 	__u32 expected;
 	__u32 tid;
-	__u64 follows;
+	__u32 follows;
+	__u32 found;		/* the number of the nearest that is not another datagram's; valid after FOUND */
 };
 
 /* The nearest first, on both sides; then farther on, where the reads of other sockets that share the ring have moved it. */
@@ -129,8 +130,7 @@ static __always_inline __u32 nearby(__u32 expected, __u32 i)
 	return i & 1 ? expected - (i + 1) / 2 : expected + i / 2;
 }
 
-/* Finds the nearest that is not another datagram's, and gives its number. */
-static __always_inline enum match find_read(const struct reader *reader, const struct query *query, __u64 since, __u32 *found)
+static __always_inline enum match find_read(const struct reader *reader, struct query *query, __u64 since)
 {
 	__u32 count = reader->reads->count, expected = query->expected;
 	bool is_ahead = !comes_before(expected, count);
@@ -147,48 +147,51 @@ static __always_inline enum match find_read(const struct reader *reader, const s
 		    read->ns > query->before)
 			continue;
 		if (read->tid == query->tid) {
-			*found = number;
-			return MATCHED;
+			query->found = number;
+			return FOUND;
 		}
 		/* What seems not to be read yet is answered only by who has read something that it has not answered. */
-		if (match != MATCHED && !(is_ahead && query->follows)) {
-			*found = number;
-			match = MATCHED;
+		if (match != FOUND && !(is_ahead && query->follows)) {
+			query->found = number;
+			match = FOUND;
 		}
 	}
-	if (match == MATCHED)
-		return MATCHED;
+	if (match == FOUND)
+		return FOUND;
 	if (query->follows && !comes_before(expected + MAX_BETWEEN, count))
 		return NOT_READ;
 	/* An answer tells that it has been read, unless others were ahead of it: the kernel may have left a probe's run out. */
 	return is_ahead && expected != count ? NOT_READ : NOT_KNOWN;
 }
 
-/*
- * Fills in by whom a request was read, and when; gives an enum match. Global for the verifier's sake, as claim_left is.
- */
-__weak __noinline int match_datagram(struct turn *turn, const struct query *query)
+/* Has the datagram been read that is expected to have a read? Gives an enum match. Global for the verifier's sake, as claim_left is. */
+__weak __noinline int is_read(const struct turn *turn, struct query *query)
 {
 	struct reader reader;
-	struct read *read;
-	enum match match;
-	__u32 number = 0;
 
 	if (!turn || !query || !find_reader(query->socket, &reader))
 		return NOT_READ;
-	match = find_read(&reader, query, turn->arrival.path.receive_ns ?: turn->arrival.ready_ns, &number);
-	if (match != MATCHED)
-		return match;
-	read = read_at(reader.reads, number);
+	return find_read(&reader, query, turn->arrival.path.receive_ns ?: turn->arrival.ready_ns);
+}
+
+/* Fills in by whom a request was read, and when. False if that read is another datagram's meanwhile. */
+static __always_inline bool take_read(struct turn *turn, const struct query *query)
+{
+	struct reader reader;
+	struct read *read;
+
+	if (!find_reader(query->socket, &reader))
+		return false;
+	read = read_at(reader.reads, query->found);
 	if (__sync_val_compare_and_swap(&read->is_taken, 0, 1))
-		return NOT_KNOWN;
+		return false;
 	/* Reading may be seen before the arrival that it followed. */
 	if (read->ns < turn->arrival.ready_ns)
 		turn->arrival.ready_ns = read->ns;
 	read_first(turn, &read->run, read->ns);
 	read_last(turn, &read->run, read->tid, read->ns);
 	turn->recv_cpu = read->cpu;
-	return MATCHED;
+	return true;
 }
 
 #endif

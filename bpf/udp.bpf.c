@@ -105,40 +105,26 @@ int TIMED_PROG(datagram_is_read, struct sock *sk, int ret, int flags)
 	return 0;
 }
 
-/*
- * The service answers a datagram that it has read. False if it has not: then this is something else. Of one that it has read
- * too long ago, or too many others since, only the total is known.
- */
-static __always_inline bool leave_service(struct datagrams *datagrams, struct waiting *waiting, __u64 socket, __u64 now)
+/* The service answers a datagram. Of one that it has read too long ago, or too many others since, only the total is known. */
+static __always_inline void leave_service(struct turn *turn, enum match match, const struct query *query)
 {
-	struct turn *turn = &waiting->turn;
 	struct cpu_state *cpu = this_cpu();
-	struct query query = {
-		.socket = socket,
-		.before = now,
-		.expected = waiting->read,
-		.tid = cpu->tid,
-		.follows = follows_answer(datagrams, cpu->tid, cpu->run.read_ns),
-	};
-	int match = match_datagram(turn, &query);
 
-	if (match == NOT_READ)
-		return false;
-	note_answer(datagrams, cpu->tid, now);
-	if (match == NOT_KNOWN) {
+	if (match == NOT_KNOWN || !take_read(turn, query)) {
 		turn->arrival.generation = 0;
-		return true;
+		return;
 	}
 	if (may_be_sending(turn, cpu))
 		leave_app(turn, cpu);
-	return true;
 }
+
+#define ADDRESS_BITS 48
 
 /* What a socket of the service sends. */
 struct answer {
 	struct peer peer;
 	__u64 socket;
-	__u64 packet;	/* its address as a number, as the socket's */
+	__u64 packet;	/* its address as a number, as the socket's; and above ADDRESS_BITS the interface that it is on */
 	__u64 now;
 };
 
@@ -152,28 +138,15 @@ static __always_inline bool find_answer(struct sk_buff *skb, struct answer *answ
 		return false;
 	headers = find_headers(skb);
 	answer->socket = (__u64)BPF_CORE_READ(skb, sk);
-	answer->packet = address_of(skb);
+	answer->packet = (address_of(skb) & ((1ULL << ADDRESS_BITS) - 1)) |
+			 (__u64)READ(READ(skb, dev), ifindex) << ADDRESS_BITS;
 	answer->now = bpf_ktime_get_ns();
 	return find_peer(&headers, false, &answer->peer);
 }
 
 /*
- * May what this thread sends be more of the peer's last answer? If not, it is an answer whatever it is to: that may not be known
- * to be on its socket yet.
- */
-static __always_inline bool is_more(struct datagrams *datagrams, __u64 now)
-{
-	struct cpu_state *cpu = this_cpu();
-
-	if (follows_answer(datagrams, cpu->tid, cpu->run.read_ns))
-		return true;
-	note_answer(datagrams, cpu->tid, now);
-	return false;
-}
-
-/*
  * What a packet is, is found out when it enters the queue of an interface, since it comes out in whichever thread's time. By the
- * packet's address, where another one may come if nobody was told of this one's departure.
+ * packet's address and the interface, where another one may come if nobody was told of this one's departure.
  */
 struct queued {
 	__u64 peer;		/* its hash */
@@ -218,12 +191,8 @@ static __always_inline bool take_queued(const struct answer *answer, struct queu
 /* It ends the datagram that it answers; so does more of an answer, where nobody was told that its first packet left. */
 static __always_inline void leave_queue(struct datagrams *datagrams, const struct answer *answer, __u32 number)
 {
-	struct waiting *waiting = NULL;
-
 	if (!comes_before(number, datagrams->popped))
-		waiting = find_waiting(datagrams, &answer->peer, number);
-	if (waiting)
-		end_datagram(datagrams, &answer->peer, number, waiting, answer->now);
+		end_datagram(datagrams, &answer->peer, number, find_waiting(datagrams, &answer->peer, number), answer->now);
 }
 
 enum answers {
@@ -236,44 +205,56 @@ enum answers {
 
 /*
  * A packet that goes to a peer, and in no queue yet: which datagram does it answer, and where is that, if there was room for it?
- * The number is taken first, as others may answer the same peer at the same time; but if this may be more of an answer, only once
- * it is known not to be, so that it is nobody else's meanwhile.
+ * Others may answer the same peer at the same time: whoever gets the number has it.
  */
 static __always_inline enum answers find_answered(struct datagrams *datagrams, const struct answer *answer, __u32 *number,
 						  struct waiting **waiting)
 {
 	struct cpu_state *cpu = this_cpu();
-	bool follows = follows_answer(datagrams, cpu->tid, cpu->run.read_ns);
+	struct query query = {
+		.socket = answer->socket,
+		.before = answer->now,
+		.tid = cpu->tid,
+		.follows = follows_answer(datagrams, cpu->tid, cpu->run.read_ns),
+	};
 
-	*waiting = NULL;
 	for (int i = 0; i < MAX_ANSWERERS; i++) {
+		enum match match = NOT_KNOWN;
+
 		*number = find_unsent(datagrams, &answer->peer, answer->now);
-		if (*number == datagrams->pushed)
+		/* Its begin, if there is one, will see that this answer was early. */
+		if (!comes_before(*number, datagrams->written))
 			break;
 		*waiting = find_waiting(datagrams, &answer->peer, *number);
-		if (!*waiting) {
-			bool is_coming = datagrams->unwritten;
-
-			/* Its begin has come to its end meanwhile, or will see that this answer was early. */
-			*waiting = find_waiting(datagrams, &answer->peer, *number);
-			if (!*waiting && is_coming)
-				return ANSWERS_NONE;
+		if (*waiting) {
+			query.expected = (*waiting)->read;
+			match = is_read(&(*waiting)->turn, &query);
 		}
-		if (!follows && !take_number(datagrams, *number))
-			continue;
-		if (*waiting && !leave_service(datagrams, *waiting, answer->socket, answer->now)) {
-			if (!follows)
-				give_back_number(datagrams, *number);
+		if (match == NOT_READ)
 			break;
-		}
-		if (follows && !take_number(datagrams, *number))
+		if (!take_number(datagrams, *number))
 			continue;
+		note_answer(datagrams, cpu->tid, answer->now);
+		if (*waiting)
+			leave_service(&(*waiting)->turn, match, &query);
 		return ANSWERS;
 	}
-	return is_more(datagrams, answer->now) ? ANSWERS_MORE : ANSWERS_NONE;
+	return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
 }
 
-/* A packet goes to the driver. False if it answers what is not known yet to be on its socket. */
+/*
+ * A packet that answers what is not known yet to be on its socket is an answer all the same, and what this thread sends next to the
+ * peer may be more of it.
+ */
+static __always_inline bool is_early(struct datagrams *datagrams, enum answers answers, __u64 now)
+{
+	if (answers != ANSWERS_NONE)
+		return false;
+	note_answer(datagrams, this_cpu()->tid, now);
+	return true;
+}
+
+/* A packet goes to the driver. True if it is early. */
 __weak __noinline int answer_oldest(const struct answer *sent)
 {
 	struct datagrams *datagrams;
@@ -288,19 +269,39 @@ __weak __noinline int answer_oldest(const struct answer *sent)
 	answer = *sent;
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (!datagrams)
-		return false;
+		return true;
 	if (take_queued(&answer, &queued)) {
 		leave_queue(datagrams, &answer, queued.number);
-		return true;
+		return false;
 	}
 	answers = find_answered(datagrams, &answer, &number, &waiting);
-	if (answers != ANSWERS)
-		return answers == ANSWERS_MORE;
-	if (waiting)
+	if (answers == ANSWERS)
 		end_datagram(datagrams, &answer.peer, number, waiting, answer.now);
-	else
-		pass(datagrams, number);
-	return true;
+	return is_early(datagrams, answers, answer.now);
+}
+
+/* What has arrived by now did not see this answer. */
+static __always_inline void keep_early_answer(const struct answer *answer, bool dropped)
+{
+	keep_early(&answer->peer, this_cpu(), answer->now, dropped);
+	answer_early(&answer->peer, answer->socket, answer->now - 1);
+}
+
+/*
+ * Has a stacked device (a VLAN, a bond, a bridge) had the packet, and the one below has it now? All within one call on this CPU; a
+ * packet that comes to its address later begins at the upper one again.
+ */
+static __always_inline bool is_passed_on(struct cpu_state *cpu, struct sk_buff *skb, const struct answer *answer)
+{
+	return cpu->passed_on == answer->packet << (64 - ADDRESS_BITS) && READ(READ(skb, dev), lower_level) < cpu->passed_level &&
+	       cpu->passed_to == hash_of(&answer->peer);
+}
+
+static __always_inline void pass_on(struct cpu_state *cpu, struct sk_buff *skb, const struct answer *answer)
+{
+	cpu->passed_level = READ(READ(skb, dev), lower_level);
+	cpu->passed_on = answer->packet << (64 - ADDRESS_BITS);
+	cpu->passed_to = hash_of(&answer->peer);
 }
 
 TRACEPOINT(net_dev_start_xmit)
@@ -308,16 +309,20 @@ int TIMED_PROG(datagram_is_sent, struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct answer answer;
+	bool is_done;
 
 	if (!find_answer(skb, &answer))
 		return 0;
+	is_done = is_passed_on(cpu, skb, &answer);
+	pass_on(cpu, skb, &answer);
+	if (is_done) {
+		forget_queued(answer.packet);
+		return 0;
+	}
 	if (!cpu->tid && adopt_known(cpu, answer.now))
 		note_call(cpu, answer.now);
 	if (answer_oldest(&answer))
-		return 0;
-	keep_early(&answer.peer, cpu, answer.now, false);
-	/* What has arrived by now did not see this. */
-	answer_early(&answer.peer, answer.socket);
+		keep_early_answer(&answer, false);
 	return 0;
 }
 
@@ -339,6 +344,10 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 	datagrams = segment_size_of(skb) ? NULL : bpf_map_lookup_elem(&peers, &answer.peer);
 	if (!datagrams)
 		return 0;
+	if (is_passed_on(this_cpu(), skb, &answer)) {
+		keep_queued(&answer, datagrams->queued - 1, true);
+		return 0;
+	}
 	switch (find_answered(datagrams, &answer, &number, &waiting)) {
 	case ANSWERS:
 		if (waiting)
@@ -360,47 +369,40 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 static __always_inline bool is_dropped_before(enum skb_drop_reason reason)
 {
 	return IS(reason, SKB_DROP_REASON_QDISC_DROP) || IS(reason, SKB_DROP_REASON_QDISC_OVERLIMIT) ||
-	       IS(reason, SKB_DROP_REASON_QDISC_CONGESTED) || IS(reason, SKB_DROP_REASON_CAKE_FLOOD) ||
+	       IS(reason, SKB_DROP_REASON_QDISC_CONGESTED) || IS(reason, SKB_DROP_REASON_QDISC_BURST_DROP) || IS(reason, SKB_DROP_REASON_CAKE_FLOOD) ||
 	       IS(reason, SKB_DROP_REASON_FQ_BAND_LIMIT) || IS(reason, SKB_DROP_REASON_FQ_HORIZON_LIMIT) ||
 	       IS(reason, SKB_DROP_REASON_FQ_FLOW_LIMIT) || IS(reason, SKB_DROP_REASON_TC_EGRESS) ||
 	       IS(reason, SKB_DROP_REASON_NETFILTER_DROP) || IS(reason, SKB_DROP_REASON_BPF_CGROUP_EGRESS) ||
-	       IS(reason, SKB_DROP_REASON_NEIGH_FAILED) || IS(reason, SKB_DROP_REASON_NEIGH_QUEUEFULL) ||
+	       IS(reason, SKB_DROP_REASON_NEIGH_CREATEFAIL) || IS(reason, SKB_DROP_REASON_NEIGH_FAILED) || IS(reason, SKB_DROP_REASON_NEIGH_QUEUEFULL) ||
 	       IS(reason, SKB_DROP_REASON_NEIGH_DEAD);
 }
 
-/*
- * An answer that never leaves: its datagram remains unanswered, and the next answer is to the next one. False if it answers what
- * is not known yet to be on its socket.
- */
+/* An answer that never leaves: its datagram remains unanswered, and the next answer is to the next one. True if it is early. */
 __weak __noinline int drop_answer(const struct answer *dropped, int before_queue)
 {
 	struct datagrams *datagrams;
 	struct waiting *waiting;
 	struct queued queued;
 	struct answer answer;
+	enum answers answers;
 
 	if (!dropped)
-		return true;
+		return false;
 	answer = *dropped;
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (datagrams && take_queued(&answer, &queued)) {
 		if (!queued.is_more)
 			drop_number(datagrams, &answer.peer, queued.number);
-		return true;
+		return false;
 	}
 	if (!before_queue)
-		return true;
+		return false;
 	if (!datagrams)
-		return false;
-	switch (find_answered(datagrams, &answer, &queued.number, &waiting)) {
-	case ANSWERS:
+		return true;
+	answers = find_answered(datagrams, &answer, &queued.number, &waiting);
+	if (answers == ANSWERS)
 		drop_number(datagrams, &answer.peer, queued.number);
-		return true;
-	case ANSWERS_MORE:
-		return true;
-	default:
-		return false;
-	}
+	return is_early(datagrams, answers, answer.now);
 }
 
 TRACEPOINT(kfree_skb)
@@ -408,10 +410,10 @@ int TIMED_PROG(answer_is_dropped, struct sk_buff *skb, void *location, enum skb_
 {
 	struct answer answer;
 
-	if (!find_answer(skb, &answer) || drop_answer(&answer, is_dropped_before(reason)))
+	if (!find_answer(skb, &answer))
 		return 0;
-	keep_early(&answer.peer, this_cpu(), answer.now, true);
-	answer_early(&answer.peer, answer.socket);
+	if (drop_answer(&answer, is_dropped_before(reason) && !is_passed_on(this_cpu(), skb, &answer)))
+		keep_early_answer(&answer, true);
 	return 0;
 }
 

@@ -14,7 +14,7 @@ import {
   startUnbound,
 } from './support/datagrams.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
-import { createNetns, createNetnsPair } from './support/netns.js'
+import { createNetns, createNetnsPair, type NetnsPair } from './support/netns.js'
 import { listCpus, readTaken } from './support/scheduler.js'
 import { readStat } from './support/services.js'
 import { runTaut, startMeasuring } from './support/taut.js'
@@ -71,17 +71,22 @@ for (const [family, version] of [
   )
 }
 
+/** Puts a bridge between the wire of the service and its address. */
+const addBridge = async ({ server, ipv4 }: NetnsPair): Promise<void> => {
+  const inServer = (...args: string[]) => run('ip', ['-n', server, ...args])
+  await inServer('link', 'add', 'bridge', 'type', 'bridge')
+  await inServer('addr', 'flush', 'dev', 'wire')
+  await inServer('link', 'set', 'wire', 'master', 'bridge')
+  await inServer('addr', 'add', `${ipv4}/24`, 'dev', 'bridge')
+  await inServer('link', 'set', 'bridge', 'up')
+}
+
 for (const message of ['echo', 'large'] as const) {
   kernelTest(
     `counts once what a bridge hands up again: ${message}`,
     async t => {
       const pair = await createNetnsPair(t)
-      const inServer = (...args: string[]) => run('ip', ['-n', pair.server, ...args])
-      await inServer('link', 'add', 'bridge', 'type', 'bridge')
-      await inServer('addr', 'flush', 'dev', 'wire')
-      await inServer('link', 'set', 'wire', 'master', 'bridge')
-      await inServer('addr', 'add', `${pair.ipv4}/24`, 'dev', 'bridge')
-      await inServer('link', 'set', 'bridge', 'up')
+      await addBridge(pair)
       const service = await startEcho(t, { host: pair.ipv4, netns: pair.server })
       const questions = { message: MESSAGES[message], requests: 2000 }
       await measureAnswers(t, service, questions, pair.client)
@@ -108,6 +113,28 @@ for (const [what, peers, window] of [
       t.true(depth.requests >= requests * (1 - SHALLOW))
     },
     'ip',
+  )
+}
+
+for (const queue of [null, ['tbf', 'rate', '1gbit', 'burst', '16000', 'limit', '10mb']]) {
+  kernelTest(
+    `takes what a bridge passes on for no other answer, of a service that reads ahead, ${queue ? 'with' : 'without'} a queue below`,
+    async t => {
+      const pair = await createNetnsPair(t)
+      await addBridge(pair)
+      if (queue) await run('tc', ['-n', pair.server, 'qdisc', 'replace', 'dev', 'wire', 'root', ...queue])
+      const service = await startEcho(t, {
+        host: pair.ipv4,
+        netns: pair.server,
+        place: 'later',
+        delayUs: LATER_US,
+      })
+      const questions = { message: MESSAGES.echo, requests: 600, peers: 1, window: 60, rate: 300 }
+      const { total } = await measureAnswers(t, service, questions, pair.client)
+      t.true((total.mean_us ?? 0) >= LATER_US, `${total.mean_us} us`)
+    },
+    'ip',
+    'tc',
   )
 }
 

@@ -72,6 +72,7 @@ const assertUnshifted = async (
   return answers
 }
 
+const SLOW = ['tbf', 'rate', '200kbit', 'burst', '3000', 'limit', '10mb']
 const QUICK = ['tbf', 'rate', '1gbit', 'burst', '16000', 'limit', '10mb']
 
 for (const [what, next] of [
@@ -109,31 +110,37 @@ kernelTest(
 const [ROOM, MORE] = [128, 10]
 const LATER_US = 100_000
 
-kernelTest(
-  'a peer that has asked for more than there is room for is followed again when that is answered, by way of a queue',
-  async t => {
-    const pair = await createNetnsPair(t)
-    await createTc(pair)('qdisc', 'replace', 'dev', 'wire', 'root', 'handle', '1:', ...QUICK)
-    const service = await startEcho(t, {
-      host: pair.ipv4,
-      netns: pair.server,
-      place: 'later',
-      delayUs: LATER_US,
-    })
-    const ask = await startClient(t, service, MESSAGES.echo, { netns: pair.client })
-    const countUntold = await watchDepartures(t, pair.server, 'wire')
-    const measurement = await startMeasuring(t, '--port', `${service.port}/udp`, '--netns', pair.server)
-    t.is((await ask(2 * ROOM + MORE, 0)).answers, 2 * ROOM + MORE)
-    t.is((await ask(REQUESTS, INTERVAL_MS)).answers, REQUESTS)
-    const { requests, unanswered, in_flight, lost } = await measurement.stop()
-    t.is(lost.map_full, ROOM + MORE)
-    t.is(requests + unanswered + in_flight, ROOM + REQUESTS)
-    const untold = await countUntold()
-    t.true(unanswered + in_flight <= untold, `${unanswered} and ${in_flight}, ${untold} untold`)
-  },
-  'ip',
-  'tc',
-)
+for (const [speed, queue] of [
+  ['quick', QUICK],
+  ['slow', SLOW],
+] as const) {
+  kernelTest(
+    `a peer that has asked for more than there is room for is followed again when that is answered, by way of a ${speed} queue`,
+    async t => {
+      const pair = await createNetnsPair(t)
+      await createTc(pair)('qdisc', 'replace', 'dev', 'wire', 'root', 'handle', '1:', ...queue)
+      const service = await startEcho(t, {
+        host: pair.ipv4,
+        netns: pair.server,
+        place: 'later',
+        delayUs: LATER_US,
+      })
+      const ask = await startClient(t, service, MESSAGES.echo, { netns: pair.client })
+      const countUntold = await watchDepartures(t, pair.server, 'wire')
+      const measurement = await startMeasuring(t, '--port', `${service.port}/udp`, '--netns', pair.server)
+      t.is((await ask(2 * ROOM + MORE, 0)).answers, 2 * ROOM + MORE)
+      t.is((await ask(ROOM, 0)).answers, ROOM)
+      t.is((await ask(REQUESTS, INTERVAL_MS)).answers, REQUESTS)
+      const { requests, unanswered, in_flight, lost } = await measurement.stop()
+      t.is(lost.map_full, ROOM + MORE)
+      t.is(requests + unanswered + in_flight, 2 * ROOM + REQUESTS)
+      const untold = await countUntold()
+      t.true(unanswered + in_flight <= untold, `${unanswered} and ${in_flight}, ${untold} untold`)
+    },
+    'ip',
+    'tc',
+  )
+}
 
 const [ROUNDS, AT_ONCE] = [100, 60]
 
