@@ -5,7 +5,9 @@ import { watchDepartures } from './support/departures.js'
 import { rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { createNetnsPair, type NetnsPair } from './support/netns.js'
+import { startOwnProbes } from './support/own-probes.js'
 import { startAnswering } from './support/processes.js'
+import { listCpus } from './support/scheduler.js'
 import { startMeasuring } from './support/taut.js'
 import { waitFor } from './support/wait.js'
 
@@ -30,7 +32,7 @@ const startClient = async (
   t: Context,
   { host, port }: UdpService,
   message: string,
-  options: { netns?: string } = {},
+  options: { netns?: string; cpu?: number | undefined } = {},
 ) => {
   const program = rootPath('dist/test/kernel/fixtures/numbering-client.js')
   const args = [host, port, message]
@@ -136,6 +138,44 @@ for (const [speed, queue] of [
       t.is(requests + unanswered + in_flight, 2 * ROOM + REQUESTS)
       const untold = await countUntold()
       t.true(unanswered + in_flight <= untold, `${unanswered} and ${in_flight}, ${untold} untold`)
+    },
+    'ip',
+    'tc',
+  )
+}
+
+/** It takes the second one and answers it while whoever has put that on the socket is held up. */
+const [APP_US, HELD_US] = [60, 200]
+
+for (const [where, queue] of [
+  ['no queue', null],
+  ['a queue', QUICK],
+] as const) {
+  kernelTest(
+    `answers that leave before their datagrams are known to be on the socket shift no other, by way of ${where}`,
+    async t => {
+      const pair = await createNetnsPair(t)
+      if (queue) await createTc(pair)('qdisc', 'replace', 'dev', 'wire', 'root', 'handle', '1:', ...queue)
+      const [ofClient, ofService] = listCpus()
+      const service = await startEcho(t, {
+        host: pair.ipv4,
+        netns: pair.server,
+        delayUs: APP_US,
+        cpu: ofService,
+      })
+      const ask = await startClient(t, service, MESSAGES.echo, { netns: pair.client, cpu: ofClient })
+      const variables = { port: service.port, delay_us: HELD_US }
+      const countEarly = await startOwnProbes(t, 'slow-arrivals', variables, 'early')
+      const countUntold = await watchDepartures(t, pair.server, 'wire')
+      const measurement = await startMeasuring(t, '--port', `${service.port}/udp`, '--netns', pair.server)
+      const { answers, mean_us } = await ask(REQUESTS, 0)
+      const { requests, unanswered, in_flight, total } = await measurement.stop()
+      t.is(answers, REQUESTS)
+      t.true((await countEarly()) > REQUESTS / 10, `${await countEarly()} were early`)
+      t.is(requests + unanswered + in_flight, REQUESTS)
+      const untold = await countUntold()
+      t.true(unanswered + in_flight <= untold, `${unanswered} and ${in_flight}, ${untold} untold`)
+      t.true((total.mean_us ?? 0) < mean_us, `${total.mean_us} us, ${mean_us} us by the client's clock`)
     },
     'ip',
     'tc',
