@@ -124,6 +124,10 @@ kernelTest(
         `${name ?? point}: ${ok}`
       const shared = probes.filter(({ point }: { point: string }) => !OF_ONE.test(point))
       t.true(shared.length > 10 && loads.length === 5)
+      t.true(
+        loads.every(({ ok }: { ok: boolean }) => ok),
+        JSON.stringify(loads),
+      )
       // Some points have several programs.
       return [checks, loads, shared, overhead_probes].map(list => [...new Set<string>(list.map(tell))].sort())
     })
