@@ -225,13 +225,23 @@ static __always_inline bool take_number(struct datagrams *datagrams, __u32 numbe
 	return !comes_before(number, queued) && __sync_val_compare_and_swap(&datagrams->queued, queued, number + 1) == queued;
 }
 
-/* An answer that never leaves: it passes none of those that are still in a queue. */
-static __always_inline void drop_number(struct datagrams *datagrams, const struct peer *peer, __u32 number)
+/* An answer that never leaves: it passes none of those that are still in a queue. Gives 0. */
+__weak __noinline int drop_number(const struct peer *whose, __u32 number)
 {
-	give_up(datagrams, peer, number);
+	struct datagrams *datagrams;
+	struct peer peer;
+
+	if (!whose)
+		return 0;
+	peer = *whose;
+	datagrams = bpf_map_lookup_elem(&peers, &peer);
+	if (!datagrams)
+		return 0;
+	give_up(datagrams, &peer, number);
 	if (pop(datagrams, number))
 		advance(&datagrams->passed, number + 1);
 	advance(&datagrams->queued, number + 1);
+	return 0;
 }
 
 /* No datagram gets a number any more from a peer that is closed: who finds it looks it up again. */

@@ -150,7 +150,7 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, 
 		else if (waiting)
 			waiting->turn.arrival.generation = 0;
 		if (early->dropped)
-			drop_number(datagrams, &peer, number);
+			drop_number(&peer, number);
 		else
 			end_datagram(datagrams, &peer, number, waiting, query.before);
 		release_early(early, 0);

@@ -175,12 +175,12 @@ __weak __noinline int is_read(const struct turn *turn, struct query *query)
 }
 
 /* Fills in by whom a request was read, and when. False if that read is another datagram's meanwhile. */
-static __always_inline bool take_read(struct turn *turn, const struct query *query)
+__weak __noinline int take_read(struct turn *turn, const struct query *query)
 {
 	struct reader reader;
 	struct read *read;
 
-	if (!find_reader(query->socket, &reader))
+	if (!turn || !query || !find_reader(query->socket, &reader))
 		return false;
 	read = read_at(reader.reads, query->found);
 	if (__sync_val_compare_and_swap(&read->is_taken, 0, 1))

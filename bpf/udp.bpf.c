@@ -201,11 +201,8 @@ enum answers {
 	ANSWERS_NONE,	/* that is known to be on its socket */
 };
 
-#define MAX_ANSWERERS 3
-
 /*
  * A packet that goes to a peer, and in no queue yet: which datagram does it answer, and where is that, if there was room for it?
- * Others may answer the same peer at the same time: whoever gets the number has it.
  */
 static __always_inline enum answers find_answered(struct datagrams *datagrams, const struct answer *answer, __u32 *number,
 						  struct waiting **waiting)
@@ -217,29 +214,26 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 		.tid = cpu->tid,
 		.follows = follows_answer(datagrams, cpu->tid, cpu->run.read_ns),
 	};
+	enum match match = NOT_KNOWN;
 
-	for (int i = 0; i < MAX_ANSWERERS; i++) {
-		enum match match = NOT_KNOWN;
-
-		*number = find_unsent(datagrams, &answer->peer, answer->now);
-		/* Its begin, if there is one, will see that this answer was early. */
-		if (!comes_before(*number, datagrams->written))
-			break;
-		*waiting = find_waiting(datagrams, &answer->peer, *number);
-		if (*waiting) {
-			query.expected = (*waiting)->read;
-			match = is_read(&(*waiting)->turn, &query);
-		}
-		if (match == NOT_READ)
-			break;
-		if (!take_number(datagrams, *number))
-			continue;
-		note_answer(datagrams, cpu->tid, answer->now);
-		if (*waiting)
-			leave_service(&(*waiting)->turn, match, &query);
-		return ANSWERS;
+	*number = find_unsent(datagrams, &answer->peer, answer->now);
+	/* Its begin, if there is one, will see that this answer was early. */
+	if (!comes_before(*number, datagrams->written))
+		return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
+	*waiting = find_waiting(datagrams, &answer->peer, *number);
+	if (*waiting) {
+		query.expected = (*waiting)->read;
+		match = is_read(&(*waiting)->turn, &query);
 	}
-	return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
+	if (match == NOT_READ)
+		return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
+	/* Somebody on another CPU answers this one: which is this one's is looked for as if it were early. */
+	if (!take_number(datagrams, *number))
+		return ANSWERS_NONE;
+	note_answer(datagrams, cpu->tid, answer->now);
+	if (*waiting)
+		leave_service(&(*waiting)->turn, match, &query);
+	return ANSWERS;
 }
 
 /*
@@ -392,7 +386,7 @@ __weak __noinline int drop_answer(const struct answer *dropped, int before_queue
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (datagrams && take_queued(&answer, &queued)) {
 		if (!queued.is_more)
-			drop_number(datagrams, &answer.peer, queued.number);
+			drop_number(&answer.peer, queued.number);
 		return false;
 	}
 	if (!before_queue)
@@ -401,7 +395,7 @@ __weak __noinline int drop_answer(const struct answer *dropped, int before_queue
 		return true;
 	answers = find_answered(datagrams, &answer, &queued.number, &waiting);
 	if (answers == ANSWERS)
-		drop_number(datagrams, &answer.peer, queued.number);
+		drop_number(&answer.peer, queued.number);
 	return is_early(datagrams, answers, answer.now);
 }
 

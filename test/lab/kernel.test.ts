@@ -10,6 +10,8 @@ const WITHOUT = [
   // Before 6.3 nothing tells how many are ahead of a datagram: of many that wait some are followed by their totals alone.
   'counts answers that come later*',
   'counts slow answers*',
+  // ... but each is known before the service can read it.
+  'answers that leave before their*',
   // Emulated, a request may take longer than it should be from one to the next.
   'measuring ends in the middle*',
   // Emulated, requests are late and come together, and in a sample more of them than elsewhere.
