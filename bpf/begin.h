@@ -28,8 +28,7 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 	}
 	/* So that nobody forgets it meanwhile. */
 	datagrams->pushed_ns = now;
-	number = push(datagrams);
-	if (!number) {
+	if (!push(datagrams, &number)) {
 		COUNT(lost_map_full);
 		return 0;
 	}
@@ -39,6 +38,7 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 	hash = hash_of(&peer);
 	if (!waiting) {
 		COUNT(lost_map_full);
+		datagrams->full_ns = now;
 		advance(&datagrams->written, number + 1);
 		if (has_early(hash))
 			answer_early(&peer, socket, incoming->path.receive_ns);
@@ -53,6 +53,9 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 	__sync_lock_test_and_set(&waiting->number, number);
 	advance(&datagrams->written, number + 1);
 	COUNT(begun);
+	/* Later ones, on other CPUs, were written before this one, so that it was taken for one that there was no room for. */
+	if (comes_before(number, first_unsent(datagrams)))
+		drop_number(&peer, number);
 	if (has_early(hash))
 		answer_early(&peer, socket, now);
 	return 0;

@@ -37,8 +37,9 @@ struct datagrams {
 	__u32 popped;
 	__u32 queued;
 	__u32 passed;
-	__u32 written;		/* those before it can be found, or there was no room for them */
+	__u32 written;		/* those before it can be found, or there was no room for them; or their CPUs are late */
 	__u64 pushed_ns;
+	__u64 full_ns;		/* when there was no room for one last; 0: never */
 	__u64 answered_ns;	/* when the last answer left the service */
 	__u32 answerer;		/* ... by this thread; 0: not known */
 	struct waiting near[MAX_NEAR];
@@ -162,14 +163,16 @@ static __always_inline void give_up(struct datagrams *datagrams, const struct pe
 
 /*
  * Is it of no use to wait any longer for the answer to a peer's oldest? What is not there has been answered or given up before its
- * turn, or there was no room for it and its answer has entered a queue.
+ * turn, or there was no room for it, and its answer has entered a queue or does not come.
  */
 static __always_inline bool is_over(struct datagrams *datagrams, const struct peer *peer, __u32 number, __u64 now)
 {
 	struct waiting *waiting = find_waiting(datagrams, peer, number);
 
 	if (!waiting)
-		return comes_before(number, datagrams->queued);
+		return comes_before(number, datagrams->queued) ||
+		       (datagrams->full_ns && datagrams->pushed - number >= 2 &&
+			(__s64)(now - datagrams->full_ns) >= (__s64)ANSWER_NS);
 	if (comes_before(number, datagrams->passed) && datagrams->passed - number > MAX_PASSED)
 		return true;
 	/* It may have come a moment later, on another CPU. */
@@ -225,7 +228,10 @@ static __always_inline bool take_number(struct datagrams *datagrams, __u32 numbe
 	return !comes_before(number, queued) && __sync_val_compare_and_swap(&datagrams->queued, queued, number + 1) == queued;
 }
 
-/* An answer that never leaves: it passes none of those that are still in a queue. Gives 0. */
+/*
+ * An answer that never leaves: it passes none of those that are still in a queue. Where a peer was forgotten, its former numbers may
+ * come out of queues. Gives 0.
+ */
 __weak __noinline int drop_number(const struct peer *whose, __u32 number)
 {
 	struct datagrams *datagrams;
@@ -235,7 +241,7 @@ __weak __noinline int drop_number(const struct peer *whose, __u32 number)
 		return 0;
 	peer = *whose;
 	datagrams = bpf_map_lookup_elem(&peers, &peer);
-	if (!datagrams)
+	if (!datagrams || !comes_before(number, datagrams->pushed))
 		return 0;
 	give_up(datagrams, &peer, number);
 	if (pop(datagrams, number))
@@ -307,18 +313,19 @@ static __always_inline struct datagrams *keep_datagrams(const struct peer *peer,
 	return datagrams;
 }
 
-/* Gives the number of the peer's next datagram, 0 if it was forgotten in this very moment, or much is going on. */
-static __always_inline __u32 push(struct datagrams *datagrams)
+/* Gives the number of the peer's next datagram. False if it was forgotten in this very moment, or much is going on. */
+static __always_inline bool push(struct datagrams *datagrams, __u32 *pushed)
 {
 	for (int i = 0; i < 8; i++) {
 		__u32 number = datagrams->pushed;
 
 		if (is_closed(number, datagrams->popped))
-			return 0;
+			return false;
+		*pushed = number;
 		if (__sync_val_compare_and_swap(&datagrams->pushed, number, number + 1) == number)
-			return number;
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 /* Gives where a datagram that has a number is to be kept, NULL when there is no room. */
@@ -328,7 +335,8 @@ static __always_inline struct waiting *keep_waiting(struct datagrams *datagrams,
 	struct place place = { .peer = *peer, .number = number };
 	struct waiting *waiting;
 
-	if (number - datagrams->popped >= MAX_WAITING)
+	/* 0 is what an empty place has. */
+	if (number - datagrams->popped >= MAX_WAITING || !number)
 		return NULL;
 	if (!near->number && !__sync_val_compare_and_swap(&near->open, 0, number))
 		return near;

@@ -13,8 +13,8 @@ struct early {
 	__u64 ns;		/* 0: none */
 	__u64 call_ns;		/* begin of the call that has sent it */
 	__u64 call_off_ns;	/* off_ns of the thread by then */
-	__u64 read_ns;		/* the last datagram that the thread had read by then */
 	__u32 tid;		/* 0: not the service's, or it sends by another's order */
+	bool follows;		/* an answer of that thread to the peer, and it had read nothing since */
 	bool dropped;		/* by the kernel, so that it never left */
 };
 
@@ -22,6 +22,8 @@ struct early {
 #define EARLY_WRITES (~0ULL)
 #define EARLY_SETS 256
 #define EARLY_WAYS 4
+/* So often others may be faster. */
+#define EARLY_TRIES 16
 
 struct early early_answers[EARLY_SETS][EARLY_WAYS] __weak = {};
 
@@ -31,7 +33,8 @@ static __always_inline struct early *early_of(__u64 hash)
 }
 
 /* In the place of the oldest that shares it: an answer to something is taken at once. */
-static __always_inline void keep_early(const struct peer *peer, const struct cpu_state *cpu, __u64 now, bool dropped)
+static __always_inline void keep_early(const struct peer *peer, const struct cpu_state *cpu, __u64 now, bool follows,
+				       bool dropped)
 {
 	__u64 hash = hash_of(peer);
 	struct early *set = early_of(hash);
@@ -50,8 +53,8 @@ static __always_inline void keep_early(const struct peer *peer, const struct cpu
 		place->peer = hash;
 		place->call_ns = cpu->run.call_ns;
 		place->call_off_ns = cpu->run.call_off_ns;
-		place->read_ns = cpu->run.read_ns;
 		place->tid = READ(current_task(), flags) & PF_IO_WORKER ? 0 : cpu->tid;
+		place->follows = follows;
 		place->dropped = dropped;
 		__sync_lock_test_and_set(&place->ns, now);
 		return;
@@ -105,8 +108,8 @@ static __always_inline void leave_app_early(struct turn *turn, const struct earl
 }
 
 /*
- * The peer's oldest that wait may be answered already; of those that there was no room for, the answer has left since then.
- * Gives 0.
+ * The peer's oldest that wait may be answered already. Those that there was no room for, of which nothing is kept, by answers that have
+ * left after `since` only. Gives 0.
  */
 __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, __u64 since)
 {
@@ -117,7 +120,7 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, 
 		return 0;
 	peer = *early_peer;
 	datagrams = bpf_map_lookup_elem(&peers, &peer);
-	for (int i = 0; datagrams && i < EARLY_WAYS; i++) {
+	for (int i = 0; datagrams && i < EARLY_TRIES; i++) {
 		__u32 number = first_unsent(datagrams);
 		struct query query = { .socket = socket };
 		enum match match = NOT_KNOWN;
@@ -133,17 +136,19 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, 
 		if (waiting) {
 			query.expected = waiting->read;
 			query.tid = early->tid;
-			query.follows = follows_answer(datagrams, early->tid, early->read_ns);
+			query.follows = early->follows;
 			match = is_read(&waiting->turn, &query);
 		}
 		if (match == NOT_READ) {
 			release_early(early, 0);
-			break;
+			continue;
 		}
 		if (!take_number(datagrams, number)) {
 			release_early(early, query.before);
 			continue;
 		}
+		if (!waiting)
+			waiting = find_waiting(datagrams, &peer, number);
 		note_answer(datagrams, early->tid, query.before);
 		if (waiting && match == FOUND && take_read(&waiting->turn, &query))
 			leave_app_early(&waiting->turn, early);

@@ -150,8 +150,8 @@ static __always_inline bool find_answer(struct sk_buff *skb, struct answer *answ
  */
 struct queued {
 	__u64 peer;		/* its hash */
-	__u32 number;		/* the datagram that it answers */
-	__u32 is_more;		/* ... or is more of the answer to */
+	__u32 number;		/* the datagram that it answers; 0: none, or an upper device has had it */
+	__u32 is_more;		/* ... or that it is more of the answer to */
 };
 
 /* User space makes it larger. */
@@ -188,10 +188,13 @@ static __always_inline bool take_queued(const struct answer *answer, struct queu
 	return !bpf_map_delete_elem(&queued_answers, &packet) && taken->peer == hash_of(&answer->peer);
 }
 
-/* It ends the datagram that it answers; so does more of an answer, where nobody was told that its first packet left. */
+/*
+ * It ends the datagram that it answers; so does more of an answer, where nobody was told that its first packet left. Where a peer was
+ * forgotten meanwhile, its former numbers come out.
+ */
 static __always_inline void leave_queue(struct datagrams *datagrams, const struct answer *answer, __u32 number)
 {
-	if (!comes_before(number, datagrams->popped))
+	if (!comes_before(number, datagrams->popped) && comes_before(number, datagrams->pushed))
 		end_datagram(datagrams, &answer->peer, number, find_waiting(datagrams, &answer->peer, number), answer->now);
 }
 
@@ -199,6 +202,7 @@ enum answers {
 	ANSWERS,	/* the datagram with the number */
 	ANSWERS_MORE,	/* than one that was answered before */
 	ANSWERS_NONE,	/* that is known to be on its socket */
+	ANSWERS_ANOTHER,	/* than the oldest, as somebody else has answered that meanwhile */
 };
 
 /*
@@ -217,9 +221,11 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 	enum match match = NOT_KNOWN;
 
 	*number = find_unsent(datagrams, &answer->peer, answer->now);
-	/* Its begin, if there is one, will see that this answer was early. */
-	if (!comes_before(*number, datagrams->written))
+	if (*number == datagrams->pushed)
 		return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
+	/* Its begin, which is not at its end yet, will see that this answer was early. */
+	if (!comes_before(*number, datagrams->written))
+		return ANSWERS_NONE;
 	*waiting = find_waiting(datagrams, &answer->peer, *number);
 	if (*waiting) {
 		query.expected = (*waiting)->read;
@@ -227,9 +233,11 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 	}
 	if (match == NOT_READ)
 		return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
-	/* Somebody on another CPU answers this one: which is this one's is looked for as if it were early. */
 	if (!take_number(datagrams, *number))
-		return ANSWERS_NONE;
+		return ANSWERS_ANOTHER;
+	/* Its begin was held up on another CPU; it sees from now on that the number is taken. */
+	if (!*waiting)
+		*waiting = find_waiting(datagrams, &answer->peer, *number);
 	note_answer(datagrams, cpu->tid, answer->now);
 	if (*waiting)
 		leave_service(&(*waiting)->turn, match, &query);
@@ -237,64 +245,72 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 }
 
 /*
- * A packet that answers what is not known yet to be on its socket is an answer all the same, and what this thread sends next to the
- * peer may be more of it.
+ * Keeps an answer whose datagram is still to be found out; gives when it has left, and 0 of other packets. It is an answer all the
+ * same, and what this thread sends next to the peer may be more of it. Where others are answered meanwhile, its own may have come a
+ * moment ago.
  */
-static __always_inline bool is_early(struct datagrams *datagrams, enum answers answers, __u64 now)
+static __always_inline __u64 keep_if_early(struct datagrams *datagrams, const struct answer *answer, enum answers answers,
+					   bool dropped)
 {
-	if (answers != ANSWERS_NONE)
-		return false;
-	note_answer(datagrams, this_cpu()->tid, now);
-	return true;
+	struct cpu_state *cpu = this_cpu();
+	__u64 now = answers == ANSWERS_ANOTHER ? bpf_ktime_get_ns() : answer->now;
+
+	if (answers == ANSWERS || answers == ANSWERS_MORE)
+		return 0;
+	keep_early(&answer->peer, cpu, now, datagrams && follows_answer(datagrams, cpu->tid, cpu->run.read_ns), dropped);
+	if (datagrams)
+		note_answer(datagrams, cpu->tid, now);
+	return now;
 }
 
-/* A packet goes to the driver. True if it is early. */
-__weak __noinline int answer_oldest(const struct answer *sent)
+/* A packet goes to the driver. Gives when it has left if its datagram is still to be found out, or else 0. */
+__weak __noinline __u64 answer_oldest(const struct answer *sent)
 {
+	enum answers answers = ANSWERS_NONE;
 	struct datagrams *datagrams;
 	struct waiting *waiting;
 	struct queued queued;
 	struct answer answer;
-	enum answers answers;
 	__u32 number;
 
 	if (!sent)
-		return false;
+		return 0;
 	answer = *sent;
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
-	if (!datagrams)
-		return true;
-	if (take_queued(&answer, &queued)) {
+	if (datagrams && take_queued(&answer, &queued)) {
 		leave_queue(datagrams, &answer, queued.number);
-		return false;
+		return 0;
 	}
-	answers = find_answered(datagrams, &answer, &number, &waiting);
+	if (datagrams)
+		answers = find_answered(datagrams, &answer, &number, &waiting);
 	if (answers == ANSWERS)
 		end_datagram(datagrams, &answer.peer, number, waiting, answer.now);
-	return is_early(datagrams, answers, answer.now);
+	return keep_if_early(datagrams, &answer, answers, false);
 }
 
-/* What has arrived by now did not see this answer. */
-static __always_inline void keep_early_answer(const struct answer *answer, bool dropped)
+/* Without the interface that it is on, which is above. */
+static __always_inline __u64 packet_of(const struct answer *answer)
 {
-	keep_early(&answer->peer, this_cpu(), answer->now, dropped);
-	answer_early(&answer->peer, answer->socket, answer->now - 1);
+	return answer->packet << (64 - ADDRESS_BITS);
 }
 
 /*
- * Has a stacked device (a VLAN, a bond, a bridge) had the packet, and the one below has it now? All within one call on this CPU; a
- * packet that comes to its address later begins at the upper one again.
+ * Has a stacked device (a VLAN, a bond, a bridge) had the packet, and the one below gets it now? It does so within the call of the
+ * upper one, on this CPU; a packet that comes to its address later begins at the upper one again. Devices with none below have level
+ * 1, and what is on no device yet has 0.
  */
 static __always_inline bool is_passed_on(struct cpu_state *cpu, struct sk_buff *skb, const struct answer *answer)
 {
-	return cpu->passed_on == answer->packet << (64 - ADDRESS_BITS) && READ(READ(skb, dev), lower_level) < cpu->passed_level &&
+	__u32 level = READ(READ(skb, dev), lower_level);
+
+	return level && level < cpu->passed_level && cpu->passed_on == packet_of(answer) &&
 	       cpu->passed_to == hash_of(&answer->peer);
 }
 
 static __always_inline void pass_on(struct cpu_state *cpu, struct sk_buff *skb, const struct answer *answer)
 {
 	cpu->passed_level = READ(READ(skb, dev), lower_level);
-	cpu->passed_on = answer->packet << (64 - ADDRESS_BITS);
+	cpu->passed_on = packet_of(answer);
 	cpu->passed_to = hash_of(&answer->peer);
 }
 
@@ -303,6 +319,7 @@ int TIMED_PROG(datagram_is_sent, struct sk_buff *skb)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct answer answer;
+	__u64 early_ns;
 	bool is_done;
 
 	if (!find_answer(skb, &answer))
@@ -315,8 +332,10 @@ int TIMED_PROG(datagram_is_sent, struct sk_buff *skb)
 	}
 	if (!cpu->tid && adopt_known(cpu, answer.now))
 		note_call(cpu, answer.now);
-	if (answer_oldest(&answer))
-		keep_early_answer(&answer, false);
+	early_ns = answer_oldest(&answer);
+	/* What has arrived by now did not see it. */
+	if (early_ns)
+		answer_early(&answer.peer, answer.socket, early_ns - 1);
 	return 0;
 }
 
@@ -332,16 +351,18 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 	struct answer answer;
 	__u32 number;
 
-	if (READ(qdisc, flags) & TCQ_F_NOLOCK || !find_answer(skb, &answer))
+	if (!find_answer(skb, &answer))
+		return 0;
+	if (is_passed_on(this_cpu(), skb, &answer)) {
+		keep_queued(&answer, 0, true);
+		return 0;
+	}
+	if (READ(qdisc, flags) & TCQ_F_NOLOCK)
 		return 0;
 	forget_queued(answer.packet);
 	datagrams = segment_size_of(skb) ? NULL : bpf_map_lookup_elem(&peers, &answer.peer);
 	if (!datagrams)
 		return 0;
-	if (is_passed_on(this_cpu(), skb, &answer)) {
-		keep_queued(&answer, datagrams->queued - 1, true);
-		return 0;
-	}
 	switch (find_answered(datagrams, &answer, &number, &waiting)) {
 	case ANSWERS:
 		if (waiting)
@@ -371,43 +392,44 @@ static __always_inline bool is_dropped_before(enum skb_drop_reason reason)
 	       IS(reason, SKB_DROP_REASON_NEIGH_DEAD);
 }
 
-/* An answer that never leaves: its datagram remains unanswered, and the next answer is to the next one. True if it is early. */
-__weak __noinline int drop_answer(const struct answer *dropped, int before_queue)
+/* An answer that never leaves: its datagram remains unanswered, and the next answer is to the next one. Gives what answer_oldest does. */
+__weak __noinline __u64 drop_answer(const struct answer *dropped, int before_queue)
 {
+	enum answers answers = ANSWERS_NONE;
 	struct datagrams *datagrams;
 	struct waiting *waiting;
 	struct queued queued;
 	struct answer answer;
-	enum answers answers;
 
 	if (!dropped)
-		return false;
+		return 0;
 	answer = *dropped;
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (datagrams && take_queued(&answer, &queued)) {
 		if (!queued.is_more)
 			drop_number(&answer.peer, queued.number);
-		return false;
+		return 0;
 	}
 	if (!before_queue)
-		return false;
-	if (!datagrams)
-		return true;
-	answers = find_answered(datagrams, &answer, &queued.number, &waiting);
+		return 0;
+	if (datagrams)
+		answers = find_answered(datagrams, &answer, &queued.number, &waiting);
 	if (answers == ANSWERS)
 		drop_number(&answer.peer, queued.number);
-	return is_early(datagrams, answers, answer.now);
+	return keep_if_early(datagrams, &answer, answers, true);
 }
 
 TRACEPOINT(kfree_skb)
 int TIMED_PROG(answer_is_dropped, struct sk_buff *skb, void *location, enum skb_drop_reason reason)
 {
 	struct answer answer;
+	__u64 early_ns;
 
 	if (!find_answer(skb, &answer))
 		return 0;
-	if (drop_answer(&answer, is_dropped_before(reason) && !is_passed_on(this_cpu(), skb, &answer)))
-		keep_early_answer(&answer, true);
+	early_ns = drop_answer(&answer, is_dropped_before(reason) && !is_passed_on(this_cpu(), skb, &answer));
+	if (early_ns)
+		answer_early(&answer.peer, answer.socket, early_ns - 1);
 	return 0;
 }
 

@@ -110,6 +110,31 @@ kernelTest(
   'ip',
 )
 
+kernelTest(
+  `of 72 more than ${WAITING} that nobody has answered for a second none takes a later answer`,
+  async t => {
+    const service = await startEcho(t, { place: 'later' })
+    const socket = createSocket('udp4')
+    t.teardown(() => socket.close())
+    const send = (message: string): Promise<void> =>
+      new Promise(sent => socket.send(Buffer.from(message, 'hex'), service.port, service.host, () => sent()))
+    const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
+    for (let i = 0; i < WAITING + 72; i++) await send(MESSAGES.unanswered)
+    await setTimeout(ANSWER_MS + 1)
+    for (let i = 0; i < 10; i++) {
+      const answer = once(socket, 'message')
+      await send(MESSAGES.quick)
+      await answer
+    }
+    const { requests, in_flight, unanswered, lost } = await measurement.stop()
+    t.deepEqual(
+      { requests, in_flight, unanswered, map_full: lost.map_full },
+      { requests: 10, in_flight: 0, unanswered: WAITING, map_full: 72 },
+    )
+  },
+  'ip',
+)
+
 for (const [what, quick, isFound] of [
   ['fewer', READS - 1128, true],
   ['more', READS + 872, false],
