@@ -202,7 +202,7 @@ enum answers {
 	ANSWERS,	/* the datagram with the number */
 	ANSWERS_MORE,	/* than one that was answered before */
 	ANSWERS_NONE,	/* that is known to be on its socket */
-	ANSWERS_ANOTHER,	/* than the oldest, as somebody else has answered that meanwhile */
+	ANSWERS_ANOTHER,	/* than the oldest that is left, as others answer the same peer at this moment */
 };
 
 /*
@@ -228,6 +228,9 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 		return ANSWERS_NONE;
 	*waiting = find_waiting(datagrams, &answer->peer, *number);
 	if (*waiting) {
+		/* It came when this answer had left. */
+		if ((*waiting)->turn.arrival.path.receive_ns > answer->now)
+			return ANSWERS_ANOTHER;
 		query.expected = (*waiting)->read;
 		match = is_read(&(*waiting)->turn, &query);
 	}
