@@ -93,13 +93,18 @@ static __always_inline void keep_read(const struct reader *reader, struct cpu_st
 
 /*
  * Gives the number that the read of a datagram will have, or has, which is on the socket now: behind those that are ahead of
- * it in the queue. Off by as many as are between a queue and the end of their reading, or fill the queue at the same time.
+ * it in the queue. Off by as many as are between a queue and the end of their reading, or fill the queue at the same time. In
+ * this order it is too low where they are read meanwhile, and the ones before it are taken by the time it is looked for; were it too
+ * high, it would take the read of the next one, and so would all others until none waits.
  */
 static __always_inline __u32 expect_read(const struct reader *reader, struct sock *sk)
 {
-	__u32 queued = READ(sk, sk_receive_queue.qlen) + READ_UNTYPED((struct udp_sock *)sk, reader_queue.qlen);
+	__u32 count = *(volatile __u32 *)&reader->reads->count;
+	/* Readers move what is in the second one to the first. */
+	__u32 queued = READ_UNTYPED((struct udp_sock *)sk, reader_queue.qlen);
 
-	return reader->reads->count + queued - 1;
+	barrier();
+	return count + queued + READ(sk, sk_receive_queue.qlen) - 1;
 }
 
 enum match {

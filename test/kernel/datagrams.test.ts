@@ -139,6 +139,17 @@ for (const queue of [null, ['tbf', 'rate', '1gbit', 'burst', '16000', 'limit', '
 }
 
 kernelTest(
+  'counts answers that come later, of a peer that always has 60 unanswered: each has a read of its own to the end',
+  async t => {
+    const service = await startEcho(t, { place: 'later', delayUs: LATER_US / 10 })
+    const questions = { message: MESSAGES.echo, requests: 30_000, peers: 1, window: 60 }
+    const { depth, requests } = await measureAnswers(t, service, questions)
+    t.is(depth.requests, requests)
+  },
+  'ip',
+)
+
+kernelTest(
   "counts as lost what a peer has waiting beyond the bound, and takes its answers for nobody else's",
   async t => {
     const service = await startEcho(t, { place: 'later', delayUs: LATER_US })
