@@ -38,8 +38,7 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 	hash = hash_of(&peer);
 	if (!waiting) {
 		COUNT(lost_map_full);
-		datagrams->full_ns = now;
-		advance(&datagrams->written, number + 1);
+		note_hole(datagrams, number, now);
 		if (has_early(hash))
 			answer_early(&peer, socket, incoming->path.receive_ns);
 		return 0;
@@ -51,10 +50,9 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 	turn->arrival.ready_ns = now;
 	waiting->read = read;
 	__sync_lock_test_and_set(&waiting->number, number);
-	advance(&datagrams->written, number + 1);
 	COUNT(begun);
-	/* Later ones, on other CPUs, were written before this one, so that it was taken for one that there was no room for. */
-	if (comes_before(number, first_unsent(datagrams)))
+	/* It may have been taken for a hole, if there was no room for a later one on another CPU. */
+	if (comes_before(number, datagrams->holes) && comes_before(number, first_unsent(datagrams)))
 		drop_number(&peer, number);
 	if (has_early(hash))
 		answer_early(&peer, socket, now);

@@ -37,9 +37,12 @@ struct datagrams {
 	__u32 popped;
 	__u32 queued;
 	__u32 passed;
-	__u32 written;		/* those before it can be found, or there was no room for them; or their CPUs are late */
+	__u32 holes;		/* of those before it, what can't be found had no room; of later ones, it is about to be there */
+	__u32 marked;		/* what `holes` was at `marked_ns` */
+	__u32 over;		/* what it was a second ago at least */
+	__u64 marked_ns;
+	__u64 full_ns;		/* the last time that there was no room */
 	__u64 pushed_ns;
-	__u64 full_ns;		/* when there was no room for one last; 0: never */
 	__u64 answered_ns;	/* when the last answer left the service */
 	__u32 answerer;		/* ... by this thread; 0: not known */
 	struct waiting near[MAX_NEAR];
@@ -52,7 +55,7 @@ struct {
 	__type(value, struct datagrams);
 } peers SEC(".maps") __weak;
 
-static const struct datagrams no_datagrams = { .pushed = 1, .popped = 1, .queued = 1, .passed = 1, .written = 1 };
+static const struct datagrams no_datagrams = { .pushed = 1, .popped = 1, .queued = 1, .passed = 1, .holes = 1, .marked = 1, .over = 1 };
 
 struct place {
 	struct peer peer;
@@ -161,6 +164,30 @@ static __always_inline void give_up(struct datagrams *datagrams, const struct pe
 		COUNT(unanswered);
 }
 
+/* There was no room for this one. */
+static __noinline void note_hole(struct datagrams *datagrams, __u32 number, __u64 now)
+{
+	__u64 marked_ns = datagrams->marked_ns;
+
+	if ((__s64)(now - marked_ns) >= (__s64)ANSWER_NS &&
+	    __sync_val_compare_and_swap(&datagrams->marked_ns, marked_ns, now) == marked_ns) {
+		datagrams->over = datagrams->marked;
+		datagrams->marked = datagrams->holes;
+	}
+	datagrams->full_ns = now;
+	advance(&datagrams->holes, number + 1);
+}
+
+/*
+ * Of each hole it is not known when it came; but of those of a second ago, which matters to a peer that is never without, and of
+ * the last one.
+ */
+static __always_inline bool is_old_hole(const struct datagrams *datagrams, __u32 number, __u64 now)
+{
+	return comes_before(number, datagrams->over) ||
+	       (comes_before(number, datagrams->holes) && (__s64)(now - datagrams->full_ns) >= (__s64)ANSWER_NS);
+}
+
 /*
  * Is it of no use to wait any longer for the answer to a peer's oldest? What is not there has been answered or given up before its
  * turn, or there was no room for it, and its answer has entered a queue or does not come.
@@ -170,9 +197,7 @@ static __always_inline bool is_over(struct datagrams *datagrams, const struct pe
 	struct waiting *waiting = find_waiting(datagrams, peer, number);
 
 	if (!waiting)
-		return comes_before(number, datagrams->queued) ||
-		       (datagrams->full_ns && datagrams->pushed - number >= 2 &&
-			(__s64)(now - datagrams->full_ns) >= (__s64)ANSWER_NS);
+		return comes_before(number, datagrams->queued) || is_old_hole(datagrams, number, now);
 	if (comes_before(number, datagrams->passed) && datagrams->passed - number > MAX_PASSED)
 		return true;
 	/* It may have come a moment later, on another CPU. */

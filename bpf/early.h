@@ -22,7 +22,7 @@ struct early {
 #define EARLY_WRITES (~0ULL)
 #define EARLY_SETS 256
 #define EARLY_WAYS 4
-/* So often others may be faster. */
+/* So many are looked at at once, or looked at again as others were faster. */
 #define EARLY_TRIES 16
 
 struct early early_answers[EARLY_SETS][EARLY_WAYS] __weak = {};
@@ -127,9 +127,11 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, 
 		struct waiting *waiting;
 		struct early *early;
 
-		if (!comes_before(number, datagrams->written))
+		if (number == datagrams->pushed)
 			break;
 		waiting = find_waiting(datagrams, &peer, number);
+		if (!waiting && !comes_before(number, datagrams->holes))
+			break;
 		early = hold_early(hash_of(&peer), waiting ? waiting->turn.arrival.path.receive_ns : since, &query.before);
 		if (!early)
 			break;

@@ -93,9 +93,9 @@ static __always_inline void keep_read(const struct reader *reader, struct cpu_st
 
 /*
  * Gives the number that the read of a datagram will have, or has, which is on the socket now: behind those that are ahead of
- * it in the queue. Off by as many as are between a queue and the end of their reading, or fill the queue at the same time. In
- * this order it is too low where they are read meanwhile, and the ones before it are taken by the time it is looked for; were it too
- * high, it would take the read of the next one, and so would all others until none waits.
+ * it in the queue. Off by as many as are between a queue and the end of their reading, or fill the queue at the same time (several
+ * at once since 6.18). In this order it is too low where they are read meanwhile, and the ones before it are taken by the time it is
+ * looked for; were it too high, it would take the read of the next one, and so would all others until none waits.
  */
 static __always_inline __u32 expect_read(const struct reader *reader, struct sock *sk)
 {

@@ -223,10 +223,10 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 	*number = find_unsent(datagrams, &answer->peer, answer->now);
 	if (*number == datagrams->pushed)
 		return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
-	/* Its begin, which is not at its end yet, will see that this answer was early. */
-	if (!comes_before(*number, datagrams->written))
-		return ANSWERS_NONE;
 	*waiting = find_waiting(datagrams, &answer->peer, *number);
+	/* Its begin, which is not at its end yet, will see an answer that was early. */
+	if (!*waiting && !comes_before(*number, datagrams->holes))
+		return ANSWERS_NONE;
 	if (*waiting) {
 		/* It came when this answer had left. */
 		if ((*waiting)->turn.arrival.path.receive_ns > answer->now)
@@ -238,7 +238,7 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 		return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
 	if (!take_number(datagrams, *number))
 		return ANSWERS_ANOTHER;
-	/* Its begin was held up on another CPU; it sees from now on that the number is taken. */
+	/* It was no hole: its begin was held up on another CPU. From now on that sees that the number is taken. */
 	if (!*waiting)
 		*waiting = find_waiting(datagrams, &answer->peer, *number);
 	note_answer(datagrams, cpu->tid, answer->now);
@@ -343,24 +343,26 @@ int TIMED_PROG(datagram_is_sent, struct sk_buff *skb)
 }
 
 /*
- * Where a queue has no lock, what enters may have left before this is told. What becomes several packets when it leaves is found out
- * about then, each for itself.
+ * Where a queue has no lock, what enters may have left before this is told, and is not followed; only that an upper device has had it
+ * is kept, as most do not leave so soon. What becomes several packets when it leaves is found out about then, each for itself.
  */
 TRACEPOINT(qdisc_enqueue)
 int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_queue *txq, struct sk_buff *skb)
 {
+	bool is_locked = !(READ(qdisc, flags) & TCQ_F_NOLOCK);
+	struct cpu_state *cpu = this_cpu();
 	struct datagrams *datagrams;
 	struct waiting *waiting;
 	struct answer answer;
 	__u32 number;
 
-	if (!find_answer(skb, &answer))
+	if ((!is_locked && cpu->passed_level <= 1) || !find_answer(skb, &answer))
 		return 0;
-	if (is_passed_on(this_cpu(), skb, &answer)) {
+	if (is_passed_on(cpu, skb, &answer)) {
 		keep_queued(&answer, 0, true);
 		return 0;
 	}
-	if (READ(qdisc, flags) & TCQ_F_NOLOCK)
+	if (!is_locked)
 		return 0;
 	forget_queued(answer.packet);
 	datagrams = segment_size_of(skb) ? NULL : bpf_map_lookup_elem(&peers, &answer.peer);
@@ -376,6 +378,9 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 		keep_queued(&answer, datagrams->queued - 1, true);
 		return 0;
 	default:
+		/* A begin is at work on another CPU; that is of the next datagram, if this follows. */
+		if (follows_answer(datagrams, cpu->tid, cpu->run.read_ns))
+			keep_queued(&answer, datagrams->queued - 1, true);
 		return 0;
 	}
 }

@@ -9,6 +9,7 @@ import {
   SHALLOW,
   sendFromEach,
   startEcho,
+  type UdpService,
 } from './support/datagrams.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { startMeasuring } from './support/taut.js'
@@ -110,27 +111,53 @@ kernelTest(
   'ip',
 )
 
+/** Opens a socket that sends a service one datagram after the other; `ask` waits for the answer. */
+const openSocket = (t: Context, { host, port }: UdpService) => {
+  const socket = createSocket('udp4')
+  t.teardown(() => socket.close())
+  const send = (message: string): Promise<void> =>
+    new Promise(sent => socket.send(Buffer.from(message, 'hex'), port, host, () => sent()))
+  const ask = async (message: string): Promise<void> => {
+    const answer = once(socket, 'message')
+    await send(message)
+    await answer
+  }
+  return { send, ask }
+}
+
 kernelTest(
   `of 72 more than ${WAITING} that nobody has answered for a second none takes a later answer`,
   async t => {
     const service = await startEcho(t, { place: 'later' })
-    const socket = createSocket('udp4')
-    t.teardown(() => socket.close())
-    const send = (message: string): Promise<void> =>
-      new Promise(sent => socket.send(Buffer.from(message, 'hex'), service.port, service.host, () => sent()))
+    const { send, ask } = openSocket(t, service)
     const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
     for (let i = 0; i < WAITING + 72; i++) await send(MESSAGES.unanswered)
     await setTimeout(ANSWER_MS + 1)
-    for (let i = 0; i < 10; i++) {
-      const answer = once(socket, 'message')
-      await send(MESSAGES.quick)
-      await answer
-    }
+    for (let i = 0; i < 10; i++) await ask(MESSAGES.quick)
     const { requests, in_flight, unanswered, lost } = await measurement.stop()
     t.deepEqual(
       { requests, in_flight, unanswered, map_full: lost.map_full },
       { requests: 10, in_flight: 0, unanswered: WAITING, map_full: 72 },
     )
+  },
+  'ip',
+)
+
+kernelTest(
+  'a peer that nobody has answered many datagrams, and that never pauses, is followed again after two seconds',
+  async t => {
+    const service = await startEcho(t, { place: 'later' })
+    const { send, ask } = openSocket(t, service)
+    const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
+    for (let i = 0; i < 3 * WAITING; i++) await send(MESSAGES.unanswered)
+    let lost = 2 * WAITING
+    for (const end = performance.now() + 2.5 * ANSWER_MS; performance.now() < end; lost++) {
+      await ask(MESSAGES.quick)
+      await setTimeout(50)
+    }
+    for (let i = 0; i < WAITING; i++) await ask(MESSAGES.quick)
+    const { map_full } = (await measurement.stop()).lost
+    t.true(map_full <= lost, `${map_full}, and ${lost} came by then`)
   },
   'ip',
 )
