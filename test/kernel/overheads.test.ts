@@ -87,6 +87,21 @@ const measure = async (
 const isAbout = (actual: number | null | undefined, expected: number): boolean =>
   Math.abs((actual ?? Number.NaN) - expected) <= TOLERANCE * Math.max(1, expected)
 
+/**
+ * An emulated machine is so much slower while a sample is taken that a request finds the service awake more often; but nothing else
+ * runs there to preempt it.
+ */
+const IS_EMULATED = process.env.TAUT_TEST_EMULATED !== undefined
+
+const assertSwitches = (t: Context, overheads: Overheads, own: Account, said: string): void => {
+  const { voluntary, involuntary } = overheads.context_switches_per_request ?? {
+    voluntary: Number.NaN,
+    involuntary: Number.NaN,
+  }
+  if (IS_EMULATED) t.true(isAbout(voluntary + involuntary, own.voluntary + own.involuntary), said)
+  else t.true(isAbout(voluntary, own.voluntary), said)
+}
+
 const sumCalls = ({ syscalls }: Overheads): number =>
   (syscalls ?? []).reduce((total, call) => total + call.per_request, 0)
 
@@ -103,7 +118,7 @@ for (const [title, start, ...programs] of WAYS) {
       t.true((overheads.sample?.requests ?? 0) >= 500, said)
       t.true(isAbout(calls.get('read')?.per_request, own.reads), said)
       t.true(isAbout(calls.get('sendmsg')?.per_request, 1), said)
-      t.true(isAbout(overheads.context_switches_per_request?.voluntary, own.voluntary), said)
+      assertSwitches(t, overheads, own, said)
       // Each request finds memcached waiting in epoll_wait, which returns this one event.
       t.true(isAbout(overheads.epoll_wakeups_per_request, 1), said)
       t.is(overheads.events_per_wakeup, 1, said)
@@ -157,7 +172,7 @@ for (const [title, start, ...programs] of WAYS) {
       for (const name of ['recvfrom', 'sendto'])
         t.true(isAbout(calls.get(name)?.per_request, 1), `${name}: ${said}`)
       t.true(isAbout(overheads.syscalls_per_request, 2), said)
-      t.true(isAbout(overheads.context_switches_per_request?.voluntary, own.voluntary), said)
+      assertSwitches(t, overheads, own, said)
       t.like(overheads, {
         epoll_wakeups_per_request: 0,
         events_per_wakeup: null,

@@ -43,7 +43,7 @@ for (const file of FILES) {
     const { status, output } = await boot(
       t,
       `cd '${rootPath('.')}'
-    export TAUT_TEST_REQUESTS=${REQUESTS}
+    export TAUT_TEST_EMULATED=1 TAUT_TEST_REQUESTS=${REQUESTS}
     ${process.execPath} node_modules/ava/entrypoints/cli.mjs --config kernel.ava.config.js --no-color ${matches.join(' ')} dist/test/kernel/${file}.test.js`,
     )
     t.is(status, 0, output)
