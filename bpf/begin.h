@@ -32,6 +32,8 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 		COUNT(lost_map_full);
 		return 0;
 	}
+	if (number - datagrams->over > 1U << 30)
+		follow_holes(datagrams, number);
 	if (number - datagrams->popped >= MAX_WAITING)
 		give_up_old(&peer, now);
 	waiting = keep_waiting(datagrams, &peer, number);
@@ -51,7 +53,7 @@ __weak __noinline int begin_datagram(const struct incoming *incoming, __u64 sock
 	waiting->read = read;
 	__sync_lock_test_and_set(&waiting->number, number);
 	COUNT(begun);
-	/* It may have been taken for a hole, if there was no room for a later one on another CPU. */
+	/* It may have been taken for a hole meanwhile. */
 	if (comes_before(number, datagrams->holes) && comes_before(number, first_unsent(datagrams)))
 		drop_number(&peer, number);
 	if (has_early(hash))

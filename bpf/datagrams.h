@@ -37,9 +37,9 @@ struct datagrams {
 	__u32 popped;
 	__u32 queued;
 	__u32 passed;
-	__u32 holes;		/* of those before it, what can't be found had no room; of later ones, it is about to be there */
+	__u32 holes;		/* what can't be found is taken for one that there was no room for, before it; for one whose begin is at work, after it */
 	__u32 marked;		/* what `holes` was at `marked_ns` */
-	__u32 over;		/* what it was a second ago at least */
+	__u32 over;		/* holes before it are a second old at least */
 	__u64 marked_ns;
 	__u64 full_ns;		/* the last time that there was no room */
 	__u64 pushed_ns;
@@ -178,9 +178,17 @@ static __noinline void note_hole(struct datagrams *datagrams, __u32 number, __u6
 	advance(&datagrams->holes, number + 1);
 }
 
+/* So that these numbers, too, are never half of all behind. */
+static __noinline void follow_holes(struct datagrams *datagrams, __u32 number)
+{
+	advance(&datagrams->over, number - (1U << 29));
+	advance(&datagrams->marked, number - (1U << 29));
+	advance(&datagrams->holes, number - (1U << 29));
+}
+
 /*
- * Of each hole it is not known when it came; but of those of a second ago, which matters to a peer that is never without, and of
- * the last one.
+ * When each hole came is not kept; only which there were a second ago, as a peer may never be without any, and when the last one
+ * came.
  */
 static __always_inline bool is_old_hole(const struct datagrams *datagrams, __u32 number, __u64 now)
 {
@@ -190,7 +198,7 @@ static __always_inline bool is_old_hole(const struct datagrams *datagrams, __u32
 
 /*
  * Is it of no use to wait any longer for the answer to a peer's oldest? What is not there has been answered or given up before its
- * turn, or there was no room for it, and its answer has entered a queue or does not come.
+ * turn, or there was no room for it, and its answer has entered a queue or does not come; or its begin is at work.
  */
 static __always_inline bool is_over(struct datagrams *datagrams, const struct peer *peer, __u32 number, __u64 now)
 {

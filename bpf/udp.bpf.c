@@ -2,7 +2,7 @@
 /*
  * Requests of UDP servers: a datagram arrives, is read by the service, and a datagram to the same peer goes to the driver.
  * Many peers share a socket, so a request belongs to its peer, and an answer to the oldest of that peer's; one that is
- * older than ANSWER_NS when later ones are there is given up.
+ * older than ANSWER_NS when later ones are there, or for which there was no room, is given up.
  */
 #include "arrivals.h"
 #include "begin.h"
@@ -224,9 +224,13 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 	if (*number == datagrams->pushed)
 		return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
 	*waiting = find_waiting(datagrams, &answer->peer, *number);
-	/* Its begin, which is not at its end yet, will see an answer that was early. */
-	if (!*waiting && !comes_before(*number, datagrams->holes))
-		return ANSWERS_NONE;
+	if (!*waiting && !comes_before(*number, datagrams->holes)) {
+		/* Its begin, which is not at its end yet, will see an answer that was early. */
+		if (datagrams->pushed - *number <= EARLY_WAYS)
+			return ANSWERS_NONE;
+		/* It is held up for too long: as if there was no room, which its begin will see. */
+		advance(&datagrams->holes, *number + 1);
+	}
 	if (*waiting) {
 		/* It came when this answer had left. */
 		if ((*waiting)->turn.arrival.path.receive_ns > answer->now)
@@ -238,7 +242,7 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 		return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
 	if (!take_number(datagrams, *number))
 		return ANSWERS_ANOTHER;
-	/* It was no hole: its begin was held up on another CPU. From now on that sees that the number is taken. */
+	/* If it is no hole, its begin was held up on another CPU; from now on that sees that the number is taken. */
 	if (!*waiting)
 		*waiting = find_waiting(datagrams, &answer->peer, *number);
 	note_answer(datagrams, cpu->tid, answer->now);
@@ -376,6 +380,8 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 		return 0;
 	case ANSWERS_MORE:
 		keep_queued(&answer, datagrams->queued - 1, true);
+		return 0;
+	case ANSWERS_ANOTHER:
 		return 0;
 	default:
 		/* A begin is at work on another CPU; that is of the next datagram, if this follows. */
