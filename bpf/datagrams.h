@@ -37,7 +37,7 @@ struct datagrams {
 	__u32 popped;
 	__u32 queued;
 	__u32 passed;
-	__u32 holes;		/* what can't be found is taken for one that there was no room for, before it; for one whose begin is at work, after it */
+	__u32 holes;		/* before it, what can't be found had no room; from it on, its begin is at work */
 	__u32 marked;		/* what `holes` was at `marked_ns` */
 	__u32 over;		/* holes before it are a second old at least */
 	__u64 marked_ns;
@@ -55,7 +55,15 @@ struct {
 	__type(value, struct datagrams);
 } peers SEC(".maps") __weak;
 
-static const struct datagrams no_datagrams = { .pushed = 1, .popped = 1, .queued = 1, .passed = 1, .holes = 1, .marked = 1, .over = 1 };
+static const struct datagrams no_datagrams = {
+	.pushed = 1,
+	.popped = 1,
+	.queued = 1,
+	.passed = 1,
+	.holes = 1,
+	.marked = 1,
+	.over = 1,
+};
 
 struct place {
 	struct peer peer;

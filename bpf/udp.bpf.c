@@ -205,9 +205,7 @@ enum answers {
 	ANSWERS_ANOTHER,	/* than the oldest that is left, as others answer the same peer at this moment */
 };
 
-/*
- * A packet that goes to a peer, and in no queue yet: which datagram does it answer, and where is that, if there was room for it?
- */
+/* A packet that goes to a peer, and in no queue yet: which datagram does it answer, and where is that, if there was room for it? */
 static __always_inline enum answers find_answered(struct datagrams *datagrams, const struct answer *answer, __u32 *number,
 						  struct waiting **waiting)
 {
@@ -398,15 +396,19 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 static __always_inline bool is_dropped_before(enum skb_drop_reason reason)
 {
 	return IS(reason, SKB_DROP_REASON_QDISC_DROP) || IS(reason, SKB_DROP_REASON_QDISC_OVERLIMIT) ||
-	       IS(reason, SKB_DROP_REASON_QDISC_CONGESTED) || IS(reason, SKB_DROP_REASON_QDISC_BURST_DROP) || IS(reason, SKB_DROP_REASON_CAKE_FLOOD) ||
-	       IS(reason, SKB_DROP_REASON_FQ_BAND_LIMIT) || IS(reason, SKB_DROP_REASON_FQ_HORIZON_LIMIT) ||
-	       IS(reason, SKB_DROP_REASON_FQ_FLOW_LIMIT) || IS(reason, SKB_DROP_REASON_TC_EGRESS) ||
-	       IS(reason, SKB_DROP_REASON_NETFILTER_DROP) || IS(reason, SKB_DROP_REASON_BPF_CGROUP_EGRESS) ||
-	       IS(reason, SKB_DROP_REASON_NEIGH_CREATEFAIL) || IS(reason, SKB_DROP_REASON_NEIGH_FAILED) || IS(reason, SKB_DROP_REASON_NEIGH_QUEUEFULL) ||
+	       IS(reason, SKB_DROP_REASON_QDISC_CONGESTED) || IS(reason, SKB_DROP_REASON_QDISC_BURST_DROP) ||
+	       IS(reason, SKB_DROP_REASON_CAKE_FLOOD) || IS(reason, SKB_DROP_REASON_FQ_BAND_LIMIT) ||
+	       IS(reason, SKB_DROP_REASON_FQ_HORIZON_LIMIT) || IS(reason, SKB_DROP_REASON_FQ_FLOW_LIMIT) ||
+	       IS(reason, SKB_DROP_REASON_TC_EGRESS) || IS(reason, SKB_DROP_REASON_NETFILTER_DROP) ||
+	       IS(reason, SKB_DROP_REASON_BPF_CGROUP_EGRESS) || IS(reason, SKB_DROP_REASON_NEIGH_CREATEFAIL) ||
+	       IS(reason, SKB_DROP_REASON_NEIGH_FAILED) || IS(reason, SKB_DROP_REASON_NEIGH_QUEUEFULL) ||
 	       IS(reason, SKB_DROP_REASON_NEIGH_DEAD);
 }
 
-/* An answer that never leaves: its datagram remains unanswered, and the next answer is to the next one. Gives what answer_oldest does. */
+/*
+ * An answer that never leaves: its datagram remains unanswered, and the next answer is to the next one. Gives what answer_oldest
+ * does.
+ */
 __weak __noinline __u64 drop_answer(const struct answer *dropped, int before_queue)
 {
 	enum answers answers = ANSWERS_NONE;
