@@ -77,9 +77,9 @@ struct cpu_state {
 	__u64 awake_ns;		/* the CPU was idle until then */
 	__u32 idle_state;	/* cpuidle's number of the state it was in */
 	struct stages stages;
-	__u64 passed_on;	/* UDP's last answer that a device had, which may give it to one below: its packet, as a number */
-	__u64 passed_to;	/* ... the hash of its peer */
-	__u32 passed_level;	/* ... and so many devices are stacked there, with that one */
+	__u32 passed_level;	/* so many devices are stacked where UDP's last answer went to the driver, with that one; above 1: */
+	__u64 passed_on;	/* ... its packet, as a number */
+	__u64 passed_to;	/* ... and the hash of its peer */
 	__u32 tid;		/* the service's thread on this CPU, 0 if none */
 	struct thread_run run;	/* of that thread */
 } __attribute__((aligned(128)));

@@ -220,17 +220,21 @@ static __always_inline bool is_over(struct datagrams *datagrams, const struct pe
 	return datagrams->pushed - number >= 2 && (__s64)(now - waiting->turn.arrival.ready_ns) >= (__s64)ANSWER_NS;
 }
 
+/* For what gets a pointer to the peer: older kernels take no key from anywhere but the stack. NULL where the peer is not known. */
+static __always_inline struct datagrams *find_datagrams(const struct peer *whose, struct peer *peer)
+{
+	if (!whose)
+		return NULL;
+	*peer = *whose;
+	return bpf_map_lookup_elem(&peers, peer);
+}
+
 /* Gives up a peer's oldest, as long as they are old and there are later ones, or their answers are lost. Gives 0. */
 __weak __noinline int give_up_old(const struct peer *whose, __u64 now)
 {
-	struct datagrams *datagrams;
 	struct peer peer;
+	struct datagrams *datagrams = find_datagrams(whose, &peer);
 
-	if (!whose)
-		return 0;
-	/* Older kernels take no key from anywhere but the stack. */
-	peer = *whose;
-	datagrams = bpf_map_lookup_elem(&peers, &peer);
 	for (int i = 0; datagrams && i < MAX_WAITING; i++) {
 		__u32 popped = datagrams->popped;
 
@@ -275,13 +279,9 @@ static __always_inline bool take_number(struct datagrams *datagrams, __u32 numbe
  */
 __weak __noinline int drop_number(const struct peer *whose, __u32 number)
 {
-	struct datagrams *datagrams;
 	struct peer peer;
+	struct datagrams *datagrams = find_datagrams(whose, &peer);
 
-	if (!whose)
-		return 0;
-	peer = *whose;
-	datagrams = bpf_map_lookup_elem(&peers, &peer);
 	if (!datagrams || !comes_before(number, datagrams->pushed))
 		return 0;
 	give_up(datagrams, &peer, number);

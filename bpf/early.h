@@ -113,13 +113,9 @@ static __always_inline void leave_app_early(struct turn *turn, const struct earl
  */
 __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, __u64 since)
 {
-	struct datagrams *datagrams;
 	struct peer peer;
+	struct datagrams *datagrams = find_datagrams(early_peer, &peer);
 
-	if (!early_peer)
-		return 0;
-	peer = *early_peer;
-	datagrams = bpf_map_lookup_elem(&peers, &peer);
 	for (int i = 0; datagrams && i < EARLY_TRIES; i++) {
 		__u32 number = first_unsent(datagrams);
 		struct query query = { .socket = socket };

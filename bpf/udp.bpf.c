@@ -315,6 +315,8 @@ static __always_inline bool is_passed_on(struct cpu_state *cpu, struct sk_buff *
 static __always_inline void pass_on(struct cpu_state *cpu, struct sk_buff *skb, const struct answer *answer)
 {
 	cpu->passed_level = READ(READ(skb, dev), lower_level);
+	if (cpu->passed_level <= 1)
+		return;
 	cpu->passed_on = packet_of(answer);
 	cpu->passed_to = hash_of(&answer->peer);
 }
