@@ -1,21 +1,33 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /*
- * Answers that left before the datagram they answer was known to be on its socket, which happens when the service is at work
- * on another CPU: it may read as soon as the datagram is in the queue, and probes are told a little later.
+ * Answers that left, or entered the queue of an interface, before the datagram they answer was known to be on its socket, which
+ * happens when the service is at work on another CPU: it may read as soon as the datagram is in the socket's queue, and probes are
+ * told a little later.
  */
 #ifndef TAUT_EARLY_H
 #define TAUT_EARLY_H
 
 #include "datagrams.h"
+#include "queued.h"
+
+/* What has become of an answer. */
+enum fate {
+	LEFT,
+	DROPPED,	/* by the kernel, so that it never leaves */
+	QUEUED,
+	FOUND_QUEUED,	/* ... and its datagram was found meanwhile, which its entry among the queued tells */
+};
 
 struct early {
 	__u64 peer;		/* its hash */
-	__u64 ns;		/* 0: none */
+	__u64 ns;		/* the service sent it; 0: none */
+	__u64 left_ns;		/* valid once its fate is LEFT; the same if it was in no queue */
+	__u64 packet;		/* valid if it was in a queue */
 	__u64 call_ns;		/* begin of the call that has sent it */
 	__u64 call_off_ns;	/* off_ns of the thread by then */
 	__u32 tid;		/* 0: not the service's, or it sends by another's order */
+	__u32 fate;
 	bool follows;		/* an answer of that thread to the peer, and it had read nothing since */
-	bool dropped;		/* by the kernel, so that it never left */
 };
 
 /* Somebody writes there. */
@@ -33,10 +45,9 @@ static __always_inline struct early *early_of(__u64 hash)
 }
 
 /* In the place of the oldest that shares it: an answer to something is taken at once. */
-static __always_inline void keep_early(const struct peer *peer, const struct cpu_state *cpu, __u64 now, bool follows,
-				       bool dropped)
+static __always_inline void keep_early(__u64 hash, const struct cpu_state *cpu, __u64 now, bool follows, enum fate fate,
+				       __u64 packet)
 {
-	__u64 hash = hash_of(peer);
 	struct early *set = early_of(hash);
 
 	for (int i = 0; i < EARLY_WAYS; i++) {
@@ -51,14 +62,33 @@ static __always_inline void keep_early(const struct peer *peer, const struct cpu
 		if (before == EARLY_WRITES || __sync_val_compare_and_swap(&place->ns, before, EARLY_WRITES) != before)
 			continue;
 		place->peer = hash;
+		place->left_ns = now;
+		place->packet = packet;
 		place->call_ns = cpu->run.call_ns;
 		place->call_off_ns = cpu->run.call_off_ns;
 		place->tid = READ(current_task(), flags) & PF_IO_WORKER ? 0 : cpu->tid;
+		place->fate = fate;
 		place->follows = follows;
-		place->dropped = dropped;
 		__sync_lock_test_and_set(&place->ns, now);
 		return;
 	}
+}
+
+/*
+ * A packet has left a queue, or is dropped there, whose datagram was not found when it entered. False if that was found
+ * meanwhile, or is not looked for any longer.
+ */
+static __always_inline bool settle_early(__u64 hash, __u64 packet, enum fate fate, __u64 now)
+{
+	struct early *set = early_of(hash);
+
+	for (int way = 0; way < EARLY_WAYS; way++) {
+		if (set[way].peer != hash || set[way].packet != packet || set[way].fate != QUEUED)
+			continue;
+		set[way].left_ns = now;
+		return __sync_val_compare_and_swap(&set[way].fate, QUEUED, fate) == QUEUED;
+	}
+	return false;
 }
 
 /* Most have none, and need not be looked up. */
@@ -97,6 +127,19 @@ static __always_inline void release_early(struct early *early, __u64 ns)
 	__sync_lock_test_and_set(&early->ns, ns);
 }
 
+/* Is the answer to this datagram in a queue still? Then it ends when that is left. */
+static __always_inline bool is_queued_early(struct early *early, __u32 number)
+{
+	if (early->fate != QUEUED)
+		return false;
+	keep_queued(early->packet, early->peer, number, false, false);
+	if (__sync_val_compare_and_swap(&early->fate, QUEUED, FOUND_QUEUED) == QUEUED)
+		return true;
+	/* It has left in this very moment, before its entry was there. */
+	forget_queued(early->packet);
+	return false;
+}
+
 /* As leave_app does, of a call that is over. */
 static __always_inline void leave_app_early(struct turn *turn, const struct early *early)
 {
@@ -115,10 +158,10 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, 
 {
 	struct peer peer;
 	struct datagrams *datagrams = find_datagrams(early_peer, &peer);
+	struct query query = { .socket = socket };
 
 	for (int i = 0; datagrams && i < EARLY_TRIES; i++) {
 		__u32 number = first_unsent(datagrams);
-		struct query query = { .socket = socket };
 		enum match match = NOT_KNOWN;
 		struct waiting *waiting;
 		struct early *early;
@@ -152,10 +195,14 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, 
 			leave_app_early(&waiting->turn, early);
 		else if (waiting)
 			waiting->turn.arrival.generation = 0;
-		if (early->dropped)
-			drop_number(&peer, number);
-		else
-			end_datagram(datagrams, &peer, number, waiting, query.before);
+		if (waiting && early->packet)
+			waiting->turn.queued_ns = query.before;
+		if (!is_queued_early(early, number)) {
+			if (early->fate == DROPPED)
+				drop_number(&peer, number);
+			else
+				end_datagram(datagrams, &peer, number, waiting, early->left_ns);
+		}
 		release_early(early, 0);
 	}
 	return 0;

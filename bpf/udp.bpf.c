@@ -10,6 +10,7 @@
 #include "datagrams.h"
 #include "finish.h"
 #include "kernel_compat.h"
+#include "queued.h"
 #include "target.h"
 
 const volatile __u32 rings = 1;
@@ -145,47 +146,20 @@ static __always_inline bool find_answer(struct sk_buff *skb, struct answer *answ
 }
 
 /*
- * What a packet is, is found out when it enters the queue of an interface, since it comes out in whichever thread's time. By the
- * packet's address and the interface, where another one may come if nobody was told of this one's departure.
+ * As take_queued does, of a packet that is to have this fate. Of one whose datagram was not found when it entered nothing is known now
+ * either, as a rule: whoever finds it learns of its fate.
  */
-struct queued {
-	__u64 peer;		/* its hash */
-	__u32 number;		/* the datagram that it answers; 0: none, or an upper device has had it */
-	__u32 is_more;		/* ... or that it is more of the answer to */
-};
-
-/* User space makes it larger. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1);
-	__type(key, __u64);
-	__type(value, struct queued);
-} queued_answers SEC(".maps");
-
-static __always_inline void keep_queued(const struct answer *answer, __u32 number, bool is_more)
+static __always_inline bool take_answer(const struct answer *answer, enum fate fate, struct queued *taken)
 {
-	struct queued queued = { .peer = hash_of(&answer->peer), .number = number, .is_more = is_more };
-	__u64 packet = answer->packet;
+	__u64 hash = hash_of(&answer->peer);
 
-	bpf_map_update_elem(&queued_answers, &packet, &queued, BPF_ANY);
-}
-
-/* What was kept of another packet, of whose departure nobody was told, is not of this one at its address. */
-static __always_inline void forget_queued(__u64 packet)
-{
-	bpf_map_delete_elem(&queued_answers, &packet);
-}
-
-/* False if it is in no queue, or nobody knew when it came there what it was. */
-static __always_inline bool take_queued(const struct answer *answer, struct queued *taken)
-{
-	__u64 packet = answer->packet;
-	struct queued *queued = bpf_map_lookup_elem(&queued_answers, &packet);
-
-	if (!queued)
+	if (!take_queued(answer->packet, hash, taken))
 		return false;
-	*taken = *queued;
-	return !bpf_map_delete_elem(&queued_answers, &packet) && taken->peer == hash_of(&answer->peer);
+	if (!taken->is_early)
+		return true;
+	if (settle_early(hash, answer->packet, fate, answer->now) || !take_queued(answer->packet, hash, taken))
+		*taken = (struct queued){ .is_more = true };
+	return true;
 }
 
 /*
@@ -255,14 +229,15 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
  * moment ago.
  */
 static __always_inline __u64 keep_if_early(struct datagrams *datagrams, const struct answer *answer, enum answers answers,
-					   bool dropped)
+					   enum fate fate)
 {
 	struct cpu_state *cpu = this_cpu();
 	__u64 now = answers == ANSWERS_ANOTHER ? bpf_ktime_get_ns() : answer->now;
 
 	if (answers == ANSWERS || answers == ANSWERS_MORE)
 		return 0;
-	keep_early(&answer->peer, cpu, now, datagrams && follows_answer(datagrams, cpu->tid, cpu->run.read_ns), dropped);
+	keep_early(hash_of(&answer->peer), cpu, now, datagrams && follows_answer(datagrams, cpu->tid, cpu->run.read_ns), fate,
+		   fate == QUEUED ? answer->packet : 0);
 	if (datagrams)
 		note_answer(datagrams, cpu->tid, now);
 	return now;
@@ -282,15 +257,40 @@ __weak __noinline __u64 answer_oldest(const struct answer *sent)
 		return 0;
 	answer = *sent;
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
-	if (datagrams && take_queued(&answer, &queued)) {
-		leave_queue(datagrams, &answer, queued.number);
+	if (take_answer(&answer, LEFT, &queued)) {
+		if (datagrams)
+			leave_queue(datagrams, &answer, queued.number);
 		return 0;
 	}
 	if (datagrams)
 		answers = find_answered(datagrams, &answer, &number, &waiting);
 	if (answers == ANSWERS)
 		end_datagram(datagrams, &answer.peer, number, waiting, answer.now);
-	return keep_if_early(datagrams, &answer, answers, false);
+	return keep_if_early(datagrams, &answer, answers, LEFT);
+}
+
+/* A packet enters the queue of an interface. Gives what answer_oldest does. */
+__weak __noinline __u64 queue_answer(const struct answer *entering)
+{
+	enum answers answers = ANSWERS_NONE;
+	struct datagrams *datagrams;
+	struct waiting *waiting;
+	struct answer answer;
+	__u32 number = 0;
+
+	if (!entering)
+		return 0;
+	answer = *entering;
+	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
+	if (datagrams)
+		answers = find_answered(datagrams, &answer, &number, &waiting);
+	if (answers == ANSWERS && waiting)
+		waiting->turn.queued_ns = answer.now;
+	if (answers != ANSWERS)
+		number = datagrams && answers == ANSWERS_MORE ? datagrams->queued - 1 : 0;
+	keep_queued(answer.packet, hash_of(&answer.peer), number, answers != ANSWERS,
+		    answers != ANSWERS && answers != ANSWERS_MORE);
+	return keep_if_early(datagrams, &answer, answers, QUEUED);
 }
 
 /* Without the interface that it is on, which is above. */
@@ -355,40 +355,24 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 {
 	bool is_locked = !(READ(qdisc, flags) & TCQ_F_NOLOCK);
 	struct cpu_state *cpu = this_cpu();
-	struct datagrams *datagrams;
-	struct waiting *waiting;
 	struct answer answer;
-	__u32 number;
+	__u64 early_ns;
 
 	if ((!is_locked && cpu->passed_level <= 1) || !find_answer(skb, &answer))
 		return 0;
 	if (is_passed_on(cpu, skb, &answer)) {
-		keep_queued(&answer, 0, true);
+		keep_queued(answer.packet, hash_of(&answer.peer), 0, true, false);
 		return 0;
 	}
 	if (!is_locked)
 		return 0;
 	forget_queued(answer.packet);
-	datagrams = segment_size_of(skb) ? NULL : bpf_map_lookup_elem(&peers, &answer.peer);
-	if (!datagrams)
+	if (segment_size_of(skb))
 		return 0;
-	switch (find_answered(datagrams, &answer, &number, &waiting)) {
-	case ANSWERS:
-		if (waiting)
-			waiting->turn.queued_ns = answer.now;
-		keep_queued(&answer, number, false);
-		return 0;
-	case ANSWERS_MORE:
-		keep_queued(&answer, datagrams->queued - 1, true);
-		return 0;
-	case ANSWERS_ANOTHER:
-		return 0;
-	default:
-		/* A begin is at work on another CPU; that is of the next datagram, if this follows. */
-		if (follows_answer(datagrams, cpu->tid, cpu->run.read_ns))
-			keep_queued(&answer, datagrams->queued - 1, true);
-		return 0;
-	}
+	early_ns = queue_answer(&answer);
+	if (early_ns)
+		answer_early(&answer.peer, answer.socket, early_ns - 1);
+	return 0;
 }
 
 #define IS(reason, name) \
@@ -423,7 +407,7 @@ __weak __noinline __u64 drop_answer(const struct answer *dropped, int before_que
 		return 0;
 	answer = *dropped;
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
-	if (datagrams && take_queued(&answer, &queued)) {
+	if (take_answer(&answer, DROPPED, &queued)) {
 		if (!queued.is_more)
 			drop_number(&answer.peer, queued.number);
 		return 0;
@@ -434,7 +418,7 @@ __weak __noinline __u64 drop_answer(const struct answer *dropped, int before_que
 		answers = find_answered(datagrams, &answer, &queued.number, &waiting);
 	if (answers == ANSWERS)
 		drop_number(&answer.peer, queued.number);
-	return keep_if_early(datagrams, &answer, answers, true);
+	return keep_if_early(datagrams, &answer, answers, DROPPED);
 }
 
 TRACEPOINT(kfree_skb)
