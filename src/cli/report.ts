@@ -232,7 +232,11 @@ const formatDepth = (
       ? 'all requests were followed in depth'
       : `${formatShare(depth.share ?? 0)} of the requests were followed in depth, by connection: the stages are theirs, counts and totals are of all`
   const isOver = cost.machine_percent !== null && cost.machine_percent > cost.budget_percent
-  const over = isOver ? ' Over the budget: what taut itself, counts and totals take is not in its power.' : ''
+  const over = !isOver
+    ? ''
+    : depth.requests > 0
+      ? ' Over the budget.'
+      : ' Over the budget: what taut itself, counts and totals take is not in its power.'
   const lines = wrap(`Budget ${budget}${taken}: ${followed}.${over}`, width)
   return isOver ? lines.map(line => style.yellow(line)) : lines
 }

@@ -8,7 +8,7 @@ export type Timing = Disposable & {
 
 /**
  * Has the probes of an object time themselves (bpf/own_time.h), each from its first instruction to its last: what calling them
- * takes the kernel is not in it, as it is not in the kernel's own account of BPF programs.
+ * takes the kernel is not in it, of which its own account of BPF programs contains the last part.
  */
 export const timeProbes = (object: BpfObject): Timing => {
   const isTimed = object.variable('is_timed')

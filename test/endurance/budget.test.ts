@@ -128,6 +128,8 @@ kernelTest(
     const firstRate = await findRate(t, service.port, UNBOUNDED * BUDGET)
 
     const clockNs = await measureAccountClock()
+    // What is on already would count in both.
+    t.true(clockNs > 5 && clockNs < 200, `${clockNs} ns`)
     const others = new Set(listPrograms().map(({ id }) => id))
     const live = await startLive(t, service.port, BUDGET)
     // Those of all samples of the overheads, too.
@@ -176,9 +178,11 @@ kernelTest(
       `the budget is reached: ${said}`,
     )
     // In the end there may be none: what counts and totals take is not much less than the budget.
+    const isPartial = (document?: MeasureDocument): boolean =>
+      (document?.depth.share ?? 0) > 0.05 && (document?.depth.share ?? 1) < 0.95
     t.true(
-      documents.some(({ depth }) => (depth.share ?? 0) > 0 && (depth.share ?? 1) < 1),
-      `some depth is given up: ${said}`,
+      documents.some((document, index) => isPartial(document) && isPartial(documents[index + 1])),
+      `depth is given up in parts: ${said}`,
     )
     t.true(countTurns(sharesOf(documents)) <= MOST_TURNS, `no flapping: ${said}`)
   },
