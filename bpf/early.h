@@ -14,15 +14,15 @@
 enum fate {
 	LEFT,
 	DROPPED,	/* by the kernel, so that it never leaves */
-	QUEUED,
-	FOUND_QUEUED,	/* ... and its datagram was found meanwhile, which its entry among the queued tells */
+	QUEUED,		/* in the queue of an interface */
 };
 
 struct early {
 	__u64 peer;		/* its hash */
-	__u64 ns;		/* the service sent it; 0: none */
+	__u64 ns;		/* 0: none */
+	__u64 sent_ns;		/* the same, also while somebody holds it */
 	__u64 left_ns;		/* valid once its fate is LEFT; the same if it was in no queue */
-	__u64 packet;		/* valid if it was in a queue */
+	__u64 packet;		/* 0: it was in no queue */
 	__u64 call_ns;		/* begin of the call that has sent it */
 	__u64 call_off_ns;	/* off_ns of the thread by then */
 	__u32 tid;		/* 0: not the service's, or it sends by another's order */
@@ -44,8 +44,8 @@ static __always_inline struct early *early_of(__u64 hash)
 	return early_answers[hash >> 40 & (EARLY_SETS - 1)];
 }
 
-/* In the place of the oldest that shares it: an answer to something is taken at once. */
-static __always_inline void keep_early(__u64 hash, const struct cpu_state *cpu, __u64 now, bool follows, enum fate fate,
+/* In the place of the oldest that shares it: an answer to something is taken at once. False if others were faster. */
+static __always_inline bool keep_early(__u64 hash, const struct cpu_state *cpu, __u64 now, bool follows, enum fate fate,
 				       __u64 packet)
 {
 	struct early *set = early_of(hash);
@@ -62,6 +62,7 @@ static __always_inline void keep_early(__u64 hash, const struct cpu_state *cpu, 
 		if (before == EARLY_WRITES || __sync_val_compare_and_swap(&place->ns, before, EARLY_WRITES) != before)
 			continue;
 		place->peer = hash;
+		place->sent_ns = now;
 		place->left_ns = now;
 		place->packet = packet;
 		place->call_ns = cpu->run.call_ns;
@@ -70,25 +71,46 @@ static __always_inline void keep_early(__u64 hash, const struct cpu_state *cpu, 
 		place->fate = fate;
 		place->follows = follows;
 		__sync_lock_test_and_set(&place->ns, now);
+		return true;
+	}
+	return false;
+}
+
+/* For whoever finds the datagram of an answer that has left its queue, or is dropped there. */
+static __always_inline void settle_early(__u64 hash, __u64 sent_ns, enum fate fate, __u64 now)
+{
+	struct early *set = early_of(hash);
+
+	for (int way = 0; way < EARLY_WAYS; way++) {
+		if (set[way].peer != hash || set[way].sent_ns != sent_ns)
+			continue;
+		set[way].left_ns = now;
+		set[way].fate = fate;
 		return;
 	}
 }
 
 /*
- * A packet has left a queue, or is dropped there, whose datagram was not found when it entered. False if that was found
- * meanwhile, or is not looked for any longer.
+ * Gives what a packet answers that leaves its queue, or is dropped there. Of an early answer whose datagram is not found yet that is
+ * none, as it ends when it is found. False if it is in no queue, or nobody knew when it came there what it was.
  */
-static __always_inline bool settle_early(__u64 hash, __u64 packet, enum fate fate, __u64 now)
+static __always_inline bool take_queued(__u64 packet, __u64 hash, enum fate fate, __u64 now, __u64 *answers)
 {
-	struct early *set = early_of(hash);
+	struct queued *queued = bpf_map_lookup_elem(&queued_answers, &packet);
+	bool is_known;
 
-	for (int way = 0; way < EARLY_WAYS; way++) {
-		if (set[way].peer != hash || set[way].packet != packet || set[way].fate != QUEUED)
-			continue;
-		set[way].left_ns = now;
-		return __sync_val_compare_and_swap(&set[way].fate, QUEUED, fate) == QUEUED;
+	if (!queued)
+		return false;
+	is_known = queued->peer == hash;
+	*answers = queued->answers;
+	if (is_known && *answers & ANSWERS_EARLY) {
+		settle_early(hash, *answers & ~ANSWERS_EARLY, fate, now);
+		*answers = __sync_val_compare_and_swap(&queued->answers, *answers, ANSWERS_AGAIN);
+		if (*answers & ANSWERS_EARLY)
+			*answers = ANSWERS_AGAIN;
 	}
-	return false;
+	bpf_map_delete_elem(&queued_answers, &packet);
+	return is_known;
 }
 
 /* Most have none, and need not be looked up. */
@@ -103,8 +125,8 @@ static __always_inline bool has_early(__u64 hash)
 	return false;
 }
 
-/* Gives the oldest of a peer's that has left since, and when that was; nobody else gets it until it is released. NULL if there is none. */
-static __always_inline struct early *hold_early(__u64 hash, __u64 since, __u64 *left_ns)
+/* Gives the oldest of a peer's that was sent since, and when that was; nobody else gets it until it is released. NULL if there is none. */
+static __always_inline struct early *hold_early(__u64 hash, __u64 since, __u64 *sent_ns)
 {
 	struct early *set = early_of(hash), *found = NULL;
 	__u64 ns = EARLY_WRITES;
@@ -117,7 +139,7 @@ static __always_inline struct early *hold_early(__u64 hash, __u64 since, __u64 *
 	}
 	if (!found || __sync_val_compare_and_swap(&found->ns, ns, EARLY_WRITES) != ns)
 		return NULL;
-	*left_ns = ns;
+	*sent_ns = ns;
 	return found;
 }
 
@@ -128,16 +150,18 @@ static __always_inline void release_early(struct early *early, __u64 ns)
 }
 
 /* Is the answer to this datagram in a queue still? Then it ends when that is left. */
-static __always_inline bool is_queued_early(struct early *early, __u32 number)
+static __always_inline bool ends_with_queue(struct early *early, __u32 number)
 {
-	if (early->fate != QUEUED)
+	if (!early->packet)
 		return false;
-	keep_queued(early->packet, early->peer, number, false, false);
-	if (__sync_val_compare_and_swap(&early->fate, QUEUED, FOUND_QUEUED) == QUEUED)
+	if (tell_queued(early->packet, early->sent_ns, number))
 		return true;
-	/* It has left in this very moment, before its entry was there. */
-	forget_queued(early->packet);
-	return false;
+	/* A barrier as well: left_ns was written before. */
+	if (__sync_val_compare_and_swap(&early->fate, QUEUED, QUEUED) != QUEUED)
+		return false;
+	/* Its entry had to make room for another. */
+	keep_queued(early->packet, early->peer, number, BPF_NOEXIST);
+	return true;
 }
 
 /* As leave_app does, of a call that is over. */
@@ -151,8 +175,8 @@ static __always_inline void leave_app_early(struct turn *turn, const struct earl
 }
 
 /*
- * The peer's oldest that wait may be answered already. Those that there was no room for, of which nothing is kept, by answers that have
- * left after `since` only. Gives 0.
+ * The peer's oldest that wait may be answered already. Those that there was no room for, of which nothing is kept, by answers that
+ * were sent after `since` only. Gives 0.
  */
 __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, __u64 since)
 {
@@ -190,19 +214,21 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, 
 		}
 		if (!waiting)
 			waiting = find_waiting(datagrams, &peer, number);
-		note_answer(datagrams, early->tid, query.before);
+		note_answer(datagrams, early->tid, query.before, false);
 		if (waiting && match == FOUND && take_read(&waiting->turn, &query))
 			leave_app_early(&waiting->turn, early);
 		else if (waiting)
 			waiting->turn.arrival.generation = 0;
 		if (waiting && early->packet)
 			waiting->turn.queued_ns = query.before;
-		if (!is_queued_early(early, number)) {
-			if (early->fate == DROPPED)
-				drop_number(&peer, number);
-			else
-				end_datagram(datagrams, &peer, number, waiting, early->left_ns);
+		if (ends_with_queue(early, number)) {
+			release_early(early, 0);
+			continue;
 		}
+		if (early->fate == DROPPED)
+			drop_number(&peer, number);
+		else
+			end_datagram(datagrams, &peer, number, waiting, early->left_ns);
 		release_early(early, 0);
 	}
 	return 0;

@@ -11,10 +11,13 @@
 
 struct queued {
 	__u64 peer;		/* its hash */
-	__u32 number;		/* the datagram that it answers; 0: none that is known, or an upper device has had it */
-	__u16 is_more;		/* ... or that it is more of the answer to */
-	__u16 is_early;		/* it is among the early answers (early.h) until its datagram is found */
+	__u64 answers;		/* which datagram; changes once at most, from ANSWERS_EARLY */
 };
+
+/* That one has been answered, and this is more of the answer; 0: to none that is known, or an upper device has had it. */
+#define ANSWERS_AGAIN (1ULL << 32)
+/* It is among the early answers (early.h), by the time that stands below this. */
+#define ANSWERS_EARLY (1ULL << 63)
 
 /* User space makes it larger. */
 struct {
@@ -24,31 +27,29 @@ struct {
 	__type(value, struct queued);
 } queued_answers SEC(".maps") __weak;
 
-/* Global, as the next one, so that callers need no stack for it. Gives 0. */
-__weak __noinline int keep_queued(__u64 packet, __u64 peer, __u32 number, int is_more, int is_early)
+/* Global, as the others, so that callers need no stack for it. Gives 0. */
+__weak __noinline int keep_queued(__u64 packet, __u64 peer, __u64 answers, __u64 flags)
 {
-	struct queued queued = { .peer = peer, .number = number, .is_more = is_more, .is_early = is_early };
+	struct queued queued = { .peer = peer, .answers = answers };
 
-	bpf_map_update_elem(&queued_answers, &packet, &queued, BPF_ANY);
+	bpf_map_update_elem(&queued_answers, &packet, &queued, flags);
 	return 0;
 }
 
-/* What was kept of another packet, of whose departure nobody was told, is not of this one at its address. */
+/* Gives 0. */
 __weak __noinline int forget_queued(__u64 packet)
 {
 	bpf_map_delete_elem(&queued_answers, &packet);
 	return 0;
 }
 
-/* False if it is in no queue, or nobody knew when it came there what it was. */
-static __always_inline bool take_queued(__u64 packet, __u64 peer, struct queued *taken)
+/* The datagram of an early answer is found. False if that has left its queue, or is not known there. */
+__weak __noinline int tell_queued(__u64 packet, __u64 early_ns, __u32 number)
 {
 	struct queued *queued = bpf_map_lookup_elem(&queued_answers, &packet);
+	__u64 early = ANSWERS_EARLY | early_ns;
 
-	if (!queued)
-		return false;
-	*taken = *queued;
-	return !bpf_map_delete_elem(&queued_answers, &packet) && taken->peer == peer;
+	return queued && __sync_val_compare_and_swap(&queued->answers, early, number) == early;
 }
 
 #endif

@@ -146,29 +146,12 @@ static __always_inline bool find_answer(struct sk_buff *skb, struct answer *answ
 }
 
 /*
- * As take_queued does, of a packet that is to have this fate. Of one whose datagram was not found when it entered nothing is known now
- * either, as a rule: whoever finds it learns of its fate.
- */
-static __always_inline bool take_answer(const struct answer *answer, enum fate fate, struct queued *taken)
-{
-	__u64 hash = hash_of(&answer->peer);
-
-	if (!take_queued(answer->packet, hash, taken))
-		return false;
-	if (!taken->is_early)
-		return true;
-	if (settle_early(hash, answer->packet, fate, answer->now) || !take_queued(answer->packet, hash, taken))
-		*taken = (struct queued){ .is_more = true };
-	return true;
-}
-
-/*
  * It ends the datagram that it answers; so does more of an answer, where nobody was told that its first packet left. Where a peer was
  * forgotten meanwhile, its former numbers come out.
  */
 static __always_inline void leave_queue(struct datagrams *datagrams, const struct answer *answer, __u32 number)
 {
-	if (!comes_before(number, datagrams->popped) && comes_before(number, datagrams->pushed))
+	if (number && !comes_before(number, datagrams->popped) && comes_before(number, datagrams->pushed))
 		end_datagram(datagrams, &answer->peer, number, find_waiting(datagrams, &answer->peer, number), answer->now);
 }
 
@@ -193,8 +176,9 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 	enum match match = NOT_KNOWN;
 
 	*number = find_unsent(datagrams, &answer->peer, answer->now);
+	/* More of an early answer looks like the answer to the next datagram, until that is there. */
 	if (*number == datagrams->pushed)
-		return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
+		return query.follows && !datagrams->is_early ? ANSWERS_MORE : ANSWERS_NONE;
 	*waiting = find_waiting(datagrams, &answer->peer, *number);
 	if (!*waiting && !comes_before(*number, datagrams->holes)) {
 		/* Its begin, which is not at its end yet, will see an answer that was early. */
@@ -217,29 +201,37 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 	/* If it is no hole, its begin was held up on another CPU; from now on that sees that the number is taken. */
 	if (!*waiting)
 		*waiting = find_waiting(datagrams, &answer->peer, *number);
-	note_answer(datagrams, cpu->tid, answer->now);
+	note_answer(datagrams, cpu->tid, answer->now, false);
 	if (*waiting)
 		leave_service(&(*waiting)->turn, match, &query);
 	return ANSWERS;
 }
 
+/* The answer is still to be found out about. */
+static __always_inline bool is_early(enum answers answers)
+{
+	return answers == ANSWERS_NONE || answers == ANSWERS_ANOTHER;
+}
+
+/* When was it sent? Where others are answered meanwhile, its own datagram may have come a moment ago. */
+static __always_inline __u64 sent_ns_of(const struct answer *answer, enum answers answers)
+{
+	return answers == ANSWERS_ANOTHER ? bpf_ktime_get_ns() : answer->now;
+}
+
 /*
- * Keeps an answer whose datagram is still to be found out; gives when it has left, and 0 of other packets. It is an answer all the
- * same, and what this thread sends next to the peer may be more of it. Where others are answered meanwhile, its own may have come a
- * moment ago.
+ * Keeps an answer that was early; gives when it was sent, and 0 if there was no room. It is an answer all the same, and what this
+ * thread sends next to the peer may be more of it.
  */
-static __always_inline __u64 keep_if_early(struct datagrams *datagrams, const struct answer *answer, enum answers answers,
-					   enum fate fate)
+static __always_inline __u64 keep_answer(struct datagrams *datagrams, const struct answer *answer, __u64 now, enum fate fate)
 {
 	struct cpu_state *cpu = this_cpu();
-	__u64 now = answers == ANSWERS_ANOTHER ? bpf_ktime_get_ns() : answer->now;
+	bool follows = datagrams && follows_answer(datagrams, cpu->tid, cpu->run.read_ns);
 
-	if (answers == ANSWERS || answers == ANSWERS_MORE)
+	if (!keep_early(hash_of(&answer->peer), cpu, now, follows, fate, fate == QUEUED ? answer->packet : 0))
 		return 0;
-	keep_early(hash_of(&answer->peer), cpu, now, datagrams && follows_answer(datagrams, cpu->tid, cpu->run.read_ns), fate,
-		   fate == QUEUED ? answer->packet : 0);
 	if (datagrams)
-		note_answer(datagrams, cpu->tid, now);
+		note_answer(datagrams, cpu->tid, now, true);
 	return now;
 }
 
@@ -249,27 +241,27 @@ __weak __noinline __u64 answer_oldest(const struct answer *sent)
 	enum answers answers = ANSWERS_NONE;
 	struct datagrams *datagrams;
 	struct waiting *waiting;
-	struct queued queued;
 	struct answer answer;
+	__u64 queued;
 	__u32 number;
 
 	if (!sent)
 		return 0;
 	answer = *sent;
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
-	if (take_answer(&answer, LEFT, &queued)) {
+	if (take_queued(answer.packet, hash_of(&answer.peer), LEFT, answer.now, &queued)) {
 		if (datagrams)
-			leave_queue(datagrams, &answer, queued.number);
+			leave_queue(datagrams, &answer, queued);
 		return 0;
 	}
 	if (datagrams)
 		answers = find_answered(datagrams, &answer, &number, &waiting);
 	if (answers == ANSWERS)
 		end_datagram(datagrams, &answer.peer, number, waiting, answer.now);
-	return keep_if_early(datagrams, &answer, answers, LEFT);
+	return is_early(answers) ? keep_answer(datagrams, &answer, sent_ns_of(&answer, answers), LEFT) : 0;
 }
 
-/* A packet enters the queue of an interface. Gives what answer_oldest does. */
+/* A packet enters the queue of an interface. Gives when if its datagram is still to be found out, or else 0. */
 __weak __noinline __u64 queue_answer(const struct answer *entering)
 {
 	enum answers answers = ANSWERS_NONE;
@@ -277,20 +269,30 @@ __weak __noinline __u64 queue_answer(const struct answer *entering)
 	struct waiting *waiting;
 	struct answer answer;
 	__u32 number = 0;
+	__u64 now, hash;
 
 	if (!entering)
 		return 0;
 	answer = *entering;
+	hash = hash_of(&answer.peer);
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (datagrams)
 		answers = find_answered(datagrams, &answer, &number, &waiting);
-	if (answers == ANSWERS && waiting)
-		waiting->turn.queued_ns = answer.now;
-	if (answers != ANSWERS)
-		number = datagrams && answers == ANSWERS_MORE ? datagrams->queued - 1 : 0;
-	keep_queued(answer.packet, hash_of(&answer.peer), number, answers != ANSWERS,
-		    answers != ANSWERS && answers != ANSWERS_MORE);
-	return keep_if_early(datagrams, &answer, answers, QUEUED);
+	if (!is_early(answers)) {
+		if (answers == ANSWERS && waiting)
+			waiting->turn.queued_ns = answer.now;
+		if (answers == ANSWERS_MORE)
+			number = datagrams->queued - 1;
+		keep_queued(answer.packet, hash, number | (answers == ANSWERS_MORE ? ANSWERS_AGAIN : 0), BPF_ANY);
+		return 0;
+	}
+	now = sent_ns_of(&answer, answers);
+	/* Before anybody may find its datagram. */
+	keep_queued(answer.packet, hash, ANSWERS_EARLY | now, BPF_ANY);
+	if (keep_answer(datagrams, &answer, now, QUEUED))
+		return now;
+	forget_queued(answer.packet);
+	return 0;
 }
 
 /* Without the interface that it is on, which is above. */
@@ -361,14 +363,15 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 	if ((!is_locked && cpu->passed_level <= 1) || !find_answer(skb, &answer))
 		return 0;
 	if (is_passed_on(cpu, skb, &answer)) {
-		keep_queued(answer.packet, hash_of(&answer.peer), 0, true, false);
+		keep_queued(answer.packet, hash_of(&answer.peer), ANSWERS_AGAIN, BPF_ANY);
 		return 0;
 	}
 	if (!is_locked)
 		return 0;
-	forget_queued(answer.packet);
-	if (segment_size_of(skb))
+	if (segment_size_of(skb)) {
+		forget_queued(answer.packet);
 		return 0;
+	}
 	early_ns = queue_answer(&answer);
 	if (early_ns)
 		answer_early(&answer.peer, answer.socket, early_ns - 1);
@@ -400,25 +403,26 @@ __weak __noinline __u64 drop_answer(const struct answer *dropped, int before_que
 	enum answers answers = ANSWERS_NONE;
 	struct datagrams *datagrams;
 	struct waiting *waiting;
-	struct queued queued;
 	struct answer answer;
+	__u64 queued;
+	__u32 number;
 
 	if (!dropped)
 		return 0;
 	answer = *dropped;
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
-	if (take_answer(&answer, DROPPED, &queued)) {
-		if (!queued.is_more)
-			drop_number(&answer.peer, queued.number);
+	if (take_queued(answer.packet, hash_of(&answer.peer), DROPPED, answer.now, &queued)) {
+		if (!(queued & ANSWERS_AGAIN))
+			drop_number(&answer.peer, queued);
 		return 0;
 	}
 	if (!before_queue)
 		return 0;
 	if (datagrams)
-		answers = find_answered(datagrams, &answer, &queued.number, &waiting);
+		answers = find_answered(datagrams, &answer, &number, &waiting);
 	if (answers == ANSWERS)
-		drop_number(&answer.peer, queued.number);
-	return keep_if_early(datagrams, &answer, answers, DROPPED);
+		drop_number(&answer.peer, number);
+	return is_early(answers) ? keep_answer(datagrams, &answer, sent_ns_of(&answer, answers), DROPPED) : 0;
 }
 
 TRACEPOINT(kfree_skb)
