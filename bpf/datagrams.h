@@ -45,7 +45,6 @@ struct datagrams {
 	__u64 pushed_ns;
 	__u64 answered_ns;	/* when the last answer left the service */
 	__u32 answerer;		/* ... by this thread; 0: not known */
-	__u32 is_early;		/* ... and it is not known which datagram that was (early.h) */
 	struct waiting near[MAX_NEAR];
 };
 
@@ -398,13 +397,12 @@ static __always_inline bool follows_answer(const struct datagrams *datagrams, __
 	return read_ns && datagrams->answerer == tid && read_ns <= datagrams->answered_ns;
 }
 
-static __always_inline void note_answer(struct datagrams *datagrams, __u32 tid, __u64 now, bool is_early)
+static __always_inline void note_answer(struct datagrams *datagrams, __u32 tid, __u64 now)
 {
 	if (!tid)
 		return;
 	datagrams->answerer = tid;
 	datagrams->answered_ns = now;
-	datagrams->is_early = is_early;
 }
 
 /* Gives 0. */

@@ -77,12 +77,12 @@ static __always_inline bool keep_early(__u64 hash, const struct cpu_state *cpu, 
 }
 
 /* For whoever finds the datagram of an answer that has left its queue, or is dropped there. */
-static __always_inline void settle_early(__u64 hash, __u64 sent_ns, enum fate fate, __u64 now)
+static __always_inline void settle_early(__u64 hash, __u64 packet, __u64 sent_ns, enum fate fate, __u64 now)
 {
 	struct early *set = early_of(hash);
 
 	for (int way = 0; way < EARLY_WAYS; way++) {
-		if (set[way].peer != hash || set[way].sent_ns != sent_ns)
+		if (set[way].peer != hash || set[way].packet != packet || set[way].sent_ns != sent_ns)
 			continue;
 		set[way].left_ns = now;
 		set[way].fate = fate;
@@ -104,7 +104,7 @@ static __always_inline bool take_queued(__u64 packet, __u64 hash, enum fate fate
 	is_known = queued->peer == hash;
 	*answers = queued->answers;
 	if (is_known && *answers & ANSWERS_EARLY) {
-		settle_early(hash, *answers & ~ANSWERS_EARLY, fate, now);
+		settle_early(hash, packet, *answers & ~ANSWERS_EARLY, fate, now);
 		*answers = __sync_val_compare_and_swap(&queued->answers, *answers, ANSWERS_AGAIN);
 		if (*answers & ANSWERS_EARLY)
 			*answers = ANSWERS_AGAIN;
@@ -157,7 +157,7 @@ static __always_inline bool ends_with_queue(struct early *early, __u32 number)
 	if (tell_queued(early->packet, early->sent_ns, number))
 		return true;
 	/* A barrier as well: left_ns was written before. */
-	if (__sync_val_compare_and_swap(&early->fate, QUEUED, QUEUED) != QUEUED)
+	if (__sync_fetch_and_or(&early->fate, 0) != QUEUED)
 		return false;
 	/* Its entry had to make room for another. */
 	keep_queued(early->packet, early->peer, number, BPF_NOEXIST);
@@ -201,7 +201,7 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, 
 		if (waiting) {
 			query.expected = waiting->read;
 			query.tid = early->tid;
-			query.follows = early->follows;
+			query.follows = early->follows ? FOLLOWS_EARLY : 0;
 			match = is_read(&waiting->turn, &query);
 		}
 		if (match == NOT_READ) {
@@ -214,7 +214,7 @@ __weak __noinline int answer_early(const struct peer *early_peer, __u64 socket, 
 		}
 		if (!waiting)
 			waiting = find_waiting(datagrams, &peer, number);
-		note_answer(datagrams, early->tid, query.before, false);
+		note_answer(datagrams, early->tid, query.before);
 		if (waiting && match == FOUND && take_read(&waiting->turn, &query))
 			leave_app_early(&waiting->turn, early);
 		else if (waiting)

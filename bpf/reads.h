@@ -113,17 +113,22 @@ enum match {
 	NOT_KNOWN,	/* it may have been read, but that is forgotten */
 };
 
+/* What this thread has sent last to the peer was an answer too, and it has read nothing since, so that this may be more of that. */
+enum follows {
+	FOLLOWS = 1,
+	FOLLOWS_EARLY,	/* ... and it was sent before its datagram was there: it is more, unless that thread has read another one */
+};
+
 /*
- * Which read is looked for: about this one on a socket, by a time, and rather by this thread than by another. `follows`: what this
- * thread has sent last to the peer was an answer too, and it has read nothing since, so that this may be more of that. Without a
- * gap, as the verifier of older kernels wants all of it written.
+ * Which read is looked for: about this one on a socket, by a time, and rather by this thread than by another. Without a gap, as the
+ * verifier of older kernels wants all of it written.
  */
 struct query {
 	__u64 socket;
 	__u64 before;
 	__u32 expected;
 	__u32 tid;
-	__u32 follows;
+	__u32 follows;		/* an enum follows; 0: it does not */
 	__u32 found;		/* the number of the nearest that is not another datagram's; valid after FOUND */
 };
 
@@ -156,7 +161,7 @@ static __always_inline enum match find_read(const struct reader *reader, struct 
 			return FOUND;
 		}
 		/* What seems not to be read yet is answered only by who has read something that it has not answered. */
-		if (match != FOUND && !(is_ahead && query->follows)) {
+		if (match != FOUND && !(is_ahead && query->follows) && query->follows != FOLLOWS_EARLY) {
 			query->found = number;
 			match = FOUND;
 		}

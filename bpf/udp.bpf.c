@@ -171,14 +171,13 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 		.socket = answer->socket,
 		.before = answer->now,
 		.tid = cpu->tid,
-		.follows = follows_answer(datagrams, cpu->tid, cpu->run.read_ns),
+		.follows = follows_answer(datagrams, cpu->tid, cpu->run.read_ns) ? FOLLOWS : 0,
 	};
 	enum match match = NOT_KNOWN;
 
 	*number = find_unsent(datagrams, &answer->peer, answer->now);
-	/* More of an early answer looks like the answer to the next datagram, until that is there. */
 	if (*number == datagrams->pushed)
-		return query.follows && !datagrams->is_early ? ANSWERS_MORE : ANSWERS_NONE;
+		return query.follows ? ANSWERS_MORE : ANSWERS_NONE;
 	*waiting = find_waiting(datagrams, &answer->peer, *number);
 	if (!*waiting && !comes_before(*number, datagrams->holes)) {
 		/* Its begin, which is not at its end yet, will see an answer that was early. */
@@ -201,7 +200,7 @@ static __always_inline enum answers find_answered(struct datagrams *datagrams, c
 	/* If it is no hole, its begin was held up on another CPU; from now on that sees that the number is taken. */
 	if (!*waiting)
 		*waiting = find_waiting(datagrams, &answer->peer, *number);
-	note_answer(datagrams, cpu->tid, answer->now, false);
+	note_answer(datagrams, cpu->tid, answer->now);
 	if (*waiting)
 		leave_service(&(*waiting)->turn, match, &query);
 	return ANSWERS;
@@ -231,7 +230,7 @@ static __always_inline __u64 keep_answer(struct datagrams *datagrams, const stru
 	if (!keep_early(hash_of(&answer->peer), cpu, now, follows, fate, fate == QUEUED ? answer->packet : 0))
 		return 0;
 	if (datagrams)
-		note_answer(datagrams, cpu->tid, now, true);
+		note_answer(datagrams, cpu->tid, now);
 	return now;
 }
 
@@ -242,14 +241,17 @@ __weak __noinline __u64 answer_oldest(const struct answer *sent)
 	struct datagrams *datagrams;
 	struct waiting *waiting;
 	struct answer answer;
+	bool is_queued;
 	__u64 queued;
 	__u32 number;
 
 	if (!sent)
 		return 0;
 	answer = *sent;
+	is_queued = take_queued(answer.packet, hash_of(&answer.peer), LEFT, answer.now, &queued);
+	/* Behind that: its datagram may be found at this moment, and be the first of its peer. */
 	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
-	if (take_queued(answer.packet, hash_of(&answer.peer), LEFT, answer.now, &queued)) {
+	if (is_queued) {
 		if (datagrams)
 			leave_queue(datagrams, &answer, queued);
 		return 0;
@@ -410,7 +412,6 @@ __weak __noinline __u64 drop_answer(const struct answer *dropped, int before_que
 	if (!dropped)
 		return 0;
 	answer = *dropped;
-	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (take_queued(answer.packet, hash_of(&answer.peer), DROPPED, answer.now, &queued)) {
 		if (!(queued & ANSWERS_AGAIN))
 			drop_number(&answer.peer, queued);
@@ -418,6 +419,7 @@ __weak __noinline __u64 drop_answer(const struct answer *dropped, int before_que
 	}
 	if (!before_queue)
 		return 0;
+	datagrams = bpf_map_lookup_elem(&peers, &answer.peer);
 	if (datagrams)
 		answers = find_answered(datagrams, &answer, &number, &waiting);
 	if (answers == ANSWERS)

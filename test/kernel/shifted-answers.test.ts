@@ -147,11 +147,14 @@ for (const [speed, queue] of [
 
 /** It takes the second one and answers it while whoever has put that on the socket is held up. */
 const [APP_US, HELD_US] = [60, 200]
+/** Drops most of what the service sends at once. */
+const FULL = ['tbf', 'rate', '200kbit', 'burst', '3000', 'limit', '500']
 
 for (const [where, queue, count, counter] of [
   ['no queue', null, REQUESTS, 'early'],
   ['a quick queue', QUICK, REQUESTS, 'early'],
   ['a slow queue', SLOW, ROOM, 'waited'],
+  ['a full queue', FULL, ROOM, 'early'],
 ] as const) {
   kernelTest(
     `answers that are sent before their datagrams are known to be on the socket shift no other, by way of ${where}`,
@@ -172,18 +175,16 @@ for (const [where, queue, count, counter] of [
       const measurement = await startMeasuring(t, '--port', `${service.port}/udp`, '--netns', pair.server)
       const { answers, mean_us } = await ask(count, 0)
       const { requests, unanswered, in_flight, total } = await measurement.stop()
-      t.is(answers, count)
-      t.true((await countEarly()) > count / 10, `${await countEarly()} were early`)
+      const [early, untold] = [await countEarly(), await countUntold()]
+      const said = `${requests} of ${answers} answers, ${early} ${counter}, ${untold} untold, ${total.mean_us} us, ${mean_us} us by the client's clock`
+      t.log(said)
+      t.true(queue === FULL ? answers < 0.8 * count : answers === count, said)
+      t.true(early > count / 10, said)
       t.is(requests + unanswered + in_flight, count)
-      const untold = await countUntold()
-      t.true(
-        untold < count / 10 && unanswered + in_flight <= untold,
-        `${unanswered} and ${in_flight}, ${untold} untold`,
-      )
-      // The client's clock also has how long it was busy sending. Ended when they were sent, those that waited would take most of it away.
-      if (counter === 'waited')
-        t.true((total.mean_us ?? 0) > mean_us / 2, `${total.mean_us} us, ${mean_us} us by the client's clock`)
-      t.true((total.mean_us ?? 0) < mean_us, `${total.mean_us} us, ${mean_us} us by the client's clock`)
+      t.true(requests <= answers && requests >= answers - untold, said)
+      // The client's clock also has how long it was busy sending. Had they ended when they were sent, hardly anything would be left.
+      if (counter === 'waited') t.true((total.mean_us ?? 0) > mean_us / 4, said)
+      t.true((total.mean_us ?? 0) < mean_us, said)
     },
     'ip',
     'tc',

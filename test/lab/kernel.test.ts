@@ -11,7 +11,7 @@ const WITHOUT = [
   'counts answers that come later*',
   'counts slow answers*',
   // ... but each is known before the service can read it.
-  'answers that leave before their*',
+  'answers that are sent before their*',
   // Emulated, a request may take longer than it should be from one to the next.
   'measuring ends in the middle*',
   // Emulated, requests are late and come together, and in a sample more of them than elsewhere.
