@@ -36,7 +36,7 @@ __weak __noinline int keep_queued(__u64 packet, __u64 peer, __u64 answers, __u64
 	return 0;
 }
 
-/* Gives 0. */
+/* What was kept of another packet, of whose departure nobody was told, is not of this one at its address. Gives 0. */
 __weak __noinline int forget_queued(__u64 packet)
 {
 	bpf_map_delete_elem(&queued_answers, &packet);
