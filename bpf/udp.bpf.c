@@ -297,6 +297,13 @@ __weak __noinline __u64 queue_answer(const struct answer *entering)
 	return 0;
 }
 
+/* An answer was early, and is kept by when it was sent; 0: none was. What has arrived by now did not see it. */
+static __always_inline void find_datagram_of(const struct answer *answer, __u64 early_ns)
+{
+	if (early_ns)
+		answer_early(&answer->peer, answer->socket, early_ns - 1);
+}
+
 /* Without the interface that it is on, which is above. */
 static __always_inline __u64 packet_of(const struct answer *answer)
 {
@@ -344,9 +351,7 @@ int TIMED_PROG(datagram_is_sent, struct sk_buff *skb)
 	if (!cpu->tid && adopt_known(cpu, answer.now))
 		note_call(cpu, answer.now);
 	early_ns = answer_oldest(&answer);
-	/* What has arrived by now did not see it. */
-	if (early_ns)
-		answer_early(&answer.peer, answer.socket, early_ns - 1);
+	find_datagram_of(&answer, early_ns);
 	return 0;
 }
 
@@ -375,8 +380,7 @@ int TIMED_PROG(datagram_is_enqueued, struct Qdisc *qdisc, const struct netdev_qu
 		return 0;
 	}
 	early_ns = queue_answer(&answer);
-	if (early_ns)
-		answer_early(&answer.peer, answer.socket, early_ns - 1);
+	find_datagram_of(&answer, early_ns);
 	return 0;
 }
 
@@ -436,8 +440,7 @@ int TIMED_PROG(answer_is_dropped, struct sk_buff *skb, void *location, enum skb_
 	if (!find_answer(skb, &answer))
 		return 0;
 	early_ns = drop_answer(&answer, is_dropped_before(reason) && !is_passed_on(this_cpu(), skb, &answer));
-	if (early_ns)
-		answer_early(&answer.peer, answer.socket, early_ns - 1);
+	find_datagram_of(&answer, early_ns);
 	return 0;
 }
 

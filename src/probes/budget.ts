@@ -1,3 +1,5 @@
+import { median } from '../statistics/summary.js'
+
 /** What the probes find themselves is a little less than they take, and the next second may cost more than this one. */
 const GIVE_WAY = 0.9
 /** After a step down the probes are to take this part of their room, as far as depth has a part in it. */
@@ -34,9 +36,6 @@ type Failure = { nothing: number; at: number }
 
 /** By less than a quarter more or less. */
 const isNear = (cost: number, other: number): boolean => cost < other * RAISE && other < cost * RAISE
-
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
 
 /**
  * Decides which share of the connections is followed in depth, so that measuring stays within its budget.
