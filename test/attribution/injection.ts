@@ -2,11 +2,11 @@ import type { StageName } from '../../src/latency/stages.js'
 import type { Load } from '../kernel/support/load.js'
 import type { Machine, World } from './world.js'
 
-/** How long a request is delayed, where that can be chosen: long against what a stage takes and varies by. */
-export const DELAY_US = 2000
-
 /** Requests a second: the service is done with a delayed one long before the next comes. An emulated machine is told fewer. */
 export const RATE = Number(process.env.TAUT_TEST_RATE ?? 200)
+
+/** How long a request is delayed, where that can be chosen: long against what a stage takes and varies by. */
+export const DELAY_US = 400_000 / RATE
 
 /** Requests in each measurement. */
 export const REQUESTS = 300

@@ -1,5 +1,6 @@
 import { compile, compileProbes, rootPath } from '../kernel/support/fixtures.js'
 import { endProcess, type Running, startProcess, waitForOutput } from '../kernel/support/processes.js'
+import { RATE } from './injection.js'
 import type { Attachment } from './programs/attach.js'
 import type { Machine, World } from './world.js'
 
@@ -26,7 +27,8 @@ export const attachDelays = async (
   { port, delayUs, irq = 0 }: { port: number; delayUs: number; irq?: number },
   ...places: Place[]
 ): Promise<Delayer> => {
-  const attachment: Attachment = { object: DELAY, port, serviceCpu, irq, delayNs: delayUs * 1000, places }
+  const times = { delayNs: delayUs * 1000, intervalNs: 1e9 / RATE }
+  const attachment: Attachment = { object: DELAY, port, serviceCpu, irq, ...times, places }
   const args = [`${BUILT}/attach.js`, JSON.stringify(attachment)]
   return createDelayer(await startProcess(t, process.execPath, args, { netns }))
 }

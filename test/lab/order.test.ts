@@ -4,7 +4,7 @@ import { testBehindCard } from './behind-card.js'
 import { boot, labTest } from './support.js'
 
 /** Emulated, a request takes milliseconds, of which the next one must not be a part. */
-const RATE = 100
+const RATE = 50
 
 labTest(
   'finds most of a delay in the stage where it was injected, behind a card that interrupts',

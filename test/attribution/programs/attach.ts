@@ -7,13 +7,22 @@ export type Attachment = {
   serviceCpu: number
   irq: number
   delayNs: number
+  intervalNs: number
   places: (
     | { program: string; hook: 'xdp' | 'ingress' | 'egress'; device: string }
     | { program: string; hook: 'tracepoint' }
   )[]
 }
 
-const { object: path, port, serviceCpu, irq, delayNs, places }: Attachment = JSON.parse(process.argv[2] ?? '')
+const {
+  object: path,
+  port,
+  serviceCpu,
+  irq,
+  delayNs,
+  intervalNs,
+  places,
+}: Attachment = JSON.parse(process.argv[2] ?? '')
 
 /** Attaches the programs, prints "ready"; on SIGTERM detaches them and prints one JSON line with what they added up. */
 const object = BpfObject.open(path)
@@ -24,6 +33,7 @@ object.variable('port').set(port)
 object.variable('service_cpu').set(serviceCpu)
 object.variable('irq').set(irq)
 object.variable('delay_ns').set(BigInt(delayNs))
+object.variable('interval_ns').set(BigInt(intervalNs))
 object.load()
 for (const place of places) {
   const program = object.program(place.program)

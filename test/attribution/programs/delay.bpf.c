@@ -20,6 +20,8 @@ const volatile __u16 port;
 const volatile __u32 service_cpu;
 const volatile __u32 irq;
 const volatile __u64 delay_ns;
+/* From one request to the next. */
+const volatile __u64 interval_ns;
 
 /* What was delayed, by how much in all. Where a place is only looked at: the sum of the times when it was passed. */
 __u64 sum_ns;
@@ -150,18 +152,15 @@ static long is_sent(__u32 turn, struct hold *hold)
 	return request_ns >= hold->start_ns || is_over(turn, &hold->end_ns);
 }
 
-/* Longer than it is from one request to the next, of a hundred a second. */
-#define MAX_HOLD_NS 11000000
-
 /*
  * Holds the CPU of whoever sends a datagram to this interface, in the softirq that receives it: until a request has been
- * sent, and then for as long as that is to be delayed. Steered to this CPU, it waits.
+ * sent, which may be late, and then for as long as that is to be delayed. Steered to this CPU, it waits.
  */
 SEC("tc")
 int hold_cpu(struct __sk_buff *skb)
 {
 	__u64 now = bpf_ktime_get_ns();
-	struct hold hold = { now, now + MAX_HOLD_NS };
+	struct hold hold = { now, now + 2 * interval_ns };
 
 	(void)skb;
 	bpf_loop(MAX_TURNS, is_sent, &hold, 0);
@@ -174,10 +173,10 @@ int hold_cpu(struct __sk_buff *skb)
 }
 
 /*
- * A request wakes the service with an interrupt to its CPU within this time, if that sleeps: long for a hypervisor that has to wake
- * it first, and short of the next request.
+ * A request wakes the service with an interrupt to its CPU within a part of the time to the next one, if that sleeps: long for a
+ * hypervisor that has to wake it first.
  */
-#define WAKE_NS 1000000
+#define WAKE_PART 5
 
 /* A slow wake-up of an idle CPU: in the interrupt that ends its sleep. */
 static __always_inline int delay_wake_up(void)
@@ -186,7 +185,7 @@ static __always_inline int delay_wake_up(void)
 
 	if (bpf_get_smp_processor_id() != service_cpu || !is_idle)
 		return 0;
-	if (bpf_ktime_get_ns() - __sync_lock_test_and_set(&request_ns, 0) < WAKE_NS)
+	if (bpf_ktime_get_ns() - __sync_lock_test_and_set(&request_ns, 0) < interval_ns / WAKE_PART)
 		spin();
 	return 0;
 }
