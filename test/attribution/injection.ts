@@ -5,7 +5,10 @@ import type { Machine, World } from './world.js'
 /** Requests a second: the service is done with a delayed one long before the next comes. An emulated machine is told fewer. */
 export const RATE = Number(process.env.TAUT_TEST_RATE ?? 200)
 
-/** How long a request is delayed, where that can be chosen: long against what a stage takes and varies by. */
+/**
+ * How long a request is delayed, where that can be chosen: long against what a stage takes and varies by, which is the more the slower
+ * the machine is; and short of the next request.
+ */
 export const DELAY_US = 400_000 / RATE
 
 /** Requests in each measurement. */

@@ -27,7 +27,7 @@ export const attachDelays = async (
   { port, delayUs, irq = 0 }: { port: number; delayUs: number; irq?: number },
   ...places: Place[]
 ): Promise<Delayer> => {
-  const times = { delayNs: delayUs * 1000, intervalNs: 1e9 / RATE }
+  const times = { delayNs: Math.round(delayUs * 1000), intervalNs: Math.round(1e9 / RATE) }
   const attachment: Attachment = { object: DELAY, port, serviceCpu, irq, ...times, places }
   const args = [`${BUILT}/attach.js`, JSON.stringify(attachment)]
   return createDelayer(await startProcess(t, process.execPath, args, { netns }))

@@ -5,7 +5,7 @@ import { KVLOAD, rootPath } from '../kernel/support/fixtures.js'
 import { createFolder } from '../kernel/support/folder.js'
 import { listArguments } from '../kernel/support/load.js'
 import { startProcess } from '../kernel/support/processes.js'
-import { ADDRESS, boot, CLIENT_ADDRESS, createCard, labTest } from './support.js'
+import { ADDRESS, createCard, ENDS, labTest, runGuest } from './support.js'
 
 const run = promisify(execFile)
 
@@ -22,22 +22,13 @@ labTest(
     const card = await createCard(t, 'e1000e')
     let isAsked = false
     const onOutput = (output: string): void => {
-      const port = /^serves (\d+)$/m.exec(output)?.[1]
+      const port = /^serves (\d+)\n/m.exec(output)?.[1]
       if (port === undefined || isAsked) return
       isAsked = true
       const load = { host: ADDRESS, port: Number(port), connections: 4, rate: RATE }
       const args = listArguments({ ...load, requests: RATE * SECONDS, timeout: 2 * SECONDS })
       void startProcess(t, KVLOAD, args, { netns: card.netns })
     }
-    const { status, output } = await boot(
-      t,
-      `cd '${rootPath('.')}'
-    export TAUT_LAB_ADDRESS='${ADDRESS}' TAUT_LAB_PEER='${CLIENT_ADDRESS}'
-    ${process.execPath} node_modules/ava/entrypoints/cli.mjs --config guest.ava.config.js --no-color dist/test/lab/guest/advise.js`,
-      { card, acpi: join(folder, 'cpufreq.aml'), onOutput },
-    )
-    t.is(status, 0, output)
-    t.notRegex(output, /skipped/)
-    t.log(output)
+    await runGuest(t, 'advise', { card, acpi: join(folder, 'cpufreq.aml'), onOutput, environment: ENDS })
   },
 )

@@ -2,7 +2,7 @@ import type { ExecutionContext } from 'ava'
 import { rootPath } from '../kernel/support/fixtures.js'
 import { startProcess, waitForOutput } from '../kernel/support/processes.js'
 import type { Ends } from './guest/world.js'
-import { ADDRESS, boot, CLIENT_ADDRESS, createCard } from './support.js'
+import { ADDRESS, CLIENT_ADDRESS, createCard, runGuest } from './support.js'
 import type { Card } from './vm.js'
 
 /**
@@ -23,15 +23,5 @@ export const testBehindCard = async (
   const client = await startProcess(t, process.execPath, [program], { netns: card.netns })
   const [, port] = await waitForOutput(client, /^port (\d+)\n/)
   const ends: Ends = { host: ADDRESS, client: { host: CLIENT_ADDRESS, port: Number(port) } }
-  const settings = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
-  const { status, output } = await boot(
-    t,
-    `cd '${rootPath('.')}'
-    export TAUT_LAB_ENDS='${JSON.stringify(ends)}' ${settings.join(' ')}
-    ${process.execPath} node_modules/ava/entrypoints/cli.mjs --config guest.ava.config.js --no-color dist/test/lab/guest/${name}.js`,
-    { card },
-  )
-  t.is(status, 0, output)
-  t.notRegex(output, /skipped/)
-  t.log(output)
+  await runGuest(t, name, { card, environment: { TAUT_LAB_ENDS: JSON.stringify(ends), ...environment } })
 }

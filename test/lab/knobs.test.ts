@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { rootPath } from '../kernel/support/fixtures.js'
 import { createFolder } from '../kernel/support/folder.js'
-import { ADDRESS, boot, CLIENT_ADDRESS, createCard, labTest } from './support.js'
+import { createCard, ENDS, labTest, runGuest } from './support.js'
 
 const run = promisify(execFile)
 
@@ -11,14 +11,5 @@ labTest('sets knobs of real hardware, sees their effects under traffic, and puts
   const folder = await createFolder(t)
   await run('iasl', ['-p', join(folder, 'cpufreq'), rootPath('test/lab/cpufreq.asl')])
   const card = await createCard(t, 'e1000e')
-  const { status, output } = await boot(
-    t,
-    `cd '${rootPath('.')}'
-    export TAUT_LAB_ADDRESS='${ADDRESS}' TAUT_LAB_PEER='${CLIENT_ADDRESS}'
-    ${process.execPath} node_modules/ava/entrypoints/cli.mjs --config guest.ava.config.js --no-color dist/test/lab/guest/knobs.js`,
-    { card, acpi: join(folder, 'cpufreq.aml') },
-  )
-  t.is(status, 0, output)
-  t.notRegex(output, /skipped/)
-  t.log(output)
+  await runGuest(t, 'knobs', { card, acpi: join(folder, 'cpufreq.aml'), environment: ENDS })
 })
