@@ -21,8 +21,11 @@ const findAttached = (): Map<string, ProgramInfo> => {
   )
 }
 
-/** Attaches an empty handler to each tracepoint where taut, which measures now, has one; dispose detaches them. */
-export const prepareEmptyProbes = (): { attach: () => Disposable; close: () => void } => {
+/** Empty handlers, attached for as long as what `attach` gives is not disposed of. */
+export type EmptyProbes = { attach: () => Disposable; close: () => void }
+
+/** Loads an empty handler for each tracepoint where taut, which measures now, has one. */
+export const prepareEmptyProbes = (): EmptyProbes => {
   const names = [...findAttached().keys()]
   const object = BpfObject.open(EMPTY)
   // The others may be at tracepoints that this kernel does not have.

@@ -3,7 +3,7 @@ import { Session } from '../src/probes/session.js'
 import { listServices } from '../src/system/services.js'
 import { resolveTarget } from '../src/system/target.js'
 import { createUsageMeter, type Usage } from '../src/system/usage.js'
-import { type ProbeCost, prepareEmptyProbes, timeProbes } from './attached.js'
+import { type EmptyProbes, type ProbeCost, prepareEmptyProbes, timeProbes } from './attached.js'
 import { judge } from './limits.js'
 import { type Load, type RunningTaut, runLoad, startMemcached, startTaut, stopTauts } from './processes.js'
 import { estimateRatio, type Interval } from './ratio.js'
@@ -107,48 +107,54 @@ const showProgress = (done: number, of: number): void => {
   if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${of} pairs${done >= of ? '\r\x1b[K' : ''}`)
 }
 
-/** Throughput at full speed: taut beside none, and the same tracepoints with empty handlers beside none. */
-const compareThroughput = async (
-  count: number,
-): Promise<{ taut: Interval; empty: Interval; probes: ProbeCost[] }> => {
-  const settled = await startSettledTaut()
-  const empty = prepareEmptyProbes()
+/** What each probe of a settled taut takes, for a request and for a run. */
+const timeSettledProbes = async (): Promise<ProbeCost[]> => {
   let requests = 0
   const probes = await timeProbes(async () => {
     requests = (await runLoad(memcached.port, ...LOAD, ...SLICE)).requests
   })
-  await settled.stop()
+  return probes.map(probe => ({ ...probe, runs: probe.runs / requests, ns: probe.ns / probe.runs }))
+}
+
+/** Taut beside none, and the same tracepoints with empty handlers beside none, in turns. */
+type Compared = { taut: Interval; empty: Interval }
+
+const compare = async (
+  count: number,
+  empty: EmptyProbes,
+  slice: string[],
+  read: (load: Load) => number,
+): Promise<Compared> => {
   const pairs: { taut: Pair[]; empty: Pair[] } = { taut: [], empty: [] }
-  const rates = (blocks: { on: Load; off: Load }[]): Pair[] =>
-    blocks.map(({ on, off }) => ({ on: on.rate, off: off.rate }))
+  const readAll = (blocks: { on: Load; off: Load }[]): Pair[] =>
+    blocks.map(({ on, off }) => ({ on: read(on), off: read(off) }))
   while (pairs.taut.length < count) {
-    pairs.taut.push(...rates(await runTautBlock(SLICE)))
+    pairs.taut.push(...readAll(await runTautBlock(slice)))
     const attach = async () => {
       const links = empty.attach()
       await settle()
       return async () => links[Symbol.dispose]()
     }
-    pairs.empty.push(...rates(await runBlock(attach, SLICE)))
+    pairs.empty.push(...readAll(await runBlock(attach, slice)))
     showProgress(pairs.taut.length, count)
   }
-  empty.close()
-  return {
-    taut: estimateRatio(pairs.taut),
-    empty: estimateRatio(pairs.empty),
-    probes: probes.map(probe => ({ ...probe, runs: probe.runs / requests, ns: probe.ns / probe.runs })),
-  }
+  return { taut: estimateRatio(pairs.taut), empty: estimateRatio(pairs.empty) }
 }
 
-/** The 99th percentile, by the client's clock, at half of what the service can do. */
-const compareHalfLoad = async (count: number): Promise<Interval> => {
+/** The throughput at full speed, and the 99th percentile, by the client's clock, at half of what the service can do. */
+const compareAll = async (
+  count: number,
+): Promise<{ throughput: Compared; halfLoad: Compared; probes: ProbeCost[] }> => {
+  const settled = await startSettledTaut()
+  const empty = prepareEmptyProbes()
+  const probes = await timeSettledProbes()
+  await settled.stop()
+  const throughput = await compare(count, empty, SLICE, ({ rate }) => rate)
   const { rate } = await runLoad(memcached.port, ...LOAD, ...SLICE)
-  const slice = [...SLICE, '--rate', String(Math.round(rate / 2))]
-  const pairs: Pair[] = []
-  while (pairs.length < count) {
-    pairs.push(...(await runTautBlock(slice)).map(({ on, off }) => ({ on: on.p99_us, off: off.p99_us })))
-    showProgress(pairs.length, count)
-  }
-  return estimateRatio(pairs)
+  const half = [...SLICE, '--rate', String(Math.round(rate / 2))]
+  const halfLoad = await compare(count, empty, half, ({ p99_us }) => p99_us)
+  empty.close()
+  return { throughput, halfLoad, probes }
 }
 
 /** What the agent takes at one refresh a second under a steady load, by the kernel's account of its process. */
@@ -184,7 +190,7 @@ const compareCosts = (taut: Interval, empty: Interval): Found => ({
 const boundsOf = ({ estimate, low, high }: Interval): Found => ({ found: estimate, low, high })
 
 /** What measuring may cost at most. */
-const judgeAll = (taut: Interval, empty: Interval, halfLoad: Interval, agent: Usage | null) =>
+const judgeAll = ({ taut, empty }: Compared, halfLoad: Interval, agent: Usage | null) =>
   [
     { what: 'throughput', ...boundsOf(taut), atLeast: 0.9 },
     { what: 'throughput', ...boundsOf(taut), atLeast: 0.95 },
@@ -196,14 +202,14 @@ const judgeAll = (taut: Interval, empty: Interval, halfLoad: Interval, agent: Us
 
 try {
   const pairs = Number(values.pairs)
-  const { taut, empty, probes } = await compareThroughput(pairs)
-  const halfLoad = await compareHalfLoad(pairs)
+  const { throughput, halfLoad, probes } = await compareAll(pairs)
+  const { taut, empty } = throughput
   const agent = await watchAgent()
   const bpfNs = sumProbes(probes)
-  const limits = judgeAll(taut, empty, halfLoad, agent)
+  const limits = judgeAll(throughput, halfLoad.taut, agent)
   if (values.json) {
     process.stdout.write(
-      `${JSON.stringify({ throughput: taut, empty, half_load_p99: halfLoad, probes, bpf_ns_per_request: bpfNs, agent, limits })}\n`,
+      `${JSON.stringify({ throughput, half_load_p99: halfLoad, probes, bpf_ns_per_request: bpfNs, agent, limits })}\n`,
     )
   } else {
     process.stdout.write(
@@ -211,7 +217,8 @@ try {
         `throughput of saturated memcached, taut measuring / not: ${formatInterval(taut)}`,
         `the same tracepoints with empty handlers / without:      ${formatInterval(empty)}`,
         `  so taut costs ${compareCosts(taut, empty).found.toFixed(2)} times what being called costs`,
-        `p99 at half load, taut measuring / not: ${formatInterval(halfLoad)}`,
+        `p99 at half load, taut measuring / not: ${formatInterval(halfLoad.taut)}`,
+        `  empty handlers / without:              ${formatInterval(halfLoad.empty)}`,
         `taut itself at one refresh a second: ${agent?.cpuPercent?.toFixed(2)} % of a core, ${((agent?.rssBytes ?? 0) / 1e6).toFixed(0)} MB`,
         'each probe, timed by the kernel, which adds to it:        runs a request, ns a run',
         ...probes.map(formatProbe),
