@@ -9,6 +9,7 @@ export type Effect = {
   name: string
   p99: number
   p50?: number
+  p999?: number
   mean?: number
   throughput?: number
   busy?: number
@@ -139,7 +140,7 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
     const times = {
       p50: usual.p50 * factor(({ p50 }) => p50),
       p99: usual.p99 * factor(({ p99 }) => p99),
-      p999: usual.p999,
+      p999: usual.p999 * factor(({ p999 }) => p999),
       mean: usual.mean * factor(({ mean }) => mean),
       ack: ACK_NS * factor(({ ack }) => ack) * Math.exp(ACK_NOISE * drawNormal(ofAcks)),
     }

@@ -1,6 +1,6 @@
 import type { Advice } from '../advise/all.js'
 import type { Plan } from '../knobs/apply.js'
-import { aimFor, type Goal } from '../tune/slice.js'
+import { addsAck, type Goal } from '../tune/slice.js'
 
 /** One candidate of tuning: what a rule advises, and what it would change here. */
 export type Proposal = { advice: Advice; plans: Plan[] }
@@ -12,6 +12,6 @@ export type LeftOut = { advice: Advice; by: '--only' | '--exclude' }
 export const isBeforeStages = ({ plans }: Proposal): boolean =>
   plans.some(({ wish }) => wish.knob.isBeforeStages === true)
 
-/** Whether these are judged with the time of acknowledgements, for this goal. */
+/** Whether the time of acknowledgements is added to the goal, where these are judged. */
 export const countsAck = (goal: Goal, proposals: readonly Proposal[]): boolean =>
-  aimFor(goal, proposals.some(isBeforeStages)).withAck
+  addsAck({ goal, withAck: proposals.some(isBeforeStages) })

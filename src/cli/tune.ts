@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Advice, advise, REQUESTS_TO_ADVISE } from '../advise/all.js'
+import { withServingNic } from '../advise/evidence.js'
 import { adviseFor } from '../advise/for-goal.js'
 import { watchMachine } from '../advise/gather.js'
 import { KNOB_NAMES, type KnobName } from '../knobs/names.js'
@@ -37,7 +38,7 @@ import { listenForInterrupt, sleep } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { requirePermission } from './permission.js'
 import { planAdvice } from './plan-advice.js'
-import { countsAck, isBeforeStages, type LeftOut, type Proposal } from './proposal.js'
+import { isBeforeStages, type LeftOut, type Proposal } from './proposal.js'
 import { openState, requireRoot, type State } from './state.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
 import { describeTerminal } from './terminal.js'
@@ -183,8 +184,9 @@ const look = async (
     throw new Failure(
       `${document.requests} requests in ${document.seconds} s are too few to tune by; nothing was changed (${describeNeeded(goal, 1, REQUESTS_TO_ADVISE / time)})`,
     )
-  const found = advise({ document, machine })
-  return { document, advice: adviseFor(goal, found, machine.nic?.name ?? null), refreshMs }
+  const evidence = withServingNic({ document, machine })
+  const { nic } = evidence.machine
+  return { document, advice: adviseFor(goal, advise(evidence), nic?.name ?? null), refreshMs }
 }
 
 /** What of the advice can be done here and is not done yet; and what of that the user wants left out. */
@@ -221,8 +223,8 @@ type Run = Look & {
 const tryAll = async (run: Run): Promise<void> => {
   const { state, target, types, options, signal } = run
   using tracer = Tracer.start(target, types)
-  // Totals are all that other trials go by: the less is measured, the less it disturbs.
-  if (!countsAck(options.goal, run.proposals)) tracer.setDepth(0)
+  // Totals are all that trials go by where none changes what acknowledgements have to tell: the less is measured, the less it disturbs.
+  if (!run.proposals.some(isBeforeStages)) tracer.setDepth(0)
   const sliceMs = requireSlice(run.document, options, run.proposals.length)
   const basis = chooseBasis(run.meters.energy, run.refreshMs, sliceMs)
   const lostBefore = tracer.readLost()
@@ -292,6 +294,7 @@ const runTrials = async (
         signal.throwIfAborted()
         const missing = await settings.verify(setting, signal)
         signal.throwIfAborted()
+        if (setting.isOn) await setTimeout(SETTLE_MS, undefined, { signal })
         return missing.length === 0 ? null : missing.join('; ')
       },
       check: ({ setting }) => settings.check(setting),

@@ -5,6 +5,7 @@ import { deviation, mean } from '../statistics/summary.js'
 import { formatShare } from '../text/units.js'
 import {
   type Aim,
+  addsAck,
   energyOf,
   type Goal,
   GUARDS,
@@ -53,11 +54,10 @@ export type Judgement = {
   broken: Broken | null
 }
 
-/** Why a guard is broken; certain when its whole interval is beyond what it may get worse by. */
-export type Broken = { reason: string; isCertain: boolean }
+/** Why a guard is broken, and which, where it is one with a margin; certain when its whole interval is beyond that. */
+export type Broken = { reason: string; guard: Guard | null; isCertain: boolean }
 
-/** Why a guard is broken; certain when its whole interval is beyond what it may get worse by. */
-export /** Gives the logarithms of the ratios of pairs. */
+/** Gives the logarithms of the ratios of pairs. */
 const logRatiosBy = (pairs: readonly Pair[], read: (slice: Slice) => number): number[] =>
   pairs.map(({ on, off }) => Math.log(read(on) / read(off)))
 
@@ -65,11 +65,22 @@ const logRatios = (pairs: readonly Pair[], quantity: Goal | Guard): number[] =>
   logRatiosBy(pairs, readerOf(quantity, pairs))
 
 /** The same of what a trial goes by. */
-const gainsOf = (pairs: readonly Pair[], { goal, withAck }: Aim): number[] => {
-  if (!withAck) return logRatios(pairs, goal)
-  const read = readerOf(goal, pairs)
+const gainsOf = (pairs: readonly Pair[], aim: Aim): number[] =>
+  addsAck(aim) ? logRatiosWithAck(pairs, aim.goal) : logRatios(pairs, aim.goal)
+
+const logRatiosWithAck = (pairs: readonly Pair[], quantity: Goal | Guard): number[] => {
+  const read = readerOf(quantity, pairs)
   // A slice in which nothing was acknowledged tells nothing.
-  return logRatiosBy(pairs, slice => read(slice) + slice.ack).filter(gain => !Number.isNaN(gain))
+  return logRatiosBy(pairs, slice => read(slice) + slice.ack).filter(ratio => !Number.isNaN(ratio))
+}
+
+/** Guards that are times: what waits in the card comes on top of them. */
+const TIMES: readonly Guard[] = ['p50', 'p99', 'mean']
+
+/** The same of a guard. What the card may hold back is looked at without that and with it: neither may get worse. */
+const guardRatiosOf = (pairs: readonly Pair[], guard: Guard, aim: Aim): number[][] => {
+  const isTwofold = aim.withAck && TIMES.includes(guard) && guard !== aim.goal
+  return [logRatios(pairs, guard), ...(isTwofold ? [logRatiosWithAck(pairs, guard)] : [])]
 }
 
 /**
@@ -88,7 +99,9 @@ export const judge = (
   const interval = bootstrapMean(gains, CONFIDENCE, random)
   const least = Math.log(1 - LEAST_GAIN)
   const watched = watchedIn(pairs)
-  const guards = Object.fromEntries(watched.map(name => [name, ratioOf(pairs, name, random)]))
+  const guards = Object.fromEntries(
+    watched.map(name => [name, ratioOf(guardRatiosOf(pairs, name, aim), random)]),
+  )
   const broken = findBroken(pairs, guards, aim, allow)
   const judged = (verdict: Judgement['verdict'], reason: string): Judgement => ({
     goal: exponentiate(interval),
@@ -119,8 +132,16 @@ const LABELS: Readonly<Record<Guard, string>> = {
   energy: 'energy',
 }
 
-const ratioOf = (pairs: readonly Pair[], quantity: Guard, random: Random): Ratio =>
-  exponentiate(bootstrapMean(logRatios(pairs, quantity), CONFIDENCE, random, GUARD_RESAMPLES))
+/** Of several ways to look at something, the worst in each respect. */
+const ratioOf = (ways: readonly number[][], random: Random): Ratio => {
+  const intervals = ways.map(ratios => bootstrapMean(ratios, CONFIDENCE, random, GUARD_RESAMPLES))
+  const worst = (read: (interval: Interval) => number): number => Math.max(...intervals.map(read))
+  return exponentiate({
+    estimate: worst(({ estimate }) => estimate),
+    low: worst(({ low }) => low),
+    high: worst(({ high }) => high),
+  })
+}
 
 const exponentiate = ({ estimate, low, high }: Interval): Ratio => ({
   estimate: Math.exp(estimate),
@@ -132,8 +153,8 @@ const watchedIn = (pairs: readonly Pair[]): Guard[] =>
   GUARDS.filter(name => name !== 'energy' || energyOf(pairs) !== 'busy')
 
 /** The goal is not a guard of itself, unless something is added to it; and CPU time is a part of what energy is for. */
-const isGuard = (name: Guard, { goal, withAck }: Aim): boolean =>
-  !((name === goal && !withAck) || (goal === 'energy' && name === 'cpu'))
+const isGuard = (name: Guard, aim: Aim): boolean =>
+  !((name === aim.goal && !addsAck(aim)) || (aim.goal === 'energy' && name === 'cpu'))
 
 const guardsFor = (aim: Aim, guards: Judgement['guards']): [Guard, Ratio][] =>
   GUARDS.flatMap((name): [Guard, Ratio][] => {
@@ -148,10 +169,18 @@ const findBroken = (
   aim: Aim,
   allow: Allowances,
 ): Broken | null => {
-  for (const [name, { estimate, low }] of guardsFor(aim, guards)) {
-    if (estimate > 1 + allow[name])
-      return { reason: describeWorse(name, estimate), isCertain: low > 1 + allow[name] }
-  }
+  const worse = guardsFor(aim, guards)
+    .filter(([name, { estimate }]) => estimate > 1 + allow[name])
+    .map(([name, { estimate, low }]) => ({
+      reason: describeWorse(name, estimate),
+      guard: name,
+      isCertain: low > 1 + allow[name],
+    }))
+  return worse.find(({ isCertain }) => isCertain) ?? findMishap(pairs) ?? findHeat(pairs) ?? worse[0] ?? null
+}
+
+/** What went wrong more often than by accident. */
+const findMishap = (pairs: readonly Pair[]): Broken | null => {
   const sums = (read: (slice: Slice) => number): [on: number, off: number] => [
     pairs.reduce((sum, { on }) => sum + read(on), 0),
     pairs.reduce((sum, { off }) => sum + read(off), 0),
@@ -161,15 +190,17 @@ const findBroken = (
   if (isWorse(retransmits))
     return {
       reason: `TCP sent ${retransmits[0]} segments again, and ${retransmits[1]} without it`,
+      guard: null,
       isCertain: true,
     }
   const unanswered = sums(slice => slice.unanswered)
   if (isWorse(unanswered))
     return {
       reason: `${unanswered[0]} requests got no reply, and ${unanswered[1]} without it`,
+      guard: null,
       isCertain: true,
     }
-  return findHeat(pairs)
+  return null
 }
 
 /** What is too hot now, and was not when the trial began. */
@@ -178,6 +209,7 @@ const findHeat = (pairs: readonly Pair[]): Broken | null => {
   if (before === null || now === null || now >= LEAST_HEADROOM || before < LEAST_HEADROOM) return null
   return {
     reason: `a sensor came within ${now.toFixed(1)} °C of its limit, from ${before.toFixed(1)} °C`,
+    guard: null,
     isCertain: true,
   }
 }
@@ -228,11 +260,12 @@ export const pairsNeeded = (
   const beyond = Math.log(1 - LEAST_GAIN) - Math.log(1 - gain)
   const guarded = watchedIn(pairs)
     .filter(name => isGuard(name, aim))
-    .map(name => {
-      const ratios = logRatios(pairs, name)
-      const room = Math.log(1 + allow[name]) - mean(ratios)
-      return room > 0 ? pairsToShow(ratios, room, (1 - CONFIDENCE) / 2) : Number.POSITIVE_INFINITY
-    })
+    .flatMap(name =>
+      guardRatiosOf(pairs, name, aim).map(ratios => {
+        const room = Math.log(1 + allow[name]) - mean(ratios)
+        return room > 0 ? pairsToShow(ratios, room, (1 - CONFIDENCE) / 2) : Number.POSITIVE_INFINITY
+      }),
+    )
   // Fewer than the exact test takes can't prove anything.
   const needed = Math.max(pairsToShow(gains, beyond, alpha), Math.ceil(Math.log2(1 / alpha)), ...guarded)
   return Number.isFinite(needed) ? { pairs: needed, gain } : null

@@ -49,16 +49,14 @@ export type Guard = (typeof GUARDS)[number]
 export type Limit = { quantity: 'p50' | 'p99' | 'p99.9' | 'mean'; ns: number }
 
 /**
- * What a trial goes by: the goal, and whether the time of acknowledgements is added to it. A card that holds packets back before
+ * What a trial goes by: the goal, and whether the time of acknowledgements is added to times. A card that holds packets back before
  * it interrupts does so in no stage, but acknowledgements wait there as requests do.
  */
 export type Aim = { goal: Goal; withAck: boolean }
 
-/** Gives what to go by; throughput and energy are no times to add one to. */
-export const aimFor = (goal: Goal, isBeforeStages: boolean): Aim => ({
-  goal,
-  withAck: isBeforeStages && goal !== 'throughput' && goal !== 'energy',
-})
+/** Whether that time is added to what is the goal: throughput and energy are no times to add one to. */
+export const addsAck = ({ goal, withAck }: Aim): boolean =>
+  withAck && goal !== 'throughput' && goal !== 'energy'
 
 /** A slice with a setting and the one beside it without, of the same traffic. */
 export type Pair = { on: Slice; off: Slice }

@@ -7,7 +7,7 @@ import { type Looks, looksLeft, planLooks } from './looks.js'
 import { OtherHands } from './other-hands.js'
 import type { Bench } from './pair.js'
 import { SettingRefused } from './refused.js'
-import { type Aim, aimFor, type Goal, type Limit, type Pair, READ, type Slice } from './slice.js'
+import { type Aim, type Goal, type Guard, type Limit, type Pair, READ, type Slice } from './slice.js'
 import { type Summary, summarize } from './summary.js'
 import { runTrial, type TrialResult } from './trial.js'
 import { Usual } from './usual.js'
@@ -236,7 +236,7 @@ class Run<Candidate> {
   async giveBack(): Promise<void> {
     const { target, random, now, deadline } = this.options
     if (target === undefined || !this.#isReached()) return
-    const several = this.#dearestFirst()
+    const several = this.#dearestFirst('energy')
     for (const [index, candidate] of several.entries()) {
       this.options.onStep?.({ is: 'giving-back', candidate, number: index + 1, of: several.length })
       const end = now() + (deadline - this.#confirmingMs - now()) / (several.length - index)
@@ -294,7 +294,7 @@ class Run<Candidate> {
 
   /** Leaves out what did not stand the comparison with nothing; tells whether there is another one to be made. */
   async #leaveOutFailed({ isBetter, collapse }: Confirmation, whole: Judgement | null): Promise<boolean> {
-    const [dearest] = this.#dearestFirst()
+    const [dearest] = this.#dearestFirst(whole?.broken?.guard ?? 'energy')
     if (collapse !== null) {
       await this.#leaveAllOut(`in the end, with all together, ${collapse}`)
     } else if (isBetter === null) {
@@ -387,20 +387,21 @@ class Run<Candidate> {
 
   /** What these are judged by. */
   #aimOf(several: readonly Candidate[]): Aim {
-    return aimFor(
-      this.options.goal,
-      several.some(candidate => this.host.isBeforeStages(candidate)),
-    )
+    return {
+      goal: this.options.goal,
+      withAck: several.some(candidate => this.host.isBeforeStages(candidate)),
+    }
   }
 
   #benchOf(several: readonly Candidate[]): Bench {
     return this.#hands.benchOf(several, () => this.#kept)
   }
 
-  #dearestFirst(): Candidate[] {
+  /** By what each took of a guard in its own trial; of energy, where it is not told, CPU time stands for it. */
+  #dearestFirst(guard: Guard): Candidate[] {
     const costOf = (candidate: Candidate): number => {
       const guards = this.#trials.get(candidate)?.judgement?.guards
-      return guards?.energy?.estimate ?? guards?.cpu?.estimate ?? 1
+      return guards?.[guard]?.estimate ?? guards?.cpu?.estimate ?? 1
     }
     return this.#kept.toSorted((a, b) => costOf(b) - costOf(a))
   }

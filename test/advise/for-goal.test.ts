@@ -28,6 +28,25 @@ test('for throughput the settings of its profile come besides, each by itself, o
   t.true(others.some(({ settings }) => settings[0]?.knob === 'net.rps' && settings[0].nic === 'eth0'))
 })
 
+test('what does nothing without each other is one candidate', t => {
+  const deferral = adviseFor('energy', [], 'eth0').filter(({ settings }) =>
+    settings.some(({ knob }) => /napi_defer|gro_flush/.test(knob)),
+  )
+  t.deepEqual(
+    deferral.map(({ settings }) => settings.map(({ knob }) => knob)),
+    [['net.napi_defer_hard_irqs', 'net.gro_flush_timeout']],
+  )
+})
+
+test('where the requests came by no device, none is set', t => {
+  const isOfDevice = ({ settings }: Advice): boolean =>
+    settings.some(({ knob }) => /^(nic|irq|net\.(rps|rfs|xps|napi|gro|threaded))/.test(knob))
+  for (const goal of ['throughput', 'energy']) {
+    t.true(adviseFor(goal, [], 'eth0').some(isOfDevice))
+    t.false(adviseFor(goal, [], null).some(isOfDevice))
+  }
+})
+
 test('for energy they come instead: what betters latency costs energy', t => {
   const all = adviseFor('energy', [HOPELESS, LATENCY], null)
   t.is(all.at(-1), HOPELESS)

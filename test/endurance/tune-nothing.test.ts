@@ -1,10 +1,13 @@
+import { planLooks } from '../../src/tune/looks.js'
 import { kernelTest } from '../kernel/support/kernel-test.js'
 import { createWorld, MEMCACHED, type World } from '../trouble/world.js'
 
 const RUNS = 20
+/** The others may have been given up before. */
+const MOSTLY = 0.75
 const KNOB = 'net.rps'
 const KIND = { ...MEMCACHED, queues: 2 }
-const TIME = ['--for', '14s']
+const TIME = ['--for', '20s']
 
 /** A neighbour burns the CPU that RPS points at; what is steered there is in the test's hands. */
 const prepare = async (world: World): Promise<void> => {
@@ -36,10 +39,9 @@ kernelTest(
       pairs.push(...trials.map(trial => trial.pairs))
     }
     t.log(`pairs: ${pairs.join(' ')}`)
-    t.true(
-      pairs.every(count => count > 0),
-      'there was something to judge',
-    )
+    // With fewer, nothing could have been kept.
+    const [enough = 0] = planLooks(1).at
+    t.true(pairs.filter(count => count >= enough).length >= RUNS * MOSTLY, pairs.join(' '))
   },
   'memcached',
   'taskset',

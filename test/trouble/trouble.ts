@@ -17,9 +17,10 @@ export type Trouble = {
   culprit: { knob: string; to: RegExp; why: RegExp }
 }
 
-/** So many runs of each; of ten, one may fail. */
+/** So many runs of each; of ten in which there was trouble, one may fail, and in half of all there has to be. */
 const RUNS = Number(process.env.TROUBLE_RUNS ?? 10)
-const MAY_FAIL = Math.floor(RUNS / 10)
+const MAY_FAIL = 0.1
+const TO_BE_TROUBLE = 0.5
 /** Of the known good setting's 99th percentile, the result may be so much worse. */
 const NEAR = 1.1
 const PAIRS = 6
@@ -52,16 +53,18 @@ export const testTrouble = (trouble: Trouble): void => {
   }
 
   kernelTest(
-    `${trouble.name}: tune finds the culprit, names it, and ends near the good setting, ${MAY_FAIL} of ${RUNS} times at most it does not`,
+    `${trouble.name}: tune finds the culprit, names it, and ends near the good setting, nine times of ten`,
     async t => {
       t.is(outcomes.length, RUNS)
       const sayingOf = (kind: Outcome['kind']): string[] =>
         outcomes.filter(each => each.kind === kind).map(({ says }) => says)
       const [failures, harmless] = [sayingOf('failed'), sayingOf('harmless')]
+      const troubled = RUNS - harmless.length
       t.log(
-        `cured ${RUNS - failures.length - harmless.length} of ${RUNS} times; no trouble on this machine ${harmless.length} times`,
+        `cured ${troubled - failures.length} of ${RUNS} times; no trouble on this machine ${harmless.length} times`,
       )
-      t.true(failures.length <= MAY_FAIL, failures.join('\n'))
+      t.true(failures.length <= troubled * MAY_FAIL, failures.join('\n'))
+      t.true(troubled >= RUNS * TO_BE_TROUBLE, harmless.join('\n'))
     },
     ...PROGRAMS,
   )

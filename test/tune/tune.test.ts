@@ -20,15 +20,14 @@ test('each goal is tuned for: what betters it is kept', async t => {
   const goals = [
     ['p50', { name: 'p50', p99: 1, p50: 0.7 }],
     ['p99', { name: 'p99', p99: 0.6 }],
+    ['p99.9', { name: 'p99.9', p99: 1, p999: 0.5 }],
     ['throughput', { name: 'throughput', p99: 1, throughput: 1.3 }],
     ['energy', { name: 'energy', p99: 1, watts: 0.7 }],
   ] as const
   for (const [goal, helps] of goals) {
     const { kept, trials } = await simulate(6, invent(createRandom(6), { calm: true })).run(
       [nothing('a'), helps],
-      {
-        goal,
-      },
+      { goal, minutes: 6 },
     )
     t.deepEqual(kept, [helps], `${goal}: ${trials.map(({ reason }) => reason).join('; ')}`)
   }
@@ -73,6 +72,18 @@ test('what makes packets wait less, and the service three times as slow, is refu
   const { kept, trials } = await run([trap])
   t.deepEqual(kept, [])
   t.regex(trials[0]?.reason ?? '', /^the p50 rose by/)
+})
+
+test('what saves energy, or shortens the tail, and has packets wait in the card for longer is refused', async t => {
+  const held = { ack: 1.3, isBeforeStages: true } as const
+  const saves = await simulate(6).run([{ name: 'saves', p99: 1, watts: 0.7, ...held }], { goal: 'energy' })
+  const shortens = await simulate(6).run([{ name: 'shortens', p99: 0.1, ...held }])
+  for (const { kept, trials } of [saves, shortens]) {
+    t.deepEqual(kept, [])
+    t.regex(trials[0]?.reason ?? '', /^the (p50|mean) rose by/)
+  }
+  const saved: Effect = { name: 'saves', p99: 1, watts: 0.7, ack: 1, isBeforeStages: true }
+  t.deepEqual((await simulate(6).run([saved], { goal: 'energy' })).kept, [saved])
 })
 
 test('what betters p99 and worsens the mean by 40 % is refused', async t => {

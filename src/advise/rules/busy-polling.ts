@@ -8,7 +8,7 @@ const IDLE = 0.6
 /** Threads that wait look at the card themselves: no interrupt, no wake-up. Worth it where CPUs have nothing else to do. */
 export const busyPolling: Rule = {
   name: 'busy-polling',
-  when: 'three tenths of the slowest 1 % are interrupts and waking up, on CPUs that are mostly idle, and busy polling is off',
+  when: 'three tenths of the slowest 1 % are interrupts and waking up, behind a card with interrupts and on CPUs that are mostly idle, the service has no more busy threads than CPUs, and busy polling is off',
   knobs: ['net.busy_poll', 'net.busy_read'],
   find: evidence => {
     const { machine, document } = evidence

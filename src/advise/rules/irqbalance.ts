@@ -1,5 +1,6 @@
 import { formatCpuList } from '../../system/cpu-list.js'
 import type { IrqLoad } from '../evidence.js'
+import { estimateGain } from '../gain.js'
 import type { Rule } from '../rule.js'
 
 /** An interrupt may have been under way to the CPU where it went before. */
@@ -10,7 +11,8 @@ export const irqbalanceMoves: Rule = {
   name: 'irqbalance',
   when: "irqbalance runs, and an interrupt of the card's that it was not told to leave alone went to another CPU meanwhile",
   knobs: ['irq.affinity'],
-  find: ({ machine }) => {
+  find: evidence => {
+    const { machine } = evidence
     const tuner = machine.tuners.find(({ name }) => name === 'irqbalance')
     const moved = machine.irqs.filter(irq => irq.isBanned !== true && hasMoved(irq))
     if (tuner === undefined || moved.length === 0 || machine.nic === null) return null
@@ -18,7 +20,7 @@ export const irqbalanceMoves: Rule = {
       finding: `irqbalance (${tuner.pid}) moves the interrupts of ${machine.nic.name} about`,
       evidence: moved.map(describe),
       settings: [{ knob: 'irq.affinity', value: 'first', nic: machine.nic.name }],
-      gain: null,
+      gain: estimateGain(evidence, 'irq', 'driver', 'protocol'),
       cost: 'one CPU takes them all',
       expense: 'low',
       risk: 'that CPU may become full',

@@ -19,7 +19,6 @@ export const neighbour: Rule = {
       .toSorted((a, b) => b.share - a.share)
     if (share < WAITS || other === undefined) return null
     const free = findFree(machine, other)
-    if (free.length === 0) return null
     const preempted = document.overheads.context_switches_per_request?.involuntary ?? null
     return {
       finding: `${other.comm} (${other.pid}) runs on CPU ${other.cpu}, where the service may run as well`,
@@ -28,11 +27,21 @@ export const neighbour: Rule = {
         `${percent(share)} of the slowest 1 % is waiting for a CPU or for the thread's turn (runqueue, dispatch, app_wait)`,
         ...(preempted === null ? [] : [`its threads had to leave their CPU ${preempted} times a request`]),
       ],
-      settings: [{ knob: 'cpu.app_affinity', value: formatCpuList(free), port: document.target.port }],
-      gain: estimateGain(evidence, 'runqueue', 'app_wait', 'dispatch'),
-      cost: `the service has ${free.length} of ${machine.cpus.length} CPUs left`,
-      expense: 'medium',
-      risk: 'harms a service that needs all CPUs; the neighbour may move as well',
+      ...(free.length === 0
+        ? {
+            settings: [],
+            gain: null,
+            cost: 'none',
+            expense: 'none',
+            risk: 'none: there is no other CPU; a lower priority of the neighbour’s (nice, cpu.weight) is for its owner to give',
+          }
+        : {
+            settings: [{ knob: 'cpu.app_affinity', value: formatCpuList(free), port: document.target.port }],
+            gain: estimateGain(evidence, 'runqueue', 'app_wait', 'dispatch'),
+            cost: `the service has ${free.length} of ${machine.cpus.length} CPUs left`,
+            expense: 'medium',
+            risk: 'harms a service that needs all CPUs; the neighbour may move as well',
+          }),
     }
   },
 }

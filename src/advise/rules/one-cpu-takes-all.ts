@@ -10,7 +10,7 @@ const WAITS = 0.1
 /** One CPU does the softirqs for all packets while others idle. */
 export const oneCpuTakesAll: Rule = {
   name: 'one-cpu-takes-all',
-  when: 'softirqs take half or more of one CPU while others idle, and RPS is off',
+  when: 'softirqs take half or more of one CPU while others idle, a tenth of the slowest 1 % lies between interrupt and socket, and RPS is off',
   knobs: ['net.rps'],
   find: evidence => {
     const { machine, document } = evidence

@@ -1,5 +1,7 @@
 import { shareOfTail } from '../evidence.js'
 import { percent, type Rule } from '../rule.js'
+import { hugePages } from './huge-pages.js'
+import { slowGovernor } from './slow-governor.js'
 
 const DOMINATES = 0.7
 
@@ -12,9 +14,12 @@ export const ownTime: Rule = {
     const computing = shareOfTail(evidence, 'app_cpu')
     const all = shareOfTail(evidence, 'app_cpu', 'app_wait')
     if (all < DOMINATES) return null
+    // Some settings shorten that work itself.
+    const shortens = [slowGovernor, hugePages].some(rule => rule.find(evidence) !== null)
+    const others = shortens ? 'no setting will help but what shortens its work' : 'no setting will help'
     const finding =
       computing >= DOMINATES
-        ? `no setting will help: ${percent(computing)} of the slowest 1 % is the service's own work (app_cpu)`
+        ? `${others}: ${percent(computing)} of the slowest 1 % is the service's own work (app_cpu)`
         : `hardly a setting will help: ${percent(all)} of the slowest 1 % is the service itself, ${percent(all - computing)} of it waiting (app_wait)`
     return {
       finding,

@@ -9,7 +9,7 @@ const BURNS = 0.5
 /** RPS sends packets to CPUs that have other work. */
 export const steeredToBusyCpu: Rule = {
   name: 'steered-to-busy-cpu',
-  when: 'RPS sends packets to a CPU that another process burns, or their way there (steer) is a fifth of the slowest 1 %',
+  when: 'RPS sends packets to a CPU that another process burns, and 15 % of the slowest 1 % is waiting, or their way there (steer) is a fifth of it',
   knobs: ['net.rps'],
   find: evidence => {
     const { cpus, neighbours, nic, rpsCpus } = evidence.machine
