@@ -216,12 +216,14 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
       target,
       allow,
       onStep,
+      onPair,
     }: {
       minutes?: number
       goal?: Goal
       target?: Limit
       allow?: Partial<Allowances>
       onStep?: (step: Step<Effect>) => void
+      onPair?: (pairs: number) => void
     } = {},
   ) =>
     tune(host, candidates, {
@@ -232,6 +234,7 @@ export const simulate = (seed: number, noise: Noise = invent(createRandom(seed))
       deadline: minutes * 60_000,
       target,
       ...(onStep && { onStep }),
+      ...(onPair && { onPair }),
     })
   return { run, on, abandoned, now: () => ms }
 }

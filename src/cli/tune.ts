@@ -28,7 +28,7 @@ import { beyondOf, chooseSlice, describeNeeded, lookFor, SETTLE_MS } from '../tu
 import { overlaps, TrialSettings } from '../tune/settings.js'
 import { GOALS, type Goal, type Limit } from '../tune/slice.js'
 import { measureSlice } from '../tune/traffic.js'
-import { type Step, type TuneResult, tune } from '../tune/tune.js'
+import { type Step, type TuneResult, type TuneOptions as TuningOptions, tune } from '../tune/tune.js'
 import { recover } from './apply.js'
 import { addBtfOption, type BtfArguments, pickKernelTypes } from './btf-option.js'
 import { chooseTarget } from './choose-target.js'
@@ -61,6 +61,8 @@ type TuneOptions = TargetArguments &
 
 const DEFAULT_S = 180
 const HOUR_MS = 3_600_000
+/** Nobody is left without a word for longer. */
+const SILENCE_MS = 15_000
 
 /** Adds `taut tune`: tries what is advised, keeps what is proven, and puts the rest back. */
 export const addTune = (program: Command): void => {
@@ -312,9 +314,24 @@ const runTrials = async (
       now: () => performance.now(),
       deadline,
       target: options.target,
-      onStep: step => say(`${describeStep(step)} (${describeLeft((deadline - performance.now()) / 1000)})`),
+      ...tellProgress(deadline),
     },
   )
+}
+
+/** Tells each step when it begins, and how far it is when nothing was told for a while; with the time left. */
+const tellProgress = (deadline: number): Pick<TuningOptions<Proposal>, 'onStep' | 'onPair'> => {
+  let told = performance.now()
+  const tell = (text: string): void => {
+    told = performance.now()
+    say(`${text} (${describeLeft((deadline - told) / 1000)})`)
+  }
+  return {
+    onStep: step => tell(describeStep(step)),
+    onPair: pairs => {
+      if (performance.now() - told >= SILENCE_MS) tell(`${pairs} pairs of slices so far`)
+    },
+  }
 }
 
 /** On a machine that is busy in its kernel, looking may take longer than it was given: probes are slow to attach there. */

@@ -29,6 +29,8 @@ export type ConfirmOptions = {
   /** Whether something else is still open that more pairs would tell. */
   isOpen: (pairs: readonly Pair[]) => boolean
   hasTime: () => boolean
+  /** Is told how many pairs there are, with each more. */
+  onPair?: ((pairs: number) => void) | undefined
 }
 
 /**
@@ -37,7 +39,7 @@ export type ConfirmOptions = {
  * do with what was seen, all that is left. Leaves it on, unless the service collapses.
  */
 export const confirm = async (bench: Bench, options: ConfirmOptions): Promise<Confirmation> => {
-  const { aim, random, usual, isOpen, hasTime } = options
+  const { aim, random, usual, isOpen, hasTime, onPair } = options
   const pairs: Pair[] = []
   const each = MAY_BE_NOTHING / LOOKS.length
   const last = LOOKS.at(-1) ?? 0
@@ -64,6 +66,7 @@ export const confirm = async (bench: Bench, options: ConfirmOptions): Promise<Co
       }
       flawedInARow = 0
       pairs.push(result.pair)
+      onPair?.(pairs.length)
       // With the last one, or when time is up, all is spent below.
       if (!LOOKS.includes(pairs.length) || pairs.length === last || !hasTime()) continue
       spent += each

@@ -34,6 +34,8 @@ export type TrialOptions = {
   usual: Usual
   /** Whether there is time for another pair. */
   hasTime: () => boolean
+  /** Is told how many pairs there are, with each more. */
+  onPair?: ((pairs: number) => void) | undefined
 }
 
 /**
@@ -76,7 +78,7 @@ class Trial {
   ) {}
 
   async run(): Promise<TrialResult> {
-    const { aim, looks, random, usual, hasTime } = this.options
+    const { aim, looks, random, usual, hasTime, onPair } = this.options
     const last = looks.at.at(-1) ?? 0
     let flawedInARow = 0
     while (this.#pairs.length < last && hasTime()) {
@@ -91,6 +93,7 @@ class Trial {
       if (aim.withAck && (Number.isNaN(pair.on.ack) || Number.isNaN(pair.off.ack)))
         return this.end('undecided', 'it takes acknowledgements to tell, and there were none in a slice')
       this.#pairs.push(pair)
+      onPair?.(this.#pairs.length)
       const judgement = this.#look()
       if (judgement?.verdict === 'keep') return this.end('kept', judgement.reason)
       if (judgement?.verdict === 'drop')

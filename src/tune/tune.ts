@@ -31,6 +31,8 @@ export type TuneOptions<Candidate> = {
   /** Nothing more is tried once this is reached. */
   target?: Limit | undefined
   onStep?: (step: Step<Candidate>) => void
+  /** Is told how many pairs of slices a step has, with each more. */
+  onPair?: (pairs: number) => void
 }
 
 /** What became of a candidate. */
@@ -192,6 +194,7 @@ class Run<Candidate> {
       random,
       usual: this.#usualOf(this.#latest),
       hasTime: () => now() < until,
+      onPair: this.options.onPair,
     })
     const pairs = result.pairs.length
     if (pairs > 0) this.#pairMs = (now() - begin) / pairs
@@ -375,6 +378,7 @@ class Run<Candidate> {
         usual: this.#usualOf(usual),
         isOpen,
         hasTime: () => left.length > 0 && now() < end,
+        onPair: this.options.onPair,
       })
       if (!confirmation.isInterfered) return confirmation
       await this.#restore()

@@ -440,3 +440,15 @@ test('each step is told, the last ones too', async t => {
     'confirming all 1/1',
   ])
 })
+
+test('how many pairs a step has is told with each more', async t => {
+  const counts: number[][] = []
+  const { trials } = await simulate(92).run([nothing('a'), nothing('b')], {
+    onStep: () => counts.push([]),
+    onPair: pairs => counts.at(-1)?.push(pairs),
+  })
+  t.deepEqual(
+    counts,
+    trials.map(({ pairs }) => pairs.map((_, index) => index + 1)),
+  )
+})
