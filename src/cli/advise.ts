@@ -47,7 +47,8 @@ const adviseUser = async (options: AdviseOptions): Promise<void> => {
   const advice = document.requests < REQUESTS_TO_ADVISE ? [] : advise({ document, machine })
   const listed: AdviceByHand[] = []
   for (const each of advice) {
-    const changes = (await planAdvice(each, target.service)).flatMap(plan => plan.changes)
+    const { plans } = await planAdvice(each, target.service)
+    const changes = plans.flatMap(plan => plan.changes)
     listed.push({ ...each, shell: changes.map(({ place, to }) => describeCommand(place, to)) })
   }
   process.stdout.write(

@@ -5,8 +5,10 @@ import { addsAck, type Goal } from '../tune/slice.js'
 /** One candidate of tuning: what a rule advises, and what it would change here. */
 export type Proposal = { advice: Advice; plans: Plan[] }
 
-/** What would be a candidate, and is not to be tried: by which option. */
-export type LeftOut = { advice: Advice; by: '--only' | '--exclude' }
+/** What would be a candidate, and is not tried: by which option, or because this machine can't, and why. */
+export type LeftOut =
+  | { advice: Advice; by: '--only' | '--exclude' }
+  | { advice: Advice; by: 'machine'; why: string }
 
 /** Whether it changes how long packets wait before the first stage. */
 export const isBeforeStages = ({ plans }: Proposal): boolean =>

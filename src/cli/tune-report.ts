@@ -167,7 +167,7 @@ const hopelessDocument = (advice: readonly Advice[]) =>
   listHopeless(advice).map(({ rule, finding, evidence }) => ({ rule, finding, evidence }))
 
 const leftOutDocument = (several: readonly LeftOut[]) =>
-  several.map(({ advice: { rule, finding, settings }, by }) => ({ rule, finding, settings, by }))
+  several.map(({ advice: { rule, finding, settings }, ...rest }) => ({ rule, finding, settings, ...rest }))
 
 /**
  * What `taut tune --json` prints. A ratio is of with to without: 0.8 is a fifth less. There is one row for each place that was
@@ -265,11 +265,15 @@ const hopeless = (advice: readonly Advice[]): string[] =>
     ({ finding }) => `${printable(finding.charAt(0).toUpperCase() + finding.slice(1))}.`,
   )
 
-/** What was advised and is not tried because the user said so. */
-const formatLeftOut = ({ advice, by }: LeftOut, width: number): string[] => [
-  ...wrap(`LEFT OUT by ${by}: ${printable(advice.finding)}`, width),
-  ...commandsOf(advice).map(line => `   ${line}`),
-]
+/** What was advised and is not tried, because the user said so or this machine can't. */
+const formatLeftOut = (leftOut: LeftOut, width: number): string[] => {
+  const { advice, by } = leftOut
+  return [
+    ...wrap(`${by === 'machine' ? 'NOT HERE' : `LEFT OUT by ${by}`}: ${printable(advice.finding)}`, width),
+    ...commandsOf(advice).map(line => `   ${line}`),
+    ...(leftOut.by === 'machine' ? wrap(printable(leftOut.why), width - 3).map(line => `   ${line}`) : []),
+  ]
+}
 
 /** What tuning did and how to go back, for people, ending in a line break. */
 export const formatTune = (

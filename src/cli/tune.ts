@@ -191,7 +191,7 @@ const look = async (
   return { document, advice: adviseFor(goal, advise(evidence), nic?.name ?? null), refreshMs }
 }
 
-/** What of the advice can be done here and is not done yet; and what of that the user wants left out. */
+/** What of the advice can be done here and is not done yet; and what of it can't, or is not to be. */
 const propose = async (
   advice: readonly Advice[],
   target: Target,
@@ -200,7 +200,8 @@ const propose = async (
   const proposals: Proposal[] = []
   const leftOut: LeftOut[] = []
   for (const each of advice) {
-    const plans = await planAdvice(each, target.service)
+    const { plans, obstacle } = await planAdvice(each, target.service)
+    if (obstacle !== null) leftOut.push({ advice: each, by: 'machine', why: obstacle })
     if (plans.every(({ changes }) => changes.length === 0)) continue
     const names = each.settings.map(({ knob }) => knob)
     if (names.some(name => exclude.includes(name))) leftOut.push({ advice: each, by: '--exclude' })

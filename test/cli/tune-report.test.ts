@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { Advice } from '../../src/advise/all.js'
-import type { Proposal } from '../../src/cli/proposal.js'
+import type { LeftOut, Proposal } from '../../src/cli/proposal.js'
 import {
   formatPlan,
   formatTune,
@@ -179,6 +179,22 @@ test('what is left out is told, with the option that says so, and that nothing e
   const documents = [tuneDocument('p99', untried), planDocument('p99', document, [], leftOut, [])]
   for (const { left_out } of documents)
     t.deepEqual(left_out, [{ rule: 'neighbour', finding, settings, by: '--exclude' }])
+})
+
+test('what this machine can not do is told, with the reason', t => {
+  const outcome = outcomeOf([])
+  const why = 'eth0 has no \u001b[31mqueues'
+  const leftOut: LeftOut[] = [{ advice: adviseCpus('1'), by: 'machine', why }]
+  const untried = { ...outcome, leftOut, result: { ...outcome.result, trials: [] } }
+  t.regex(
+    textOf(untried),
+    /^NOT HERE: sh \(7\) is not on CPU 1\n {3}taut apply .*\n {3}eth0 has no .*queues\n/,
+  )
+  t.false(textOf(untried).includes('\u001b'))
+  const { finding, settings } = adviseCpus('1')
+  t.deepEqual(tuneDocument('p99', untried).left_out, [
+    { rule: 'neighbour', finding, settings, by: 'machine', why },
+  ])
 })
 
 /** What is seen of the end, in one line. */
