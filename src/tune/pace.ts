@@ -1,8 +1,11 @@
 import { planLooks } from './looks.js'
 import type { Goal } from './slice.js'
 
-/** Of the time, this long at most is for looking before anything is tried. */
-const LOOK_S = 5
+/**
+ * Of the time, this long at most is for looking before anything is tried: enough for the thousand requests that advice takes, where
+ * there are just enough a second to tell slices apart.
+ */
+const LOOK_S = 7
 const LOOK_SHARE = 0.2
 /** After a switch, before its effect counts. */
 export const SETTLE_MS = 100

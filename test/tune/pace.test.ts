@@ -1,4 +1,5 @@
 import test from 'ava'
+import { REQUESTS_TO_ADVISE } from '../../src/advise/all.js'
 import { planLooks } from '../../src/tune/looks.js'
 import { chooseSlice, describeNeeded, lookFor } from '../../src/tune/pace.js'
 
@@ -36,7 +37,8 @@ test('where a slice has fewer than three, it says what it would take', t => {
   )
 })
 
-test('looking takes a fifth of the time, and five seconds at most', t => {
+test('looking takes a fifth of the time, and seven seconds at most: enough to advise by wherever slices can be told apart', t => {
   t.is(lookFor(10), 2)
-  t.is(lookFor(180), 5)
+  t.is(lookFor(180), 7)
+  t.is(chooseSlice(REQUESTS_TO_ADVISE / 7, { goal: 'p99', seconds: 180, candidates: 1 }), null)
 })
