@@ -12,7 +12,7 @@ import type { Judgement, Ratio } from '../tune/judge.js'
 import { type Goal, GUARDS, type Guard, type Pair, type Slice } from '../tune/slice.js'
 import { ofKnown, type Summary } from '../tune/summary.js'
 import type { TuneResult } from '../tune/tune.js'
-import { countsAck, type LeftOut, type Proposal } from './proposal.js'
+import { countsAck, isBeforeStages, type LeftOut, type Proposal } from './proposal.js'
 import { formatLost, type ReportOptions } from './report.js'
 
 /** What tuning came to: what was seen first, what was advised, what was left out, what became of the rest, and what of it stays. */
@@ -202,6 +202,7 @@ export const tuneDocument = (
       goal: judgement && ratioDocument(ratioOf(goal, judgement.goal)),
       goal_with_ack: countsAck(goal, [candidate]),
       guards: judgement && guardsDocument(judgement),
+      guards_with_ack: isBeforeStages(candidate),
       cost: costDocument(pairs, judgement),
       decision,
       reason,

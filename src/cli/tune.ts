@@ -61,7 +61,7 @@ type TuneOptions = TargetArguments &
 
 const DEFAULT_S = 180
 const HOUR_MS = 3_600_000
-/** Nobody is left without a word for longer. */
+/** With the pair that ends after it, there is a word again. */
 const SILENCE_MS = 15_000
 
 /** Adds `taut tune`: tries what is advised, keeps what is proven, and puts the rest back. */
@@ -201,11 +201,12 @@ const propose = async (
   const leftOut: LeftOut[] = []
   for (const each of advice) {
     const { plans, obstacle } = await planAdvice(each, target.service)
-    if (obstacle !== null) leftOut.push({ advice: each, by: 'machine', why: obstacle })
-    if (plans.every(({ changes }) => changes.length === 0)) continue
+    if (obstacle === null && plans.every(({ changes }) => changes.length === 0)) continue
     const names = each.settings.map(({ knob }) => knob)
-    if (names.some(name => exclude.includes(name))) leftOut.push({ advice: each, by: '--exclude' })
-    else if (names.some(name => only?.includes(name) === false)) leftOut.push({ advice: each, by: '--only' })
+    const isExcluded = names.some(name => exclude.includes(name))
+    if (isExcluded || names.some(name => only?.includes(name) === false)) {
+      if (obstacle === null) leftOut.push({ advice: each, by: isExcluded ? '--exclude' : '--only' })
+    } else if (obstacle !== null) leftOut.push({ advice: each, by: 'machine', why: obstacle })
     else proposals.push({ advice: each, plans })
   }
   return { proposals, leftOut }
@@ -297,8 +298,9 @@ const runTrials = async (
         signal.throwIfAborted()
         const missing = await settings.verify(setting, signal)
         signal.throwIfAborted()
-        if (setting.isOn) await setTimeout(SETTLE_MS, undefined, { signal })
-        return missing.length === 0 ? null : missing.join('; ')
+        if (missing.length > 0) return missing.join('; ')
+        await setTimeout(SETTLE_MS, undefined, { signal })
+        return null
       },
       check: ({ setting }) => settings.check(setting),
       drop: ({ setting }) => settings.drop(setting),

@@ -77,10 +77,16 @@ const logRatiosWithAck = (pairs: readonly Pair[], quantity: Goal | Guard): numbe
 /** Guards that are times: what waits in the card comes on top of them. */
 const TIMES: readonly Guard[] = ['p50', 'p99', 'mean']
 
-/** The same of a guard. What the card may hold back is looked at without that and with it: neither may get worse. */
-const guardRatiosOf = (pairs: readonly Pair[], guard: Guard, aim: Aim): number[][] => {
+/** A way to look at a guard: as it is, or with the time until replies are acknowledged. */
+type Way = { guard: Guard; isWithAck: boolean; ratios: number[] }
+
+/** Gives the ways to look at a guard. What the card may hold back is looked at in both: neither may get worse. */
+const listWays = (pairs: readonly Pair[], guard: Guard, aim: Aim): Way[] => {
   const isTwofold = aim.withAck && TIMES.includes(guard) && guard !== aim.goal
-  return [logRatios(pairs, guard), ...(isTwofold ? [logRatiosWithAck(pairs, guard)] : [])]
+  return [
+    { guard, isWithAck: false, ratios: logRatios(pairs, guard) },
+    ...(isTwofold ? [{ guard, isWithAck: true, ratios: logRatiosWithAck(pairs, guard) }] : []),
+  ].filter(({ ratios }) => ratios.length > 0)
 }
 
 /**
@@ -98,11 +104,11 @@ export const judge = (
   const gains = gainsOf(pairs, aim)
   const interval = bootstrapMean(gains, CONFIDENCE, random)
   const least = Math.log(1 - LEAST_GAIN)
-  const watched = watchedIn(pairs)
-  const guards = Object.fromEntries(
-    watched.map(name => [name, ratioOf(guardRatiosOf(pairs, name, aim), random)]),
-  )
-  const broken = findBroken(pairs, guards, aim, allow)
+  const watched = watchedIn(pairs).flatMap(guard => listWays(pairs, guard, aim))
+  const seenWays = watched.map(way => ({ ...way, ratio: ratioOf(way, random) }))
+  const guards = worstOf(seenWays)
+  const binding = seenWays.filter(({ guard }) => isGuard(guard, aim))
+  const broken = findBroken(pairs, binding, allow)
   const judged = (verdict: Judgement['verdict'], reason: string): Judgement => ({
     goal: exponentiate(interval),
     guards,
@@ -115,10 +121,10 @@ export const judge = (
   if (broken?.isCertain === true) return judged('drop', broken.reason)
   if (interval.high >= least) return judged('open', 'the noise is larger than what it does')
   const seen = `a gain of more than ${LEAST_GAIN * 100} % is ${isProven ? 'proven' : 'seen'}`
-  const [unsure] = guardsFor(aim, guards).find(([name, { high }]) => high > 1 + allow[name]) ?? []
+  const unsure = binding.find(({ guard, ratio }) => ratio.high > 1 + allow[guard])
   if (unsure !== undefined) {
-    const most = formatShare(allow[unsure])
-    return judged('open', `${seen}, but not that the ${LABELS[unsure]} gets worse by ${most} at most`)
+    const most = formatShare(allow[unsure.guard])
+    return judged('open', `${seen}, but not that ${nameOf(unsure)} gets worse by ${most} at most`)
   }
   return isProven ? judged('keep', seen) : judged('open', `${seen}, but not by enough pairs to prove it`)
 }
@@ -132,15 +138,23 @@ const LABELS: Readonly<Record<Guard, string>> = {
   energy: 'energy',
 }
 
-/** Of several ways to look at something, the worst in each respect. */
-const ratioOf = (ways: readonly number[][], random: Random): Ratio => {
-  const intervals = ways.map(ratios => bootstrapMean(ratios, CONFIDENCE, random, GUARD_RESAMPLES))
-  const worst = (read: (interval: Interval) => number): number => Math.max(...intervals.map(read))
-  return exponentiate({
-    estimate: worst(({ estimate }) => estimate),
-    low: worst(({ low }) => low),
-    high: worst(({ high }) => high),
-  })
+const ratioOf = ({ ratios }: Way, random: Random): Ratio =>
+  exponentiate(bootstrapMean(ratios, CONFIDENCE, random, GUARD_RESAMPLES))
+
+type Seen = Way & { ratio: Ratio }
+
+/** Of the ways to look at a guard, the worst in each respect. */
+const worstOf = (several: readonly Seen[]): Judgement['guards'] => {
+  const guards: Judgement['guards'] = {}
+  for (const { guard, ratio } of several) {
+    const other = guards[guard] ?? ratio
+    guards[guard] = {
+      estimate: Math.max(ratio.estimate, other.estimate),
+      low: Math.max(ratio.low, other.low),
+      high: Math.max(ratio.high, other.high),
+    }
+  }
+  return guards
 }
 
 const exponentiate = ({ estimate, low, high }: Interval): Ratio => ({
@@ -156,25 +170,14 @@ const watchedIn = (pairs: readonly Pair[]): Guard[] =>
 const isGuard = (name: Guard, aim: Aim): boolean =>
   !((name === aim.goal && !addsAck(aim)) || (aim.goal === 'energy' && name === 'cpu'))
 
-const guardsFor = (aim: Aim, guards: Judgement['guards']): [Guard, Ratio][] =>
-  GUARDS.flatMap((name): [Guard, Ratio][] => {
-    const ratio = guards[name]
-    return ratio === undefined || !isGuard(name, aim) ? [] : [[name, ratio]]
-  })
-
 /** What has become worse than it may, if anything; certain when the whole interval is. */
-const findBroken = (
-  pairs: readonly Pair[],
-  guards: Judgement['guards'],
-  aim: Aim,
-  allow: Allowances,
-): Broken | null => {
-  const worse = guardsFor(aim, guards)
-    .filter(([name, { estimate }]) => estimate > 1 + allow[name])
-    .map(([name, { estimate, low }]) => ({
-      reason: describeWorse(name, estimate),
-      guard: name,
-      isCertain: low > 1 + allow[name],
+const findBroken = (pairs: readonly Pair[], binding: readonly Seen[], allow: Allowances): Broken | null => {
+  const worse = binding
+    .filter(({ guard, ratio }) => ratio.estimate > 1 + allow[guard])
+    .map(way => ({
+      reason: describeWorse(way),
+      guard: way.guard,
+      isCertain: way.ratio.low > 1 + allow[way.guard],
     }))
   return worse.find(({ isCertain }) => isCertain) ?? findMishap(pairs) ?? findHeat(pairs) ?? worse[0] ?? null
 }
@@ -214,10 +217,14 @@ const findHeat = (pairs: readonly Pair[]): Broken | null => {
   }
 }
 
-const describeWorse = (name: Guard, ratio: number): string => {
-  if (name === 'throughput') return `the throughput fell by ${formatShare(1 - 1 / ratio)}`
-  if (name === 'cpu') return `the CPUs were busy for ${formatShare(ratio - 1)} longer`
-  return `the ${LABELS[name]} rose by ${formatShare(ratio - 1)}`
+const nameOf = ({ guard, isWithAck }: Way): string =>
+  `the ${LABELS[guard]}${isWithAck ? ', with the time until replies are acknowledged,' : ''}`
+
+const describeWorse = (way: Seen): string => {
+  const { guard, ratio } = way
+  if (guard === 'throughput') return `the throughput fell by ${formatShare(1 - 1 / ratio.estimate)}`
+  const more = formatShare(ratio.estimate - 1)
+  return guard === 'cpu' ? `the CPUs were busy for ${more} longer` : `${nameOf(way)} rose by ${more}`
 }
 
 /** Tells whether pairs confirm, at that error, that there is a gain at all. */
@@ -261,7 +268,7 @@ export const pairsNeeded = (
   const guarded = watchedIn(pairs)
     .filter(name => isGuard(name, aim))
     .flatMap(name =>
-      guardRatiosOf(pairs, name, aim).map(ratios => {
+      listWays(pairs, name, aim).map(({ ratios }) => {
         const room = Math.log(1 + allow[name]) - mean(ratios)
         return room > 0 ? pairsToShow(ratios, room, (1 - CONFIDENCE) / 2) : Number.POSITIVE_INFINITY
       }),

@@ -42,7 +42,7 @@ export const chooseSlice = (
   { goal, seconds, candidates }: { goal: Goal; seconds: number; candidates: number },
 ): number | null => {
   if (rate < leastRate(goal)) return null
-  const msOfTrial = ((seconds - LOOK_S) * 1000 * TRIALS_SHARE) / candidates
+  const msOfTrial = ((seconds - lookFor(seconds)) * 1000 * TRIALS_SHARE) / candidates
   const inTime = msOfTrial / (2 * (planLooks(candidates).at[1] ?? 1)) - SETTLE_MS
   return clamp(Math.max(msFor(LEAST_BEYOND, goal, rate), Math.min(msFor(SLICE_BEYOND, goal, rate), inTime)))
 }

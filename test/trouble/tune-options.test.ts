@@ -83,20 +83,20 @@ kernelTest(
 )
 
 /** What a knob is tried for, by which number, and what a trial is told by as well. */
-for (const [goal, knob, guard] of [
+for (const [goal, knobs, guard] of [
   ['throughput', NEIGHBOUR, 'throughput'],
   ['p50', NEIGHBOUR, 'p50'],
-  ['energy', 'net.napi_defer_hard_irqs', 'cpu'],
+  ['energy', 'net.napi_defer_hard_irqs,net.gro_flush_timeout', 'cpu'],
 ] as const)
   kernelTest(
     `--goal ${goal} has its trials judged by that`,
     async t => {
       const { tune } = await createWorld(t, SATURATED)
-      const args = ['--goal', goal, '--only', knob, ...DEAR, '--for', '20s', '--json']
+      const args = ['--goal', goal, '--only', knobs, ...DEAR, '--for', '20s', '--json']
       const report: Report = JSON.parse(await tune(...args))
       t.is(report.goal, goal)
       const [trial] = report.trials
-      t.is(trial?.knob, knob, JSON.stringify(report))
+      t.true(knobs.split(',').includes(trial?.knob ?? ''), JSON.stringify(report))
       // Of watts, where the hardware tells them.
       const name = goal === 'energy' && trial?.cost.watts !== null ? 'energy' : guard
       t.is(trial?.goal.estimate, trial?.guards[name]?.estimate)

@@ -52,6 +52,12 @@ test('a guard has to be proven as well: one that may be broken keeps the trial o
   t.is(reason, 'a gain of more than 3 % is proven, but not that the CPU time gets worse by 10 % at most')
 })
 
+test('what is surely broken is not hidden by what may be', t => {
+  const { verdict, reason } = judge(unsureOf(halved({ retransmits: 10 })), options())
+  t.is(verdict, 'drop')
+  t.is(reason, 'TCP sent 120 segments again, and 0 without it')
+})
+
 test('energy is watts only where every slice has them', t => {
   const cheaper = halved({ watts: 5 }).map(pair => ({ ...pair, off: { ...pair.off, watts: 10 } }))
   const energy = { ...options(), aim: { goal: 'energy' as const, withAck: false } }

@@ -21,7 +21,10 @@ export const neighbour: Rule = {
     const free = findFree(machine, other)
     const preempted = document.overheads.context_switches_per_request?.involuntary ?? null
     return {
-      finding: `${other.comm} (${other.pid}) runs on CPU ${other.cpu}, where the service may run as well`,
+      finding:
+        free.length === 0
+          ? `no setting will help against ${other.comm} (${other.pid}), which runs on CPU ${other.cpu}, the only one`
+          : `${other.comm} (${other.pid}) runs on CPU ${other.cpu}, where the service may run as well`,
       evidence: [
         `${other.comm} took ${percent(other.share)} of a CPU`,
         `${percent(share)} of the slowest 1 % is waiting for a CPU or for the thread's turn (runqueue, dispatch, app_wait)`,
@@ -33,7 +36,7 @@ export const neighbour: Rule = {
             gain: null,
             cost: 'none',
             expense: 'none',
-            risk: 'none: there is no other CPU; a lower priority of the neighbour’s (nice, cpu.weight) is for its owner to give',
+            risk: 'none: a lower priority (nice, cpu.weight) is for the owner of that process to give it',
           }
         : {
             settings: [{ knob: 'cpu.app_affinity', value: formatCpuList(free), port: document.target.port }],

@@ -1,6 +1,7 @@
 import { shareOfTail } from '../evidence.js'
 import { percent, type Rule } from '../rule.js'
 import { hugePages } from './huge-pages.js'
+import { irqOnAppCpu } from './irq-on-app-cpu.js'
 import { slowGovernor } from './slow-governor.js'
 
 const DOMINATES = 0.7
@@ -14,9 +15,9 @@ export const ownTime: Rule = {
     const computing = shareOfTail(evidence, 'app_cpu')
     const all = shareOfTail(evidence, 'app_cpu', 'app_wait')
     if (all < DOMINATES) return null
-    // Some settings shorten that work itself.
-    const shortens = [slowGovernor, hugePages].some(rule => rule.find(evidence) !== null)
-    const others = shortens ? 'no setting will help but what shortens its work' : 'no setting will help'
+    // Some settings shorten that work, or keep softirqs from interrupting it.
+    const helps = [slowGovernor, hugePages, irqOnAppCpu].some(rule => rule.find(evidence) !== null)
+    const others = helps ? 'no setting will help but what is advised besides' : 'no setting will help'
     const finding =
       computing >= DOMINATES
         ? `${others}: ${percent(computing)} of the slowest 1 % is the service's own work (app_cpu)`
