@@ -213,6 +213,7 @@ struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned int len;
+	unsigned int truesize;
 	int skb_iif;
 	__u16 queue_mapping;
 	__u16 transport_header;

@@ -20,6 +20,15 @@ static __always_inline bool is_target(struct sock *sk)
 	return is_service_socket(sk) && READ(sk, sk_protocol) == IPPROTO_UDP;
 }
 
+/* A probe's first argument, as a number. */
+static __always_inline __u64 first_argument(const void *ctx)
+{
+	__u64 argument = 0;
+
+	bpf_probe_read_kernel(&argument, sizeof(argument), ctx);
+	return argument;
+}
+
 /*
  * Of a packet that has gone through IP on this CPU. Of fragments that is the last, without UDP's header; the whole then is at
  * the end of the queue, unless somebody reads it in this very moment.
@@ -51,15 +60,6 @@ static __always_inline bool find_incoming(struct sock *sk, const struct cpu_stat
 	return find_sender(sk, cpu, port, &incoming->peer) || claim_left(incoming, port);
 }
 
-/* A probe's first argument, as a number. */
-static __always_inline __u64 first_argument(const void *ctx)
-{
-	__u64 argument = 0;
-
-	bpf_probe_read_kernel(&argument, sizeof(argument), ctx);
-	return argument;
-}
-
 TRACEPOINT(sk_data_ready)
 int TIMED_PROG(datagram_is_ready, struct sock *sk)
 {
@@ -75,15 +75,6 @@ int TIMED_PROG(datagram_is_ready, struct sock *sk)
 	if (!find_reader(first_argument(ctx), &reader))
 		return 0;
 	begin_datagram(&incoming, reader.socket, expect_read(&reader, sk));
-	return 0;
-}
-
-/* There is no room on the socket. */
-TRACEPOINT(udp_fail_queue_rcv_skb)
-int TIMED_PROG(datagram_is_refused, int rc, struct sock *sk)
-{
-	if (is_target(sk))
-		refuse_datagram();
 	return 0;
 }
 
@@ -432,11 +423,16 @@ __weak __noinline __u64 drop_answer(const struct answer *dropped, int before_que
 }
 
 TRACEPOINT(kfree_skb)
-int TIMED_PROG(answer_is_dropped, struct sk_buff *skb, void *location, enum skb_drop_reason reason)
+int TIMED_PROG(datagram_is_dropped, struct sk_buff *skb, void *location, enum skb_drop_reason reason)
 {
 	struct answer answer;
 	__u64 early_ns;
 
+	/* It has come by an interface. */
+	if (READ(skb, skb_iif)) {
+		drop_arrival(first_argument(ctx));
+		return 0;
+	}
 	if (!find_answer(skb, &answer))
 		return 0;
 	early_ns = drop_answer(&answer, is_dropped_before(reason) && !is_passed_on(this_cpu(), skb, &answer));

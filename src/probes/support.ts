@@ -334,7 +334,7 @@ export const PROBES: readonly Probe[] = [
     since: '5.15',
   },
   {
-    program: 'answer_is_dropped',
+    program: 'datagram_is_dropped',
     point: 'skb/kfree_skb',
     role: 'server',
     protocol: 'udp',
@@ -350,15 +350,6 @@ export const PROBES: readonly Probe[] = [
     required: true,
     stages: ['send'],
     buys: 'when the answer is handed to the driver: the end of a request',
-  },
-  {
-    program: 'datagram_is_refused',
-    point: 'udp/udp_fail_queue_rcv_skb',
-    role: 'server',
-    protocol: 'udp',
-    required: false,
-    stages: [],
-    buys: 'datagrams that a full socket refuses',
   },
   {
     program: 'datagram_is_read',

@@ -35,7 +35,7 @@ const OF_TCP = [
 const ATTACHED = {
   server: OF_TCP,
   client: OF_TCP,
-  udp: [...ALWAYS, 'kfree_skb', 'sock_recv_length', 'sys_enter', 'udp_fail_queue_rcv_skb'],
+  udp: [...ALWAYS, 'kfree_skb', 'sock_recv_length', 'sys_enter'],
 }
 
 /** What is attached at first, and let go of after a thousand requests that did without. */

@@ -177,7 +177,7 @@ for (const [where, cpu] of [
     async t => {
       const service = await startEcho(t, { place: 'later', delayUs: LATER_US, cpu })
       const [slow, quick] = [500, 20_000]
-      const prepare = (questions: Questions) => prepareQuestions(t, service, questions, undefined, cpu)
+      const prepare = (questions: Questions) => prepareQuestions(t, service, { ...questions, cpu })
       const ask = await Promise.all([
         prepare({ message: MESSAGES.echo, requests: slow, peers: 100 }),
         prepare({ message: MESSAGES.quick, requests: quick, peers: 4, rate: 40_000 }),
@@ -200,7 +200,7 @@ kernelTest(
     const service = await startEcho(t, { place: 'app_cpu' })
     const questions = { message: MESSAGES.echo, requests: 100_000, peers: 4, window: 8 }
     const ask = await Promise.all(
-      listCpus().map(cpu => prepareQuestions(t, service, questions, undefined, cpu)),
+      listCpus().map(cpu => prepareQuestions(t, service, { ...questions, cpu })),
     )
     const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
     await Promise.all(ask.map(start => start()))

@@ -194,15 +194,16 @@ export type Questions = {
   /** Datagrams of an answer. */
   parts?: number
   rate?: number
+  /** The client's. */
+  cpu?: number | undefined
 }
 
 /** Opens the client's sockets, and gives the function that sends and gives the client's own count and clock. */
 export const prepareQuestions = async (
   t: Context,
   { host, port }: UdpService,
-  { message, requests, peers = 8, window = 1, parts = 1, rate = 0 }: Questions,
+  { message, requests, peers = 8, window = 1, parts = 1, rate = 0, cpu }: Questions,
   netns?: string,
-  cpu?: number,
 ): Promise<() => Promise<{ requests: number; mean_us: number }>> => {
   const args = ['ask', host, port, requests, peers, window, rate, message, parts]
   const client = await startProcess(t, DATAGRAMS, args, { netns, cpu })

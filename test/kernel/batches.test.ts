@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { MESSAGES, measureAnswers, prepareQuestions, startEcho } from './support/datagrams.js'
+import { kernelTest } from './support/kernel-test.js'
+import { createNetnsPair, type NetnsPair, writeSettings } from './support/netns.js'
+import { listCpus } from './support/scheduler.js'
+import { waitFor } from './support/wait.js'
+
+const run = promisify(execFile)
+
+/**
+ * Has the wire hand packets to the service's namespace over as a card's driver does, in batches that GRO makes: a thread polls it, which
+ * runs on a CPU while nothing else has work there, clients that send to the service above all.
+ */
+const batch = async ({ server, client }: NetnsPair, cpu: number): Promise<void> => {
+  await writeSettings(server, 'ethtool -K wire gro on; echo 1 >/sys/class/net/wire/threaded')
+  // Else it has GRO for nobody, as its packets are as large as can be already.
+  await writeSettings(client, 'ethtool -K wire tso off gso off')
+  const pid = await waitFor('the thread that polls', async () => findThread(/^napi\/wire-/))
+  await run('chrt', ['--idle', '-p', '0', pid])
+  await run('taskset', ['-pc', String(cpu), pid])
+}
+
+const findThread = (name: RegExp): string | null =>
+  readdirSync('/proc')
+    .filter(pid => /^\d+$/.test(pid))
+    .find(pid => {
+      try {
+        return name.test(readFileSync(`/proc/${pid}/comm`, 'latin1'))
+      } catch {
+        // Gone meanwhile.
+        return false
+      }
+    }) ?? null
+
+for (const family of ['ipv4', 'ipv6'] as const) {
+  kernelTest(
+    `takes each datagram of a batch for what it is, others between them: ${family}`,
+    async t => {
+      const pair = await createNetnsPair(t)
+      const cpu = Number(listCpus()[0])
+      await batch(pair, cpu)
+      const at = { host: pair[family], netns: pair.server, cpu: Number(listCpus().at(-1)) }
+      const [service, other] = [await startEcho(t, at), await startEcho(t, at)]
+      const questions = { message: MESSAGES.echo, requests: 100_000, peers: 16, window: 4, cpu }
+      const askOther = await prepareQuestions(t, other, { ...questions, requests: 200_000 }, pair.client)
+      const asking = askOther()
+      await measureAnswers(t, service, questions, pair.client)
+      await asking
+      t.is((await service.finish()).requests, questions.requests)
+    },
+    'ip',
+    'ethtool',
+    'chrt',
+    'taskset',
+  )
+}
