@@ -26,6 +26,7 @@ struct early {
 	__u64 call_ns;		/* begin of the call that has sent it */
 	__u64 call_off_ns;	/* off_ns of the thread by then */
 	__u32 tid;		/* 0: not the service's, or it sends by another's order */
+	__u32 cpu;		/* that it was sent on */
 	__u32 fate;
 	bool follows;		/* an answer of that thread to the peer, and it had read nothing since */
 };
@@ -68,6 +69,7 @@ static __always_inline bool keep_early(__u64 hash, const struct cpu_state *cpu, 
 		place->call_ns = cpu->run.call_ns;
 		place->call_off_ns = cpu->run.call_off_ns;
 		place->tid = READ(current_task(), flags) & PF_IO_WORKER ? 0 : cpu->tid;
+		place->cpu = bpf_get_smp_processor_id();
 		place->fate = fate;
 		place->follows = follows;
 		__sync_lock_test_and_set(&place->ns, now);
@@ -171,6 +173,7 @@ static __always_inline void leave_app_early(struct turn *turn, const struct earl
 		return;
 	turn->app_wait_ns = early->call_off_ns - turn->recv_off_ns;
 	turn->undivided = false;
+	turn->send_cpu = early->cpu;
 	turn->send_entry_ns = early->call_ns;
 }
 

@@ -30,6 +30,7 @@ struct turn {
 	__u32 reader;		/* thread of the last recv; 0: a softirq */
 	bool undivided;		/* valid with send_entry_ns: nobody saw the service work on it */
 	__u32 recv_cpu;
+	__u32 send_cpu;		/* valid with send_entry_ns */
 	__u32 idle_state;
 	__u32 recvs;		/* of the reader, by the end of the last recv's copying */
 	__u32 reply_seq;	/* the reply's first byte has this sequence number */
@@ -158,18 +159,24 @@ static __always_inline bool is_sent_by_order(const struct turn *turn, const stru
 	return !thread || thread->waker != turn->reader;
 }
 
-/* The service has entered the call that sends its reply: how much of the time since recv was it off the CPU? */
+/*
+ * The service has entered the call that sends its reply: how much of the time since recv was it off the CPU? Nobody knows where
+ * another thread sends it than has read, and was not seen to be woken, as it needed to be by nobody, or because wake-ups are not
+ * followed while there are few hand-overs.
+ */
 static __always_inline void leave_app(struct turn *turn, struct cpu_state *cpu)
 {
+	turn->undivided = is_sent_by_order(turn, cpu);
 	if (cpu->tid == turn->reader) {
 		turn->app_wait_ns = cpu->run.call_off_ns - turn->recv_off_ns;
 	} else {
 		turn->app_wait_ns = sum_waits_of_both(turn, cpu);
+		turn->undivided |= !turn->app_wait_ns;
 		COUNT(handed_over);
 	}
-	turn->undivided = is_sent_by_order(turn, cpu);
 	if (turn->undivided)
 		turn->app_wait_ns = 0;
+	turn->send_cpu = bpf_get_smp_processor_id();
 	/* Last: whoever sees it may finish the request. */
 	turn->send_entry_ns = cpu->run.call_ns;
 }
@@ -406,7 +413,8 @@ static __always_inline __u32 finish(struct turn *turn, __u64 now, bool pipelined
 	struct stages *stages = &this_cpu()->stages;
 	struct whole whole = {
 		.end_ns = now,
-		.send_cpu = bpf_get_smp_processor_id(),
+		/* The reply may leave on another one later, out of a queue or when TCP lets go of it. */
+		.send_cpu = turn->send_entry_ns ? turn->send_cpu : bpf_get_smp_processor_id(),
 		.pipelined = pipelined,
 	};
 	__u64 start, cursor;

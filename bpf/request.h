@@ -59,7 +59,7 @@ struct metrics {
 	__u64 unanswered;	/* begun, but the connection closed before a reply */
 	__u64 pipelined;	/* answered while more had already arrived */
 	__u64 unsplit;		/* answered in a send call that nobody saw: app_cpu reaches to the reply's departure */
-	__u64 undivided;	/* read and sent by io_uring's threads in the kernel: app_cpu is app_wait as well */
+	__u64 undivided;	/* handed over by no wake-up that was seen, or by io_uring's threads: app_cpu is app_wait as well */
 	__u64 handed_over;	/* sent by another thread than the one that read */
 	__u64 held_back;	/* sent after the call that wrote it */
 	__u64 pieces;		/* of requests, that were read after the first */

@@ -178,7 +178,7 @@ export const formatLost = (lost: MeasureDocument['lost'], width: number, style: 
 const formatLosses = (document: MeasureDocument, width: number, style: Style): string[] => {
   const open = `In flight ${formatCount(document.in_flight)}, unanswered ${formatCount(document.unanswered)}, pipelined ${formatCount(document.pipelined)}.`
   const unsplit = `For ${formatCount(document.unsplit)} of the requests app_cpu reaches to the departure of the reply: their send call was not seen.`
-  const undivided = `For ${formatCount(document.undivided)} of the requests app_cpu is the whole time from recv to send, asleep or not: io_uring's threads in the kernel made both calls.`
+  const undivided = `For ${formatCount(document.undivided)} of the requests app_cpu is the whole time from recv to send, asleep or not: another thread sent the reply, whose wake-up was not seen, or io_uring's threads in the kernel made both calls.`
   const late = `${formatCount(document.begun_late)} of the requests waited until the service let go of their socket, which is not in their times: it was not known yet that there are such.`
   const unplaced = `For ${formatCount(document.unplaced)} of the requests it is not known on which CPU their softirq ran, or that or the service's was above 63: they are in no cell of the locality.`
   return [

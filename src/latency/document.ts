@@ -116,7 +116,10 @@ export type MeasureDocument = {
   pipelined: number
   /** Of the requests: their reply left in a call that nobody saw, so that `app_cpu` reaches to the departure. */
   unsplit: number
-  /** Of the requests: io_uring's threads in the kernel read and sent them, so that `app_cpu` is `app_wait` as well. */
+  /**
+   * Of the requests: `app_cpu` is `app_wait` as well, as another thread sent the reply whose wake-up was not seen, or io_uring's threads
+   * in the kernel read and sent it.
+   */
   undivided: number
   /** Requests that waited for the service to let go of their socket, nobody knows how long: they begin behind that. */
   begun_late: number

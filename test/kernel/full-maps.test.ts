@@ -41,6 +41,19 @@ kernelTest('each request of a service that there is no room for is lost, once', 
   t.deepEqual(lost, losing((CONNECTIONS - ROOM) * EACH))
 })
 
+kernelTest(
+  'of requests on hundreds of connections at once, each that there is no room for is lost, once',
+  async t => {
+    const service = await startService(t)
+    const read = await startTracer(t, `${service.port}`, 'connections', ROOM)
+    const load = { port: service.port, connections: 500, requests: 10_000 }
+    await runLoad(t, load)
+    const { requests, begun, lost } = await read()
+    t.is(requests, begun)
+    t.deepEqual(lost, losing(load.requests - requests))
+  },
+)
+
 kernelTest('each request of clients that there is no room for is lost, once', async t => {
   const service = await startService(t)
   const read = await startTracer(t, `to:${service.port}`, 'exchanges', ROOM)

@@ -9,10 +9,13 @@ import { waitFor } from './support/wait.js'
 
 const REQUESTS = 20_000
 
-const SERVICES: Record<string, (t: Context) => Promise<Service>> = {
+const HANDING_OVER: Record<string, (t: Context) => Promise<Service>> = {
   'that hands sockets from one thread to another': t => startService(t, '--model', 'handoff'),
   'with several threads that read and one that answers': t =>
     startService(t, '--model', 'handoff', '--threads', 3),
+}
+
+const SERVICES: Record<string, (t: Context) => Promise<Service>> = {
   'with a thread for every connection': t => startService(t, '--model', 'thread-per-connection'),
   'with four threads': t => startService(t, '--threads', 4),
 }
@@ -23,6 +26,20 @@ for (const [name, start] of Object.entries(SERVICES)) {
     const measurement = await startMeasuring(t, '--port', service.port)
     await runLoad(t, { port: service.port, connections: 16, requests: REQUESTS })
     assertExact(t, await measurement.stop(), REQUESTS)
+  })
+}
+
+for (const [name, start] of Object.entries(HANDING_OVER)) {
+  kernelTest(`counts each request of a service ${name}, and how many needed no wake-up`, async t => {
+    const service = await start(t)
+    const measurement = await startMeasuring(t, '--port', service.port)
+    await runLoad(t, { port: service.port, connections: 16, requests: REQUESTS })
+    const document = await measurement.stop()
+    assertExact(t, { ...document, undivided: 0 }, REQUESTS)
+    // The thread that answers is busy for most, and nothing tells when it takes up the next one.
+    const divided = document.stages.find(({ name: stage }) => stage === 'app_wait')?.requests ?? 0
+    t.true(document.undivided > 0)
+    t.is(divided + document.undivided, REQUESTS - document.unsplit)
   })
 }
 
