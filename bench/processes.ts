@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,11 +7,19 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { MeasureDocument } from '../src/latency/document.js'
+import { parseCpuList } from '../src/system/cpu-list.js'
 
 const run = promisify(execFile)
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
 const KVLOAD = fileURLToPath(new URL('load/kvload', import.meta.url))
+
+/** The two that client and service share, however many there are: the first that this process may use. */
+const CORES = parseCpuList(
+  /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '',
+)
+  .slice(0, 2)
+  .join(',')
 
 /** What the load client printed: its own count and its own clock. */
 export type Load = { requests: number; rate: number; p50_us: number; p99_us: number }
@@ -19,13 +27,8 @@ export type Load = { requests: number; rate: number; p50_us: number; p99_us: num
 /** Starts Debian's memcached with two threads on a free port of loopback; `stop` ends it. */
 export const startMemcached = async (): Promise<{ port: number; stop: () => void }> => {
   const port = await findFreePort()
-  const child = spawn(
-    'memcached',
-    ['-u', 'nobody', '-l', '127.0.0.1', '-p', String(port), '-U', '0', '-t', '2'],
-    {
-      stdio: 'ignore',
-    },
-  )
+  const args = ['-u', 'nobody', '-l', '127.0.0.1', '-p', String(port), '-U', '0', '-t', '2']
+  const child = spawn('taskset', ['-c', CORES, 'memcached', ...args], { stdio: 'ignore' })
   await waitUntil(() => canConnect(port), 'memcached does not answer')
   return { port, stop: () => child.kill() }
 }
@@ -34,7 +37,7 @@ export const startMemcached = async (): Promise<{ port: number; stop: () => void
 export const runLoad = async (port: number, ...args: string[]): Promise<Load> => {
   const niceness = String(-getPriority())
   const client = [KVLOAD, '--host', '127.0.0.1', '--port', String(port), ...args]
-  const { stdout } = await run('nice', ['-n', niceness, ...client])
+  const { stdout } = await run('taskset', ['-c', CORES, 'nice', '-n', niceness, ...client])
   return JSON.parse(stdout)
 }
 

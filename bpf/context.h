@@ -72,6 +72,7 @@ struct cpu_state {
 	__u64 softirq_irq_ns;	/* the interrupt that led to the softirq, 0 if none did */
 	__u64 softirq_ns;	/* entry of the last softirq, 0 if that was not NET_RX */
 	struct packet_path packet;	/* the last that protocols took up here */
+	bool is_card_packet;
 	__u64 packet_address;	/* of its struct sk_buff, as a number; of cards' packets and datagrams only */
 	bool is_awake;		/* something has been seen to run here since the CPU became idle last */
 	__u64 awake_ns;		/* the CPU was idle until then */

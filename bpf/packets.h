@@ -24,6 +24,22 @@ extern struct kept_packet received[MAX_PACKETS];
 
 /* User space counts it up when it stops keeping packets, so that none is found later that is long gone. */
 extern __u32 epoch;
+/*
+ * The last of cards' packets that protocols took up on a CPU. Drivers hand several over at once, all of which are taken up before TCP
+ * gets the first (__netif_receive_skb_list_core in net/core/dev.c): GRO's batches have eight, if nobody has changed that.
+ */
+#define BATCH_PACKETS 8
+
+struct batch {
+	__u32 count;
+	struct {
+		__u64 address;
+		struct packet_path path;
+	} last[BATCH_PACKETS];
+} __attribute__((aligned(128)));
+
+extern struct batch batches[MAX_CPUS];
+
 /* Set by user space while there may be requests that come by a socket's backlog. */
 extern __u32 keeps_backlog;
 
@@ -55,6 +71,36 @@ static __always_inline void keep_packet(struct kept_packet *table, struct sk_buf
 	slot->epoch = epoch;
 	slot->path = *path;
 	__sync_lock_test_and_set(&slot->address, address);
+}
+
+static __always_inline struct batch *this_batch(void)
+{
+	return &batches[bpf_get_smp_processor_id() & (MAX_CPUS - 1)];
+}
+
+/* This CPU's last packet is a card's. */
+static __always_inline void keep_in_batch(struct sk_buff *skb, const struct packet_path *path)
+{
+	struct batch *batch = this_batch();
+	__u32 place = batch->count++ % BATCH_PACKETS;
+
+	batch->last[place].address = address_of(skb);
+	batch->last[place].path = *path;
+}
+
+/* The path of a packet that this CPU brings to its socket: of the last, if it is not known as another one of its batch. */
+static __always_inline struct packet_path *find_path(struct sk_buff *skb, struct cpu_state *cpu)
+{
+	struct batch *batch = this_batch();
+	__u64 address = address_of(skb);
+
+	for (__u32 age = 1; cpu->is_card_packet && age <= BATCH_PACKETS; age++) {
+		__u32 place = (batch->count - age) % BATCH_PACKETS;
+
+		if (batch->last[place].address == address && batch->last[place].path.softirq_ns == cpu->softirq_ns)
+			return &batch->last[place].path;
+	}
+	return &cpu->packet;
 }
 
 /* Gives the path, once; false when it is not there. Another CPU may put in another packet meanwhile. */

@@ -11,6 +11,7 @@
 
 struct kept_packet handed[MAX_PACKETS];
 struct kept_packet received[MAX_PACKETS];
+struct batch batches[MAX_CPUS];
 __u32 epoch = 0;
 __u32 keeps_backlog = 0;
 
@@ -181,10 +182,13 @@ int TIMED_PROG(netif_receive_skb, struct sk_buff *skb)
 		cpu->packet.receive_ns = bpf_ktime_get_ns();
 	}
 	cpu->packet.cpu = bpf_get_smp_processor_id();
+	cpu->is_card_packet = hardware;
 	if (hardware || is_udp)
 		bpf_probe_read_kernel(&cpu->packet_address, sizeof(cpu->packet_address), ctx);
 	if (is_udp)
 		expect_datagram(skb, cpu);
+	else if (hardware)
+		keep_in_batch(skb, &cpu->packet);
 	if (keeps_backlog)
 		keep_packet(received, skb, &cpu->packet);
 	return 0;

@@ -83,7 +83,7 @@ static __always_inline void arrive(struct arrival *arrival, struct sock *sk, str
 	arrival->generation = generation_of(hash_of(sk));
 	arrival->cpu = bpf_get_smp_processor_id();
 	if (!is_locked(sk)) {
-		arrival->path = this_cpu()->packet;
+		arrival->path = *find_path(skb, this_cpu());
 	} else if (take_backlogged(skb, &arrival->path)) {
 		arrival->cpu = arrival->path.cpu;
 	} else {

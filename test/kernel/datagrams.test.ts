@@ -199,9 +199,7 @@ kernelTest(
   async t => {
     const service = await startEcho(t, { place: 'app_cpu' })
     const questions = { message: MESSAGES.echo, requests: 100_000, peers: 4, window: 8 }
-    const ask = await Promise.all(
-      listCpus().map(cpu => prepareQuestions(t, service, { ...questions, cpu })),
-    )
+    const ask = await Promise.all(listCpus().map(cpu => prepareQuestions(t, service, { ...questions, cpu })))
     const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
     await Promise.all(ask.map(start => start()))
     const document = await measurement.stop()
