@@ -21,7 +21,14 @@ struct incoming {
 	struct peer peer;
 	struct packet_path path;
 	__u64 address;
-	__u32 is_claimed;	/* written last: it is on a socket, or will never be */
+	__u64 dev;
+	__u32 state;		/* written last */
+};
+
+enum incoming_state {
+	EXPECTED,
+	CLAIMED,	/* it is on a socket */
+	DROPPED_BEFORE,	/* ... or will never be */
 };
 
 struct arrivals {
@@ -67,20 +74,21 @@ static __always_inline void expect_datagram(struct sk_buff *skb, const struct cp
 	/* A bridge hands the same packet up again. */
 	if (incoming->address != cpu->packet_address || incoming->path.receive_ns != cpu->packet.receive_ns)
 		incoming = &arrivals->last[arrivals->count++ % MAX_ARRIVALS];
-	else if (incoming->is_claimed)
+	else if (incoming->state != EXPECTED)
 		return;
 	/* Exchanges, as others look for what is not claimed meanwhile. */
-	__sync_lock_test_and_set(&incoming->is_claimed, true);
+	__sync_lock_test_and_set(&incoming->state, CLAIMED);
 	incoming->peer = peer;
 	incoming->path = cpu->packet;
 	incoming->address = cpu->packet_address;
-	__sync_lock_test_and_set(&incoming->is_claimed, false);
+	incoming->dev = (__u64)READ(skb, dev);
+	__sync_lock_test_and_set(&incoming->state, EXPECTED);
 }
 
 /* False if somebody else was faster. */
 static __always_inline bool claim(struct incoming *incoming)
 {
-	return !__sync_lock_test_and_set(&incoming->is_claimed, true);
+	return __sync_val_compare_and_swap(&incoming->state, EXPECTED, CLAIMED) == EXPECTED;
 }
 
 /* The kernel drops a packet, as the socket is full or for another reason. */
@@ -90,7 +98,7 @@ static __always_inline void drop_arrival(__u64 address)
 
 	for (__u32 place = 0; arrivals && place < MAX_ARRIVALS; place++) {
 		if (arrivals->last[place].address == address)
-			claim(&arrivals->last[place]);
+			__sync_val_compare_and_swap(&arrivals->last[place].state, EXPECTED, DROPPED_BEFORE);
 	}
 }
 
@@ -98,8 +106,8 @@ static __always_inline void drop_arrival(__u64 address)
 #define TRUESIZE ~(1U << 31)
 
 /*
- * Has the kernel put it on a socket? Where its device was it then has its size. Another packet may have its address since, but has
- * other ports.
+ * Has the kernel put it on a socket? Where its device was it then has its size, also when it was read, until its memory is used
+ * again: another peer's packet has other ports.
  */
 static __always_inline bool is_delivered(const struct incoming *incoming)
 {
@@ -113,25 +121,54 @@ static __always_inline bool is_delivered(const struct incoming *incoming)
 	       ports.source == incoming->peer.port && ports.dest == incoming->peer.local_port;
 }
 
+/* Is it still on its way, in a batch that IP has not got yet, or in the hands of whoever copies or segments it? */
+static __always_inline bool is_in_hand(const struct incoming *incoming)
+{
+	const struct sk_buff *skb = (const struct sk_buff *)incoming->address;
+
+	return (__u64)BPF_CORE_READ(skb, dev) == incoming->dev;
+}
+
 /*
- * The oldest of those that this CPU has put on the port's sockets since the last that was claimed; NULL if there is none. Behind it may
- * be those of the same batch that IP has not got yet. Gives its place, or -1.
+ * What this CPU has put on one of the port's sockets last; of a batch, those that IP has not got yet are behind it. Older ones that
+ * nobody has claimed came before there were probes, or the kernel left a probe's run out. Gives its place, or -1.
  */
 __weak __noinline int find_delivered(__u32 port)
 {
 	struct arrivals *arrivals = arrivals_of(bpf_get_smp_processor_id());
-	int found = -1;
+	__u64 now = bpf_ktime_get_ns();
 
 	for (__u32 age = 1; arrivals && age <= MAX_ARRIVALS; age++) {
 		__u32 place = (arrivals->count - age) % MAX_ARRIVALS;
 		struct incoming *incoming = &arrivals->last[place];
 
-		if (incoming->is_claimed)
+		if (incoming->state == CLAIMED || now - incoming->path.receive_ns >= ARRIVAL_NS)
 			break;
-		if (bpf_ntohs(incoming->peer.local_port) == port && is_delivered(incoming))
-			found = place;
+		if (incoming->state == EXPECTED && bpf_ntohs(incoming->peer.local_port) == port && is_delivered(incoming))
+			return place;
 	}
-	return found;
+	return -1;
+}
+
+/* The last that this CPU has taken up of a peer. Gives its place, or -1. */
+__weak __noinline int find_last_of(const struct peer *peer)
+{
+	struct arrivals *arrivals = arrivals_of(bpf_get_smp_processor_id());
+	__u64 now = bpf_ktime_get_ns(), hash;
+
+	if (!peer)
+		return -1;
+	hash = hash_of(peer);
+	for (__u32 age = 1; arrivals && age <= MAX_ARRIVALS; age++) {
+		__u32 place = (arrivals->count - age) % MAX_ARRIVALS;
+		struct incoming *incoming = &arrivals->last[place];
+
+		if (now - incoming->path.receive_ns >= ARRIVAL_NS)
+			break;
+		if (incoming->state != DROPPED_BEFORE && hash_of(&incoming->peer) == hash)
+			return place;
+	}
+	return -1;
 }
 
 /* The search for what has waited for longest to be claimed. */
@@ -154,7 +191,7 @@ static int search_cpu(__u32 cpu, struct search *search)
 		struct incoming *incoming = &arrivals->last[place];
 		__u64 ns = incoming->path.receive_ns;
 
-		if (incoming->is_claimed || bpf_ntohs(incoming->peer.local_port) != search->port ||
+		if (incoming->state != EXPECTED || bpf_ntohs(incoming->peer.local_port) != search->port ||
 		    search->now - ns >= ARRIVAL_NS || ns >= search->receive_ns ||
 		    (search->is_delivered && !is_delivered(incoming)))
 			continue;
@@ -167,30 +204,26 @@ static int search_cpu(__u32 cpu, struct search *search)
 
 #define MAX_TRIES 3
 
-static __always_inline void search_all(struct search *search)
-{
-	search->receive_ns = ~0ULL;
-	bpf_loop(MAX_CPUS, search_cpu, search, 0);
-}
-
 /*
- * Somebody has left it to this CPU to put it on the socket. What never comes there, as it is forwarded, is looked at last. A global
- * function, as others here: the verifier follows its loops once, and not for each way that leads to it.
+ * Somebody has left it to this CPU to put it on the socket; with `delivered` only what is known to be there, as others are yet to come,
+ * and what is forwarded never does. A global function, as others here: the verifier follows its loops once, and not for each way that
+ * leads to it.
  */
-__weak __noinline int claim_left(struct incoming *claimed, __u32 port)
+__weak __noinline int claim_left(struct incoming *claimed, __u32 port, int delivered)
 {
-	if (!claimed)
+	if (!claimed || !bpf_core_field_exists(((struct udp_sock *)0)->udp_prod_queue))
 		return false;
 	for (int i = 0; i < MAX_TRIES; i++) {
-		struct search search = { .now = bpf_ktime_get_ns(), .port = port, .is_delivered = true };
+		struct search search = {
+			.now = bpf_ktime_get_ns(),
+			.receive_ns = ~0ULL,
+			.port = port,
+			.is_delivered = delivered,
+		};
 		struct arrivals *arrivals;
 		struct incoming *incoming;
 
-		search_all(&search);
-		if (search.receive_ns == ~0ULL) {
-			search.is_delivered = false;
-			search_all(&search);
-		}
+		bpf_loop(MAX_CPUS, search_cpu, &search, 0);
 		arrivals = search.receive_ns == ~0ULL ? NULL : arrivals_of(search.cpu);
 		if (!arrivals)
 			return false;
@@ -202,19 +235,27 @@ __weak __noinline int claim_left(struct incoming *claimed, __u32 port)
 	return false;
 }
 
-/* What this CPU has put on the port's socket, or else has taken up last if it is on its way there; NULL if that is not. */
+/* What this CPU has taken up last, if it is on its way to the socket's port; NULL if not. */
 static __always_inline struct incoming *find_own(const struct cpu_state *cpu, __u16 port)
 {
 	struct arrivals *arrivals = arrivals_of(bpf_get_smp_processor_id());
-	int delivered = find_delivered(port);
 	struct incoming *own;
 
 	if (!arrivals)
 		return NULL;
-	if (delivered >= 0)
-		return &arrivals->last[delivered % MAX_ARRIVALS];
 	own = latest_of(arrivals);
 	return own->path.receive_ns == cpu->packet.receive_ns && bpf_ntohs(own->peer.local_port) == port ? own : NULL;
+}
+
+static __always_inline struct incoming *place_of(int place)
+{
+	struct arrivals *arrivals = arrivals_of(bpf_get_smp_processor_id());
+
+	if (!arrivals || place < 0)
+		return NULL;
+	/* The verifier wants the address to be computed behind the check. */
+	barrier_var(place);
+	return &arrivals->last[(__u32)place % MAX_ARRIVALS];
 }
 
 #endif

@@ -89,17 +89,6 @@ struct {
 
 __u32 hand __weak = 0;
 
-/* A peer's packets belong together as a connection's do. */
-static __always_inline __u64 hash_of(const struct peer *peer)
-{
-	const __u32 *words = (const __u32 *)peer;
-	__u64 hash = 0;
-
-	for (int i = 0; i < sizeof(*peer) / sizeof(*words); i++)
-		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ULL;
-	return hash;
-}
-
 static __always_inline struct waiting *near_place(struct datagrams *datagrams, __u32 number)
 {
 	return &datagrams->near[number % MAX_NEAR];

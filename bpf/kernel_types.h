@@ -137,8 +137,11 @@ struct sock {
 	__u16 sk_protocol;
 };
 
+struct udp_prod_queue;
+
 struct udp_sock {
 	struct sk_buff_head reader_queue;
+	struct udp_prod_queue *udp_prod_queue;
 };
 
 struct file {

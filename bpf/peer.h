@@ -15,6 +15,17 @@ struct peer {
 	__u32 version;
 };
 
+/* A peer's packets belong together as a connection's do. */
+static __always_inline __u64 hash_of(const struct peer *peer)
+{
+	const __u32 *words = (const __u32 *)peer;
+	__u64 hash = 0;
+
+	for (int i = 0; i < sizeof(*peer) / sizeof(*words); i++)
+		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ULL;
+	return hash;
+}
+
 /* As they are on the wire, as far as they matter. */
 struct ipv4_header {
 	__u8 version;		/* in its upper half; in the lower, the length in words of four bytes */

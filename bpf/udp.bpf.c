@@ -29,35 +29,58 @@ static __always_inline __u64 first_argument(const void *ctx)
 	return argument;
 }
 
-/*
- * Of a packet that has gone through IP on this CPU. Of fragments that is the last, without UDP's header; the whole then is at
- * the end of the queue, unless somebody reads it in this very moment.
- */
-static __always_inline bool find_sender(struct sock *sk, const struct cpu_state *cpu, __u16 port, struct peer *peer)
+static __always_inline bool find_sender(const struct sk_buff *skb, __u16 port, struct peer *peer)
 {
-	struct headers headers = find_headers((const struct sk_buff *)cpu->packet_address);
+	struct headers headers = find_headers(skb);
 
-	if (find_peer(&headers, true, peer) && bpf_ntohs(peer->local_port) == port)
-		return true;
-	headers = find_headers(READ(sk, sk_receive_queue.prev));
 	return find_peer(&headers, true, peer) && bpf_ntohs(peer->local_port) == port;
+}
+
+/*
+ * It is none that this CPU was seen to put on a socket: a copy, as of multicast; a part, segmented late; a whole of fragments; or what
+ * came by a device that is stacked on another. It is at the end of the queue, unless somebody reads it in this very moment.
+ */
+static __always_inline bool find_changed(struct sock *sk, const struct cpu_state *cpu, __u16 port, struct incoming *incoming)
+{
+	struct incoming *own;
+
+	if (find_sender(READ(sk, sk_receive_queue.prev), port, &incoming->peer)) {
+		own = place_of(find_last_of(&incoming->peer));
+		if (!own) {
+			incoming->path = cpu->packet;
+			return true;
+		}
+	} else {
+		own = find_own(cpu, port);
+	}
+	if (!own)
+		return false;
+	claim(own);
+	*incoming = *own;
+	return true;
 }
 
 /* Which datagram is it that is on the socket now? */
 static __always_inline bool find_incoming(struct sock *sk, const struct cpu_state *cpu, struct incoming *incoming)
 {
 	__u16 port = READ(sk, __sk_common.skc_num);
-	struct incoming *own = find_own(cpu, port);
+	struct incoming *own = place_of(find_delivered(port));
 
-	if (own) {
-		/* One packet is several datagrams when it is multicast, or segmented late. */
-		if (claim(own) || !claim_left(incoming, port))
-			*incoming = *own;
+	if (!own) {
+		/* It may have been read, and its memory be another packet's. */
+		own = find_own(cpu, port);
+		if (own && is_in_hand(own))
+			own = NULL;
+	}
+	if (own && claim(own)) {
+		*incoming = *own;
 		return true;
 	}
-	/* It came by a device that is stacked on another, or in fragments. */
+	if (claim_left(incoming, port, true) || find_changed(sk, cpu, port, incoming))
+		return true;
 	incoming->path = cpu->packet;
-	return find_sender(sk, cpu, port, &incoming->peer) || claim_left(incoming, port);
+	return find_sender((const struct sk_buff *)cpu->packet_address, port, &incoming->peer) ||
+	       claim_left(incoming, port, false);
 }
 
 TRACEPOINT(sk_data_ready)

@@ -340,7 +340,7 @@ export const PROBES: readonly Probe[] = [
     protocol: 'udp',
     required: false,
     stages: [],
-    buys: 'that a datagram whose answer the kernel drops is unanswered, and the next answer is to the next one',
+    buys: 'that a datagram which the kernel drops is none, and one whose answer it drops unanswered, so that the next is to the next one',
   },
   {
     program: 'datagram_is_sent',

@@ -139,6 +139,35 @@ for (const queue of [null, ['tbf', 'rate', '1gbit', 'burst', '16000', 'limit', '
 }
 
 kernelTest(
+  'takes each answer for the one to its own datagram, when measuring begins amid them',
+  async t => {
+    const [cpu] = listCpus()
+    const service = await startEcho(t, { cpu })
+    const ask = await prepareQuestions(t, service, {
+      message: MESSAGES.echo,
+      requests: REQUESTS,
+      peers: 1,
+      rate: REQUESTS / 5,
+      cpu,
+    })
+    const asking = ask()
+    const measurement = await startMeasuring(t, '--port', `${service.port}/udp`)
+    const { mean_us } = await asking
+    const { requests, unanswered, in_flight, lost, total } = await measurement.stop()
+    t.true(requests > 0)
+    t.deepEqual(
+      { unanswered, in_flight, unmatched: lost.unmatched },
+      { unanswered: 0, in_flight: 0, unmatched: 0 },
+    )
+    t.true(
+      (total.mean_us ?? Number.NaN) < mean_us,
+      `${total.mean_us} us, and ${mean_us} us by the client's clock`,
+    )
+  },
+  'ip',
+)
+
+kernelTest(
   'counts answers that come later, of a peer that always has 60 unanswered: each has a read of its own to the end',
   async t => {
     const service = await startEcho(t, { place: 'later', delayUs: LATER_US / 10 })

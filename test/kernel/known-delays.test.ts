@@ -13,6 +13,8 @@ const DELAY_US = 2000
 const LOAD = { requests: 500, rate: 250 }
 const OF_ITS_OWN_CLOCK = 0.03
 const OF_OTHER_STAGES = 0.05
+/** Of requests that come one after the other, few are handed over before the last one has been answered. */
+const UNDIVIDED = 0.02
 
 /** Runs the service with a delay and gives what taut and the service itself say of the same requests. */
 const measureService = async (
@@ -24,7 +26,9 @@ const measureService = async (
   await runLoad(t, { port: service.port, ...LOAD })
   const document = await measurement.stop()
   const account = await service.finish()
-  assertExact(t, document, LOAD.requests)
+  // A thread that is busy still when a request is handed over to it needs no wake-up.
+  t.true(document.undivided <= LOAD.requests * UNDIVIDED, `${document.undivided} undivided`)
+  assertExact(t, { ...document, undivided: 0 }, LOAD.requests)
   t.is(account.requests, LOAD.requests)
   return { document, account }
 }

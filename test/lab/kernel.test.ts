@@ -14,6 +14,8 @@ const WITHOUT = [
   'answers that are sent before their*',
   // Emulated, a request may take longer than it should be from one to the next.
   'measuring ends in the middle*',
+  // ... and those that measuring begins amid may be over.
+  '*measuring begins amid them',
   // Emulated, requests are late and come together, and in a sample more of them than elsewhere.
   '*for each of its processes*',
   // Before 6.16 nothing tells when a call has come to TCP.
