@@ -21,7 +21,7 @@ struct incoming {
 	struct peer peer;
 	struct packet_path path;
 	__u64 address;
-	__u64 dev;
+	__u64 head;	/* of its data */
 	__u32 state;		/* written last */
 };
 
@@ -81,7 +81,7 @@ static __always_inline void expect_datagram(struct sk_buff *skb, const struct cp
 	incoming->peer = peer;
 	incoming->path = cpu->packet;
 	incoming->address = cpu->packet_address;
-	incoming->dev = (__u64)READ(skb, dev);
+	incoming->head = (__u64)READ(skb, head);
 	__sync_lock_test_and_set(&incoming->state, EXPECTED);
 }
 
@@ -106,17 +106,24 @@ static __always_inline void drop_arrival(__u64 address)
 #define TRUESIZE ~(1U << 31)
 
 /*
- * Has the kernel put it on a socket? Where its device was it then has its size, also when it was read, until its memory is used
- * again: another peer's packet has other ports.
+ * Has the kernel put it on a socket of UDP's? Where its device was it then has its size, also when it was read, until its memory is
+ * used again.
  */
+static __always_inline bool is_on_socket(const struct sk_buff *skb)
+{
+	__u32 size = 0;
+
+	bpf_core_read(&size, sizeof(size), &skb->dev);
+	return size && (size & TRUESIZE) == BPF_CORE_READ(skb, truesize);
+}
+
+/* The same of one that is expected, and not of another peer's packet, which has other ports, at its address. */
 static __always_inline bool is_delivered(const struct incoming *incoming)
 {
 	const struct sk_buff *skb = (const struct sk_buff *)incoming->address;
 	struct udp_ports ports;
-	__u32 size = 0;
 
-	bpf_core_read(&size, sizeof(size), &skb->dev);
-	return size && (size & TRUESIZE) == BPF_CORE_READ(skb, truesize) &&
+	return is_on_socket(skb) &&
 	       !bpf_probe_read_kernel(&ports, sizeof(ports), (void *)find_headers(skb).transport) &&
 	       ports.source == incoming->peer.port && ports.dest == incoming->peer.local_port;
 }
@@ -126,7 +133,7 @@ static __always_inline bool is_in_hand(const struct incoming *incoming)
 {
 	const struct sk_buff *skb = (const struct sk_buff *)incoming->address;
 
-	return (__u64)BPF_CORE_READ(skb, dev) == incoming->dev;
+	return (__u64)READ_UNTYPED(skb, head) == incoming->head && !is_on_socket(skb);
 }
 
 /*
@@ -193,7 +200,7 @@ static int search_cpu(__u32 cpu, struct search *search)
 
 		if (incoming->state != EXPECTED || bpf_ntohs(incoming->peer.local_port) != search->port ||
 		    search->now - ns >= ARRIVAL_NS || ns >= search->receive_ns ||
-		    (search->is_delivered && !is_delivered(incoming)))
+		    (search->is_delivered ? !is_delivered(incoming) : is_in_hand(incoming)))
 			continue;
 		search->receive_ns = ns;
 		search->cpu = cpu;
@@ -205,8 +212,8 @@ static int search_cpu(__u32 cpu, struct search *search)
 #define MAX_TRIES 3
 
 /*
- * Somebody has left it to this CPU to put it on the socket; with `delivered` only what is known to be there, as others are yet to come,
- * and what is forwarded never does. A global function, as others here: the verifier follows its loops once, and not for each way that
+ * Somebody has left it to this CPU to put it on the socket; with `delivered` only what is known to be there, as what is forwarded never
+ * comes; else also what was read, and its memory is another's. A global function, as others here: the verifier follows its loops once, and not for each way that
  * leads to it.
  */
 __weak __noinline int claim_left(struct incoming *claimed, __u32 port, int delivered)

@@ -37,50 +37,61 @@ static __always_inline bool find_sender(const struct sk_buff *skb, __u16 port, s
 }
 
 /*
- * It is none that this CPU was seen to put on a socket: a copy, as of multicast; a part, segmented late; a whole of fragments; or what
- * came by a device that is stacked on another. It is at the end of the queue, unless somebody reads it in this very moment.
+ * Nobody expected it, as it came in fragments, of which the last becomes the whole, or in a way that shows its port only later: what is
+ * stacked on a device, encrypted, or passed to another network namespace. It is the packet that this CPU has taken up last.
+ */
+static __always_inline bool find_unexpected(struct cpu_state *cpu, __u16 port, struct incoming *incoming)
+{
+	const struct sk_buff *skb = (const struct sk_buff *)cpu->packet_address;
+	struct arrivals *arrivals = arrivals_of(bpf_get_smp_processor_id());
+
+	if (!skb || !arrivals || latest_of(arrivals)->path.receive_ns == cpu->packet.receive_ns || !is_on_socket(skb) ||
+	    !find_sender(skb, port, &incoming->peer))
+		return false;
+	incoming->path = cpu->packet;
+	cpu->packet_address = 0;
+	return true;
+}
+
+/*
+ * It is a copy, as of multicast, or a part, segmented late, of what is expected, and still in hand; or unexpected, and others are behind
+ * it in its batch. It is at the end of the queue, or of what readers have taken that to, unless somebody reads it in this very moment.
  */
 static __always_inline bool find_changed(struct sock *sk, const struct cpu_state *cpu, __u16 port, struct incoming *incoming)
 {
 	struct incoming *own;
 
-	if (find_sender(READ(sk, sk_receive_queue.prev), port, &incoming->peer)) {
-		own = place_of(find_last_of(&incoming->peer));
-		if (!own) {
-			incoming->path = cpu->packet;
-			return true;
-		}
-	} else {
-		own = find_own(cpu, port);
-	}
-	if (!own)
+	if (!find_sender(READ(sk, sk_receive_queue.prev), port, &incoming->peer) &&
+	    !find_sender(READ_UNTYPED((struct udp_sock *)sk, reader_queue.prev), port, &incoming->peer))
 		return false;
-	claim(own);
-	*incoming = *own;
+	own = place_of(find_last_of(&incoming->peer));
+	incoming->path = own && is_in_hand(own) ? own->path : cpu->packet;
 	return true;
 }
 
 /* Which datagram is it that is on the socket now? */
-static __always_inline bool find_incoming(struct sock *sk, const struct cpu_state *cpu, struct incoming *incoming)
+static __always_inline bool find_incoming(struct sock *sk, struct cpu_state *cpu, struct incoming *incoming)
 {
 	__u16 port = READ(sk, __sk_common.skc_num);
 	struct incoming *own = place_of(find_delivered(port));
 
-	if (!own) {
-		/* It may have been read, and its memory be another packet's. */
-		own = find_own(cpu, port);
-		if (own && is_in_hand(own))
-			own = NULL;
-	}
 	if (own && claim(own)) {
 		*incoming = *own;
 		return true;
 	}
-	if (claim_left(incoming, port, true) || find_changed(sk, cpu, port, incoming))
+	if (find_unexpected(cpu, port, incoming))
 		return true;
-	incoming->path = cpu->packet;
-	return find_sender((const struct sk_buff *)cpu->packet_address, port, &incoming->peer) ||
-	       claim_left(incoming, port, false);
+	own = find_own(cpu, port);
+	/* It was read, and its memory is another packet's. */
+	if (own && !is_in_hand(own) && claim(own)) {
+		*incoming = *own;
+		return true;
+	}
+	if (claim_left(incoming, port, true) || find_changed(sk, cpu, port, incoming) || claim_left(incoming, port, false))
+		return true;
+	if (own)
+		*incoming = *own;
+	return own;
 }
 
 TRACEPOINT(sk_data_ready)

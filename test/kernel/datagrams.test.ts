@@ -13,8 +13,10 @@ import {
   startUdpMemcached,
   startUnbound,
 } from './support/datagrams.js'
+import { rootPath } from './support/fixtures.js'
 import { type Context, kernelTest } from './support/kernel-test.js'
 import { createNetns, createNetnsPair, type NetnsPair } from './support/netns.js'
+import { startAnswering } from './support/processes.js'
 import { listCpus, readTaken } from './support/scheduler.js'
 import { readStat } from './support/services.js'
 import { runTaut, startMeasuring } from './support/taut.js'
@@ -70,6 +72,28 @@ for (const [family, version] of [
     'ip',
   )
 }
+
+kernelTest(
+  'takes a datagram in fragments for itself, shortly behind one of the same peer that came whole',
+  async t => {
+    const { server, client, ipv4 } = await createNetnsPair(t)
+    const { port } = await startEcho(t, { host: ipv4, netns: server })
+    const program = rootPath('dist/test/kernel/fixtures/numbering-client.js')
+    const args = [ipv4, port, MESSAGES.echo]
+    const ask = await startAnswering<{ answers: number; mean_us: number }>(t, program, args, {
+      netns: client,
+    })
+    const measurement = await startMeasuring(t, '--port', `${port}/udp`, '--netns', server)
+    const { answers, mean_us } = await ask('60 40 3000')
+    const { requests, total } = await measurement.stop()
+    t.deepEqual({ requests, answers }, { requests: 60, answers: 60 })
+    t.true(
+      (total.mean_us ?? Number.NaN) < mean_us,
+      `${total.mean_us} us, and ${mean_us} us by the client's clock`,
+    )
+  },
+  'ip',
+)
 
 /** Puts a bridge between the wire of the service and its address. */
 const addBridge = async ({ server, ipv4 }: NetnsPair): Promise<void> => {

@@ -213,6 +213,15 @@ int delay_interrupt(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* A slow driver: before each packet that it hands over. */
+SEC("raw_tp/napi_gro_receive_entry")
+int delay_hand_over(void *ctx)
+{
+	(void)ctx;
+	spin();
+	return 0;
+}
+
 struct sock_common {
 	__u16 skc_num;
 } __attribute__((preserve_access_index));

@@ -122,6 +122,34 @@ for (const us of [0, 5000]) {
   )
 }
 
+/** The card waits for so long that the requests of all connections come together; the driver takes so long for each packet. */
+const [TOGETHER_US, HAND_OVER_US] = [20_000, 2000]
+
+kernelTest(
+  'of packets that a driver hands over one after the other, and protocols get together, each waits in steer for those behind it',
+  async t => {
+    await run('ethtool', ['-C', WIRE, 'rx-usecs', String(TOGETHER_US)])
+    const machine = await findMachine(t, ends)
+    const { port } = await startMemcachedOn(machine, machine.serviceCpu)
+    const place = { program: 'delay_hand_over', hook: 'tracepoint' } as const
+    const delay = await attachDelays(machine, machine.server, { port, delayUs: HAND_OVER_US }, place)
+    const send = await machine.connectClient({ port, host: machine.host, requests: 400, connections: 4 })
+    const measurement = await startMeasuring(t, '--port', port)
+    await send()
+    const document = await measurement.stop()
+    const { times } = await delay.end()
+    const [driver, steer] = [spreadMean(document, 'driver'), spreadMean(document, 'steer')]
+    t.log(`${times} packets, ${driver.toFixed(0)} µs in driver and ${steer.toFixed(0)} in steer`)
+    t.true(times >= document.requests)
+    // The first of a pair has the other's delay in steer, which as the last has none there.
+    t.true(driver > HAND_OVER_US, `${driver}`)
+    t.true(steer > HAND_OVER_US / 2, `${steer}`)
+  },
+  'memcached',
+  'ethtool',
+  'taskset',
+)
+
 /** The bridge's and the container's, as Docker has it: the machine routes between its card and the bridge. */
 const [GATEWAY, CONTAINER] = ['198.51.100.1', '198.51.100.2']
 const CONTAINER_NETNS = 'taut-container'
