@@ -123,7 +123,7 @@ for (const us of [0, 5000]) {
 }
 
 /** The card waits for so long that the requests of all connections come together; the driver takes so long for each packet. */
-const [TOGETHER_US, HAND_OVER_US] = [20_000, 2000]
+const [TOGETHER_US, HAND_OVER_US] = [10_000, 2000]
 
 kernelTest(
   'of packets that a driver hands over one after the other, and protocols get together, each waits in steer for those behind it',
