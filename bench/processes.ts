@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { MeasureDocument } from '../src/latency/document.js'
-import { parseCpuList } from '../src/system/cpu-list.js'
+import { readThread } from '../src/system/threads.js'
 
 const run = promisify(execFile)
 
@@ -15,11 +15,7 @@ const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
 const KVLOAD = fileURLToPath(new URL('load/kvload', import.meta.url))
 
 /** The two that client and service share, however many there are: the first that this process may use. */
-const CORES = parseCpuList(
-  /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '',
-)
-  .slice(0, 2)
-  .join(',')
+const CORES = String(readThread(process.pid, process.pid)?.cpus.slice(0, 2))
 
 /** What the load client printed: its own count and its own clock. */
 export type Load = { requests: number; rate: number; p50_us: number; p99_us: number }

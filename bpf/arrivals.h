@@ -213,8 +213,8 @@ static int search_cpu(__u32 cpu, struct search *search)
 
 /*
  * Somebody has left it to this CPU to put it on the socket; with `delivered` only what is known to be there, as what is forwarded never
- * comes; else also what was read, and its memory is another's. A global function, as others here: the verifier follows its loops once, and not for each way that
- * leads to it.
+ * comes; else also what was read, and its memory is another's. A global function, as others here: the verifier follows its loops once,
+ * and not for each way that leads to it.
  */
 __weak __noinline int claim_left(struct incoming *claimed, __u32 port, int delivered)
 {

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { listNapiThreads } from '../../src/system/threads.js'
 import { MESSAGES, measureAnswers, prepareQuestions, startEcho } from './support/datagrams.js'
 import { kernelTest } from './support/kernel-test.js'
 import { createNetnsPair, type NetnsPair, writeSettings } from './support/netns.js'
-import { listCpus } from './support/scheduler.js'
+import { listCpus, pinProcess } from './support/scheduler.js'
 import { waitFor } from './support/wait.js'
 
 const run = promisify(execFile)
@@ -15,29 +15,17 @@ const run = promisify(execFile)
  */
 const batch = async ({ server, client }: NetnsPair, cpu: number): Promise<void> => {
   // One of another test's namespace may take a while to go.
-  const others = listThreads(/^napi\/wire-/)
+  const others = listNapiThreads('wire').map(({ tid }) => tid)
   await writeSettings(server, 'ethtool -K wire gro on; echo 1 >/sys/class/net/wire/threaded')
   // Else it has GRO for nobody, as its packets are as large as can be already.
   await writeSettings(client, 'ethtool -K wire tso off gso off')
-  const pid = await waitFor(
+  const thread = await waitFor(
     'the thread that polls',
-    async () => listThreads(/^napi\/wire-/).find(each => !others.includes(each)) ?? null,
+    async () => listNapiThreads('wire').find(({ tid }) => !others.includes(tid)) ?? null,
   )
-  await run('chrt', ['--idle', '-p', '0', pid])
-  await run('taskset', ['-pc', String(cpu), pid])
+  await run('chrt', ['--idle', '-p', '0', String(thread.tid)])
+  await pinProcess(thread.tid, cpu)
 }
-
-const listThreads = (name: RegExp): string[] =>
-  readdirSync('/proc')
-    .filter(pid => /^\d+$/.test(pid))
-    .filter(pid => {
-      try {
-        return name.test(readFileSync(`/proc/${pid}/comm`, 'latin1'))
-      } catch {
-        // Gone meanwhile.
-        return false
-      }
-    })
 
 for (const family of ['ipv4', 'ipv6'] as const) {
   kernelTest(

@@ -21,25 +21,28 @@ const STAGES_OF_EACH: Readonly<Record<Role, readonly StageName[]>> = {
 
 /**
  * Asserts that all of so many requests were seen, answered, followed through all that each of them has, but for a stage that
- * this service's have not (`absent`) and a share of which only the total may be known (`shallow`), and that nothing was lost
- * on the way; and, as the clients wait for each answer, that none was taken for several.
+ * this service's have not (`absent`) a share of which only the total may be known (`shallow`) and one of which it may not be known how long the service slept
+ * (`undivided`), and that nothing was lost on the way; and, as the clients wait for each answer, that none was taken for several.
  */
 export const assertExact = (
   t: Context,
   document: MeasureDocument,
   requests: number,
-  { absent, shallow = 0 }: { absent?: StageName | undefined; shallow?: number } = {},
+  {
+    absent,
+    shallow = 0,
+    undivided = 0,
+  }: { absent?: StageName | undefined; shallow?: number; undivided?: number } = {},
 ): void => {
-  const { in_flight, unanswered, pipelined, unsplit, undivided, lost, depth, stages } = document
+  const { in_flight, unanswered, pipelined, unsplit, lost, depth, stages } = document
   t.deepEqual(
-    { requests: document.requests, in_flight, unanswered, pipelined, unsplit, undivided, lost, depth },
+    { requests: document.requests, in_flight, unanswered, pipelined, unsplit, lost, depth },
     {
       requests,
       in_flight: 0,
       unanswered: 0,
       pipelined: 0,
       unsplit,
-      undivided: 0,
       lost: { ringbuf_full: 0, map_full: 0, unmatched: 0, clock: 0, recursion: 0 },
       depth: { requests: depth.requests, share: round(depth.requests / requests) },
     },
@@ -48,6 +51,7 @@ export const assertExact = (
     depth.requests >= requests * (1 - shallow) && depth.requests <= requests,
     `${depth.requests} followed in depth`,
   )
+  t.true(document.undivided <= requests * undivided, `${document.undivided} undivided`)
   assertStagesOfEach(t, document, absent)
   t.true(
     (document.total.max_us ?? Number.NaN) <= document.seconds * 1e6,

@@ -161,6 +161,13 @@ export type KnownService = Service & { finish: () => Promise<Account> }
 export const startService = (t: Context, ...args: readonly (string | number)[]): Promise<KnownService> =>
   startServiceAt(t, {}, ...args)
 
+/**
+ * Of requests that come one after the other, how many may be handed over, by a service that was started so, to a thread that is busy
+ * still with the last one, and needs no wake-up that would tell how long it slept.
+ */
+export const ofHandOvers = (args: readonly (string | number)[]): number =>
+  args.includes('handoff') ? 0.02 : 0
+
 /** Starts it at an address, in a network namespace, on a CPU, as told. */
 export const startServiceAt = async (
   t: Context,
