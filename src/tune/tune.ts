@@ -55,12 +55,15 @@ export type TuneResult<Candidate> = {
 const SLICES_BEFORE = { least: 4, most: 8, share: 0.1 }
 /** Confirming at the end may take so much of the time. */
 const MOST_FINAL_SHARE = 0.3
+/** Pairs of slices may take so many times as long as the last ones. */
+const MARGIN = 1.1
 /** How likely it is that a run has a trial stopped for a collapse that is none. */
 const FALSE_ALARM_OF_A_RUN = 0.01
 
 /**
  * Tries candidates one after the other, each on top of what was kept before, and keeps those that are proven to help
- * (greedy forward selection); those that were only not proven are tried once more when others were kept after them. Then
+ * (greedy forward selection). They share the time, but none is tried for less than it takes to prove anything: where that is too
+ * little for all, the last ones are not tried. Those that were only not proven are tried once more when others were kept after them. Then
  * takes each that was kept out in turn, but for the last, and leaves out what no longer earns its place; then compares all
  * with nothing, and keeps nothing if together they don't help, or leaves out what is too dear until the guards hold. With
  * a target it stops trying when that is reached, and then gives back what it is surely reached without, what costs most CPU
@@ -117,19 +120,24 @@ class Run<Candidate> {
   async select(): Promise<void> {
     const looks = planLooks(this.candidates.length)
     const { now, deadline, onStep } = this.options
-    const left = deadline - now()
+    const [fewest = 0] = looks.at
     // For looking once more at one of those that were kept, and for all of them together.
-    const end =
-      this.candidates.length === 1
-        ? deadline
-        : deadline - Math.min(left * MOST_FINAL_SHARE, 2 * this.#confirmingMs)
+    const final = Math.min((deadline - now()) * MOST_FINAL_SHARE, 2 * this.#confirmingMs)
+    const end = this.candidates.length === 1 ? deadline : deadline - final
     const tryAll = async (several: readonly Candidate[]): Promise<void> => {
       for (const [index, candidate] of several.entries()) {
         if (this.#isReached()) return
         if (this.#isOutOfReach(candidate)) continue
+        const left = end - now()
+        const leastMs = fewest * this.#pairMs * MARGIN
+        // A first trial tells at least how many pairs it would take.
+        if (left < leastMs && this.#trials.size > 0) {
+          this.#noteNoTime(candidate, fewest, leastMs)
+          continue
+        }
         onStep?.({ is: 'trial', candidate, number: index + 1, of: several.length })
-        const now = this.options.now()
-        await this.#try(candidate, looks, now + (end - now) / (several.length - index))
+        const share = left / (several.length - index)
+        await this.#try(candidate, looks, now() + Math.min(left, Math.max(share, leastMs)))
       }
     }
     await tryAll(this.candidates)
@@ -140,6 +148,12 @@ class Run<Candidate> {
       if (this.#kept.includes(candidate) || this.#hands.has(candidate)) continue
       await this.#hands.unlessTaken(candidate, () => this.host.drop(candidate))
     }
+  }
+
+  #noteNoTime(candidate: Candidate, pairs: number, ms: number): void {
+    if (this.#trials.has(candidate)) return
+    const needs = `the ${pairs} pairs of slices that it takes to prove anything, ${Math.ceil(ms / 1000)} s`
+    this.#note(candidate, 'undecided', `there was no time left for ${needs} (try: --for longer)`)
   }
 
   /** Whether what it would set is set by another one that is kept, or by somebody else; which is noted. */
@@ -332,7 +346,7 @@ class Run<Candidate> {
 
   /** How long it takes to confirm something. */
   get #confirmingMs(): number {
-    return PAIRS_TO_CONFIRM * this.#pairMs * 1.1
+    return PAIRS_TO_CONFIRM * this.#pairMs * MARGIN
   }
 
   #isReached(): boolean {

@@ -282,6 +282,26 @@ test('where time is up before anything can be told, it says so', async t => {
   )
 })
 
+test('where the time is too little for all, the first ones have as much as it takes, and the others are not tried', async t => {
+  const several: Effect[] = [
+    { name: 'helps', p99: 0.4 },
+    ...['a', 'b', 'c', 'd', 'e'].map(name => ({ name, p99: 0.96 })),
+  ]
+  const noise = invent(createRandom(61), { calm: true })
+  const { kept, trials } = await simulate(61, noise).run(several, { minutes: 1 })
+  t.deepEqual(kept, several.slice(0, 1), trials.map(({ reason }) => reason).join('; '))
+  const [fewest = 0] = planLooks(several.length).at
+  const last = trials.at(-1)
+  t.is(last?.pairs.length, 0)
+  t.is(last?.decision, 'undecided')
+  t.regex(
+    last?.reason ?? '',
+    new RegExp(
+      `^there was no time left for the ${fewest} pairs of slices that it takes to prove anything, \\d+ s \\(try: --for longer\\)$`,
+    ),
+  )
+})
+
 test('where one that is not decided takes all the time there is, the others are compared with nothing all the same', async t => {
   for (const minutes of [2, 3, 5]) {
     const several: Effect[] = [
