@@ -129,6 +129,9 @@ export const judge = (
   return isProven ? judged('keep', seen) : judged('open', `${seen}, but not by enough pairs to prove it`)
 }
 
+/** Is the whole interval of the goal beyond the least gain? Alone that proves nothing. */
+export const isGainSeen = ({ goal }: Judgement): boolean => goal.high < 1 - LEAST_GAIN
+
 const LABELS: Readonly<Record<Guard, string>> = {
   p50: 'p50',
   p99: 'p99',

@@ -1,5 +1,5 @@
 import type { Random } from '../statistics/random.js'
-import { type Allowances, type Judgement, judge, type Needed, pairsNeeded } from './judge.js'
+import { type Allowances, isGainSeen, type Judgement, judge, type Needed, pairsNeeded } from './judge.js'
 import type { Looks } from './looks.js'
 import { type Bench, describeFlawed, FLAWED_IN_A_ROW, measurePair } from './pair.js'
 import { InterferenceError, SettingRefused } from './refused.js'
@@ -34,6 +34,8 @@ export type TrialOptions = {
   usual: Usual
   /** Whether there is time for another pair. */
   hasTime: () => boolean
+  /** Whether there would be for so many, if what comes later had none. */
+  couldHaveTimeFor: (pairs: number) => boolean
   /** Is told how many pairs there are, with each more. */
   onPair?: ((pairs: number) => void) | undefined
 }
@@ -81,7 +83,7 @@ class Trial {
     const { aim, looks, random, usual, hasTime, onPair } = this.options
     const last = looks.at.at(-1) ?? 0
     let flawedInARow = 0
-    while (this.#pairs.length < last && hasTime()) {
+    while (this.#pairs.length < last && (hasTime() || this.#isPromising())) {
       const result = await measurePair(this.bench, random() < 0.5, usual)
       if ('collapse' in result) return this.end('undone', `stopped at once: ${result.collapse}`)
       if ('flawed' in result) {
@@ -100,6 +102,14 @@ class Trial {
         return this.end('undone', judgement.reason, judgement.broken === null)
     }
     return this.#endUndecided()
+  }
+
+  /** A gain that is seen, and can be proven in the time that there is, is worth more than another candidate. */
+  #isPromising(): boolean {
+    const next = this.options.looks.at[this.#looked]
+    const count = this.#pairs.length
+    if (next === undefined || count < 2 || !this.options.couldHaveTimeFor(next - count)) return false
+    return isGainSeen(this.#judge(0))
   }
 
   end(decision: Decision, reason: string, mayRetry = false): TrialResult {

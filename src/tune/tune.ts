@@ -63,7 +63,7 @@ const FALSE_ALARM_OF_A_RUN = 0.01
 /**
  * Tries candidates one after the other, each on top of what was kept before, and keeps those that are proven to help
  * (greedy forward selection). They share the time, but none is tried for less than it takes to prove anything: where that is too
- * little for all, the last ones are not tried. Those that were only not proven are tried once more when others were kept after them. Then
+ * little for all, or an earlier one needs more to prove a gain that is seen, the last ones are not tried. Those that were only not proven are tried once more when others were kept after them. Then
  * takes each that was kept out in turn, but for the last, and leaves out what no longer earns its place; then compares all
  * with nothing, and keeps nothing if together they don't help, or leaves out what is too dear until the guards hold. With
  * a target it stops trying when that is reached, and then gives back what it is surely reached without, what costs most CPU
@@ -81,6 +81,9 @@ export const tune = async <Candidate>(
   await run.giveBack()
   return run.confirmAll()
 }
+
+/** A trial may go on until then; and, where a gain is seen, until the end of all trials. */
+type TrialTime = { until: number; end: number }
 
 /** One run of tuning, step by step. */
 class Run<Candidate> {
@@ -137,7 +140,8 @@ class Run<Candidate> {
         }
         onStep?.({ is: 'trial', candidate, number: index + 1, of: several.length })
         const share = left / (several.length - index)
-        await this.#try(candidate, looks, now() + Math.min(left, Math.max(share, leastMs)))
+        const until = now() + Math.min(left, Math.max(share, leastMs))
+        await this.#try(candidate, looks, { until, end })
       }
     }
     await tryAll(this.candidates)
@@ -172,9 +176,9 @@ class Run<Candidate> {
     return trial?.mayRetry === true && trial.looked < planLooks(this.candidates.length).at.length
   }
 
-  async #try(candidate: Candidate, looks: Looks, until: number): Promise<void> {
+  async #try(candidate: Candidate, looks: Looks, time: TrialTime): Promise<void> {
     for (;;) {
-      const result = await this.#tryOnce(candidate, looks, until)
+      const result = await this.#tryOnce(candidate, looks, time)
       if (result.decision === 'kept') return this.#keep(candidate, result)
       if (result.decision !== 'interfered' || this.#hands.has(candidate)) {
         if (result.pairs.length > 0) this.#latest = result.pairs.map(({ off }) => off)
@@ -185,7 +189,7 @@ class Run<Candidate> {
     }
   }
 
-  async #tryOnce(candidate: Candidate, looks: Looks, until: number): Promise<TrialResult> {
+  async #tryOnce(candidate: Candidate, looks: Looks, { until, end }: TrialTime): Promise<TrialResult> {
     const { allow, random, now } = this.options
     const bench = this.#benchOf([candidate])
     const earlier = this.#trials.get(candidate)
@@ -208,6 +212,7 @@ class Run<Candidate> {
       random,
       usual: this.#usualOf(this.#latest),
       hasTime: () => now() < until,
+      couldHaveTimeFor: pairs => now() + pairs * this.#pairMs * MARGIN < end,
       onPair: this.options.onPair,
     })
     const pairs = result.pairs.length

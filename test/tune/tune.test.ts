@@ -302,6 +302,21 @@ test('where the time is too little for all, the first ones have as much as it ta
   )
 })
 
+test('where a gain is seen when the time of a trial is up, it has that of the others to be proven', async t => {
+  const several: Effect[] = [
+    { name: 'helps', p99: 0.8 },
+    ...['a', 'b', 'c'].map(name => ({ name, p99: 0.96 })),
+  ]
+  let keptWith = 0
+  for (let seed = 71; seed < 91; seed++) {
+    const noise = invent(createRandom(seed), { calm: true, size: 0.12 })
+    const { kept } = await simulate(seed, noise).run(several, { minutes: 1.2 })
+    if (kept.includes(several[0] as Effect)) keptWith++
+  }
+  t.log(keptWith)
+  t.true(keptWith >= 16, `${keptWith} of 20`)
+})
+
 test('where one that is not decided takes all the time there is, the others are compared with nothing all the same', async t => {
   for (const minutes of [2, 3, 5]) {
     const several: Effect[] = [
