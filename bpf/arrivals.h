@@ -8,6 +8,7 @@
 #ifndef TAUT_ARRIVALS_H
 #define TAUT_ARRIVALS_H
 
+#include "kernel_compat.h"
 #include "packets.h"
 #include "peer.h"
 #include "target.h"
@@ -22,6 +23,7 @@ struct incoming {
 	struct packet_path path;
 	__u64 address;
 	__u64 head;	/* of its data */
+	bool becomes_several;	/* sockets get copies or parts of it */
 	__u32 state;		/* written last */
 };
 
@@ -54,6 +56,13 @@ static __always_inline struct incoming *latest_of(struct arrivals *arrivals)
 	return &arrivals->last[(arrivals->count - 1) % MAX_ARRIVALS];
 }
 
+static __always_inline bool becomes_several(const struct sk_buff *skb)
+{
+	__u32 type = BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type);
+
+	return type == PACKET_BROADCAST || type == PACKET_MULTICAST || type == PACKET_LOOPBACK || segment_size_of(skb);
+}
+
 /* Nothing tells what comes to a socket: a datagram is there with the first packet of it that comes to IP. */
 extern const volatile bool begins_at_ip;
 
@@ -82,6 +91,7 @@ static __always_inline void expect_datagram(struct sk_buff *skb, const struct cp
 	incoming->path = cpu->packet;
 	incoming->address = cpu->packet_address;
 	incoming->head = (__u64)READ(skb, head);
+	incoming->becomes_several = becomes_several(skb);
 	__sync_lock_test_and_set(&incoming->state, EXPECTED);
 }
 

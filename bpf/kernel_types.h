@@ -218,6 +218,7 @@ struct sk_buff {
 	unsigned int len;
 	unsigned int truesize;
 	int skb_iif;
+	__u8 pkt_type : 3;
 	__u16 queue_mapping;
 	__u16 transport_header;
 	__u16 network_header;
@@ -225,6 +226,11 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
 };
+
+/* include/uapi/linux/if_packet.h */
+#define PACKET_BROADCAST 1
+#define PACKET_MULTICAST 2
+#define PACKET_LOOPBACK 5 /* of these, what is sent to this machine as well */
 
 #define TCQ_F_NOLOCK 0x100
 

@@ -89,9 +89,12 @@ static __always_inline bool find_incoming(struct sock *sk, struct cpu_state *cpu
 	}
 	if (claim_left(incoming, port, true) || find_changed(sk, cpu, port, incoming) || claim_left(incoming, port, false))
 		return true;
-	if (own)
+	/* A copy or a part that was read in this very moment. */
+	if (own && own->becomes_several && own->state != DROPPED_BEFORE) {
 		*incoming = *own;
-	return own;
+		return true;
+	}
+	return false;
 }
 
 TRACEPOINT(sk_data_ready)

@@ -50,3 +50,30 @@ for (const family of ['ipv4', 'ipv6'] as const) {
     'taskset',
   )
 }
+
+/** Gives how many packets have come by the wire into a namespace that the test made. */
+const countReceived = async (netns: string): Promise<number> => {
+  const { stdout } = await run('ip', ['-n', netns, '-json', '-s', 'link', 'show', 'wire'])
+  return JSON.parse(stdout)[0].stats64.rx.packets
+}
+
+for (const where of ['the same CPU', 'another CPU']) {
+  kernelTest(
+    `takes each part of a packet that is segmented at the socket for a datagram, with a service on ${where}`,
+    async t => {
+      const { server, client, ipv4 } = await createNetnsPair(t)
+      const [cpu, other] = [Number(listCpus()[0]), Number(listCpus().at(-1))]
+      const service = await startEcho(t, {
+        host: ipv4,
+        netns: server,
+        cpu: where === 'the same CPU' ? cpu : other,
+      })
+      const questions = { message: MESSAGES.echo, requests: 100_000, peers: 4, window: 32, together: 16, cpu }
+      await measureAnswers(t, service, questions, client)
+      t.is((await service.finish()).requests, questions.requests)
+      const packets = await countReceived(server)
+      t.true(packets < questions.requests / 8, `${packets} packets`)
+    },
+    'ip',
+  )
+}

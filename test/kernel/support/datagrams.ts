@@ -194,6 +194,8 @@ export type Questions = {
   /** Datagrams of an answer. */
   parts?: number
   rate?: number
+  /** So many go to the kernel at once, which segments them where it has to. */
+  together?: number
   /** The client's. */
   cpu?: number | undefined
 }
@@ -202,10 +204,10 @@ export type Questions = {
 export const prepareQuestions = async (
   t: Context,
   { host, port }: UdpService,
-  { message, requests, peers = 8, window = 1, parts = 1, rate = 0, cpu }: Questions,
+  { message, requests, peers = 8, window = 1, parts = 1, rate = 0, together = 1, cpu }: Questions,
   netns?: string,
 ): Promise<() => Promise<{ requests: number; mean_us: number }>> => {
-  const args = ['ask', host, port, requests, peers, window, rate, message, parts]
+  const args = ['ask', host, port, requests, peers, window, rate, message, parts, together]
   const client = await startProcess(t, DATAGRAMS, args, { netns, cpu })
   await waitForOutput(client, /^ready\n/)
   return async () => {
