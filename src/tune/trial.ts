@@ -34,7 +34,7 @@ export type TrialOptions = {
   usual: Usual
   /** Whether there is time for another pair. */
   hasTime: () => boolean
-  /** Whether there would be for so many, if what comes later had none. */
+  /** Whether there would be for so many more, if what comes later had none. */
   couldHaveTimeFor: (pairs: number) => boolean
   /** Is told how many pairs there are, with each more. */
   onPair?: ((pairs: number) => void) | undefined
@@ -83,7 +83,7 @@ class Trial {
     const { aim, looks, random, usual, hasTime, onPair } = this.options
     const last = looks.at.at(-1) ?? 0
     let flawedInARow = 0
-    while (this.#pairs.length < last && (hasTime() || this.#isPromising())) {
+    while (this.#pairs.length < last && (hasTime() || this.#mayGoOn())) {
       const result = await measurePair(this.bench, random() < 0.5, usual)
       if ('collapse' in result) return this.end('undone', `stopped at once: ${result.collapse}`)
       if ('flawed' in result) {
@@ -104,12 +104,20 @@ class Trial {
     return this.#endUndecided()
   }
 
-  /** A gain that is seen, and can be proven in the time that there is, is worth more than another candidate. */
-  #isPromising(): boolean {
-    const next = this.options.looks.at[this.#looked]
+  /**
+   * Its share of the time is up, but there is some left, which is worth more here than with another candidate: fewer pairs than the
+   * first look takes are in vain; and a gain that is seen may be proven by as many as that should take.
+   */
+  #mayGoOn(): boolean {
+    const { looks, couldHaveTimeFor } = this.options
+    const next = looks.at[this.#looked]
     const count = this.#pairs.length
-    if (next === undefined || count < 2 || !this.options.couldHaveTimeFor(next - count)) return false
-    return isGainSeen(this.#judge(0))
+    if (next === undefined || !couldHaveTimeFor(next - count)) return false
+    if (this.#looked === 0) return true
+    const judgement = this.#judge(0)
+    if (!isGainSeen(judgement) || judgement.broken !== null) return false
+    const needed = this.#findNeeded()
+    return needed?.isWithinReach === true && couldHaveTimeFor(Math.max(next, needed.pairs) - count)
   }
 
   end(decision: Decision, reason: string, mayRetry = false): TrialResult {

@@ -55,6 +55,8 @@ export type TuneResult<Candidate> = {
 const SLICES_BEFORE = { least: 4, most: 8, share: 0.1 }
 /** Confirming at the end may take so much of the time. */
 const MOST_FINAL_SHARE = 0.3
+/** Of fewer pairs the median is not told: the first one takes as long as it takes to look for the effect as well. */
+const FEW_PAIRS = 3
 /** Pairs of slices may take so many times as long as the last ones. */
 const MARGIN = 1.1
 /** How likely it is that a run has a trial stopped for a collapse that is none. */
@@ -62,12 +64,13 @@ const FALSE_ALARM_OF_A_RUN = 0.01
 
 /**
  * Tries candidates one after the other, each on top of what was kept before, and keeps those that are proven to help
- * (greedy forward selection). They share the time, but none is tried for less than it takes to prove anything: where that is too
- * little for all, or an earlier one needs more to prove a gain that is seen, the last ones are not tried. Those that were only not proven are tried once more when others were kept after them. Then
- * takes each that was kept out in turn, but for the last, and leaves out what no longer earns its place; then compares all
- * with nothing, and keeps nothing if together they don't help, or leaves out what is too dear until the guards hold. With
- * a target it stops trying when that is reached, and then gives back what it is surely reached without, what costs most CPU
- * time or energy first. What somebody else sets meanwhile is theirs for the rest of the run.
+ * (greedy forward selection). They share the time, but none is tried for less than it takes to prove anything, and a gain
+ * that is seen has what it takes to be proven: where that leaves too little for all, the last ones are not tried. Those
+ * that were only not proven are tried once more when others were kept after them. Then takes each that was kept out in
+ * turn, but for the last, and leaves out what no longer earns its place; then compares all with nothing, and keeps nothing
+ * if together they don't help, or leaves out what is too dear until the guards hold. With a target it stops trying when
+ * that is reached, and then gives back what it is surely reached without, what costs most CPU time or energy first. What
+ * somebody else sets meanwhile is theirs for the rest of the run.
  */
 export const tune = async <Candidate>(
   host: Host<Candidate>,
@@ -93,8 +96,9 @@ class Run<Candidate> {
   #before: Slice[] = []
   /** The latest known slices with what is kept: what a collapse is told by. */
   #latest: Slice[] = []
-  /** How long a pair of slices takes here, with the switches. */
+  /** How long a pair of slices takes here, with the switches: those of the last trial, and where that was least. */
   #pairMs = 0
+  #quickestPairMs = 0
   #falseAlarm = FALSE_ALARM_OF_A_RUN
 
   constructor(
@@ -116,6 +120,7 @@ class Run<Candidate> {
     this.#latest = this.#before
     if (this.#before.length === 0) return
     this.#pairMs = (2.5 * (this.options.now() - begin)) / this.#before.length
+    this.#quickestPairMs = this.#pairMs
     this.#falseAlarm = FALSE_ALARM_OF_A_RUN / Math.max(1, (this.options.deadline - begin) / this.#pairMs)
   }
 
@@ -124,24 +129,23 @@ class Run<Candidate> {
     const looks = planLooks(this.candidates.length)
     const { now, deadline, onStep } = this.options
     const [fewest = 0] = looks.at
-    // For looking once more at one of those that were kept, and for all of them together.
-    const final = Math.min((deadline - now()) * MOST_FINAL_SHARE, 2 * this.#confirmingMs)
-    const end = this.candidates.length === 1 ? deadline : deadline - final
+    const mostFinal = (deadline - now()) * MOST_FINAL_SHARE
     const tryAll = async (several: readonly Candidate[]): Promise<void> => {
       for (const [index, candidate] of several.entries()) {
         if (this.#isReached()) return
         if (this.#isOutOfReach(candidate)) continue
+        // For looking once more at one of those that were kept, and for all of them together.
+        const final = this.candidates.length === 1 ? 0 : Math.min(mostFinal, 2 * this.#confirmingMs)
+        const end = deadline - final
         const left = end - now()
-        const leastMs = fewest * this.#pairMs * MARGIN
-        // A first trial tells at least how many pairs it would take.
-        if (left < leastMs && this.#trials.size > 0) {
+        const leastMs = fewest * this.#quickestPairMs * MARGIN
+        if (left < leastMs && this.#hasMeasured) {
           this.#noteNoTime(candidate, fewest, leastMs)
           continue
         }
         onStep?.({ is: 'trial', candidate, number: index + 1, of: several.length })
-        const share = left / (several.length - index)
-        const until = now() + Math.min(left, Math.max(share, leastMs))
-        await this.#try(candidate, looks, { until, end })
+        const tried = Math.max(1, Math.min(several.length - index, Math.floor(left / leastMs)))
+        await this.#try(candidate, looks, { until: now() + left / tried, end })
       }
     }
     await tryAll(this.candidates)
@@ -154,9 +158,14 @@ class Run<Candidate> {
     }
   }
 
+  /** Whether a trial has told how many pairs it would take. */
+  get #hasMeasured(): boolean {
+    return [...this.#trials.values()].some(({ pairs }) => pairs.length > 1)
+  }
+
   #noteNoTime(candidate: Candidate, pairs: number, ms: number): void {
     if (this.#trials.has(candidate)) return
-    const needs = `the ${pairs} pairs of slices that it takes to prove anything, ${Math.ceil(ms / 1000)} s`
+    const needs = `the ${pairs} pairs of slices that it takes to prove anything, about ${Math.ceil(ms / 1000)} s`
     this.#note(candidate, 'undecided', `there was no time left for ${needs} (try: --for longer)`)
   }
 
@@ -204,7 +213,14 @@ class Run<Candidate> {
         if (missing !== null) throw new SettingRefused(missing)
       },
     }
-    const begin = now()
+    const times: number[] = []
+    let last = now()
+    const onPair = (pairs: number): void => {
+      times.push(now() - last)
+      last = now()
+      this.options.onPair?.(pairs)
+    }
+    const pairMsHere = (): number => (times.length < FEW_PAIRS ? this.#pairMs : median(times))
     const result = await runTrial(checked, {
       aim: this.#aimOf([candidate]),
       looks: looksLeft(looks, earlier?.looked ?? 0),
@@ -212,11 +228,11 @@ class Run<Candidate> {
       random,
       usual: this.#usualOf(this.#latest),
       hasTime: () => now() < until,
-      couldHaveTimeFor: pairs => now() + pairs * this.#pairMs * MARGIN < end,
-      onPair: this.options.onPair,
+      couldHaveTimeFor: pairs => now() + pairs * pairMsHere() < end,
+      onPair,
     })
-    const pairs = result.pairs.length
-    if (pairs > 0) this.#pairMs = (now() - begin) / pairs
+    this.#pairMs = pairMsHere()
+    this.#quickestPairMs = Math.min(this.#pairMs, this.#quickestPairMs || this.#pairMs)
     this.#trials.set(candidate, {
       candidate,
       ...result,

@@ -297,7 +297,7 @@ test('where the time is too little for all, the first ones have as much as it ta
   t.regex(
     last?.reason ?? '',
     new RegExp(
-      `^there was no time left for the ${fewest} pairs of slices that it takes to prove anything, \\d+ s \\(try: --for longer\\)$`,
+      `^there was no time left for the ${fewest} pairs of slices that it takes to prove anything, about \\d+ s \\(try: --for longer\\)$`,
     ),
   )
 })
@@ -315,6 +315,28 @@ test('where a gain is seen when the time of a trial is up, it has that of the ot
   }
   t.log(keptWith)
   t.true(keptWith >= 16, `${keptWith} of 20`)
+})
+
+test('a run too short for all tells of the first that can be measured how many pairs there were', async t => {
+  const refused: Effect = { name: 'refused', p99: 0.5, refused: 'it is refused' }
+  const { trials } = await simulate(91).run([refused, { name: 'helps', p99: 0.5 }], { minutes: 0.1 })
+  t.regex(trials[1]?.reason ?? '', /^there was time for [1-9]\d* pairs of slices/)
+})
+
+test('what helps a little, and would take long to be proven, leaves others their share of the time', async t => {
+  const several: Effect[] = [
+    { name: 'a little', p99: 0.93 },
+    { name: 'cure', p99: 0.6 },
+  ]
+  const shares: number[] = []
+  for (let seed = 101; seed < 121; seed++) {
+    const noise = invent(createRandom(seed), { calm: true, size: 0.1 })
+    const { trials } = await simulate(seed, noise).run(several, { minutes: 0.7 })
+    const [little, cure] = trials
+    if (cure?.decision === 'undecided') shares.push(cure.pairs.length / (little?.pairs.length ?? 0))
+  }
+  t.true(shares.length > 0)
+  t.true(Math.min(...shares) > 0.9, `${shares}`)
 })
 
 test('where one that is not decided takes all the time there is, the others are compared with nothing all the same', async t => {
