@@ -135,17 +135,19 @@ class Run<Candidate> {
         if (this.#isReached()) return
         if (this.#isOutOfReach(candidate)) continue
         // For looking once more at one of those that were kept, and for all of them together.
-        const final = this.candidates.length === 1 ? 0 : Math.min(mostFinal, 2 * this.#confirmingMs)
-        const end = deadline - final
-        const left = end - now()
-        const leastMs = fewest * this.#quickestPairMs * MARGIN
-        if (left < leastMs && this.#hasMeasured) {
-          this.#noteNoTime(candidate, fewest, leastMs)
+        const untilFinal = (ms: number): number =>
+          deadline - now() - (this.candidates.length === 1 ? 0 : Math.min(mostFinal, ms))
+        const shared = untilFinal(2 * this.#confirmingMs)
+        const most = untilFinal(this.#leastConfirmingMs)
+        const least = fewest * this.#quickestPairMs * MARGIN
+        if (most < least && this.#hasMeasured) {
+          this.#noteNoTime(candidate, fewest, least)
           continue
         }
         onStep?.({ is: 'trial', candidate, number: index + 1, of: several.length })
-        const tried = Math.max(1, Math.min(several.length - index, Math.floor(left / leastMs)))
-        await this.#try(candidate, looks, { until: now() + left / tried, end })
+        const tried = Math.max(1, Math.min(several.length - index, Math.floor(shared / least)))
+        const share = Math.min(most, Math.max(least, shared / tried))
+        await this.#try(candidate, looks, { until: now() + share, end: now() + most })
       }
     }
     await tryAll(this.candidates)
@@ -252,8 +254,7 @@ class Run<Candidate> {
   async leaveOutIdle(): Promise<void> {
     const { now, deadline } = this.options
     // All of them together matter more; and fewer pairs would tell nothing of that.
-    const least = (this.#confirmingMs * FEWEST_TO_CONFIRM) / PAIRS_TO_CONFIRM
-    const reserve = Math.max(least, Math.min((deadline - now()) / 2, this.#confirmingMs))
+    const reserve = Math.max(this.#leastConfirmingMs, Math.min((deadline - now()) / 2, this.#confirmingMs))
     const several = this.#kept.slice(0, -1)
     for (const [index, candidate] of several.entries()) {
       this.options.onStep?.({ is: 'leaving-out', candidate, number: index + 1, of: several.length })
@@ -365,9 +366,13 @@ class Run<Candidate> {
     }
   }
 
-  /** How long it takes to confirm something. */
+  /** How long it takes to confirm something, or to try to. */
   get #confirmingMs(): number {
     return PAIRS_TO_CONFIRM * this.#pairMs * MARGIN
+  }
+
+  get #leastConfirmingMs(): number {
+    return FEWEST_TO_CONFIRM * this.#pairMs * MARGIN
   }
 
   #isReached(): boolean {

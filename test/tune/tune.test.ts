@@ -317,6 +317,17 @@ test('where a gain is seen when the time of a trial is up, it has that of the ot
   t.true(keptWith >= 16, `${keptWith} of 20`)
 })
 
+test('the last comparison has less time where another one that helps can be proven by that', async t => {
+  const several: Effect[] = [
+    { name: 'helps', p99: 0.6 },
+    { name: 'helps too', p99: 0.6 },
+  ]
+  const noise = invent(createRandom(95), { calm: true, size: 0.05 })
+  const { kept, whole } = await simulate(95, noise).run(several, { minutes: 0.5 })
+  t.deepEqual(kept, several)
+  t.not(whole, null)
+})
+
 test('a run too short for all tells of the first that can be measured how many pairs there were', async t => {
   const refused: Effect = { name: 'refused', p99: 0.5, refused: 'it is refused' }
   const { trials } = await simulate(91).run([refused, { name: 'helps', p99: 0.5 }], { minutes: 0.1 })
