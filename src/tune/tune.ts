@@ -366,13 +366,14 @@ class Run<Candidate> {
     }
   }
 
-  /** How long it takes to confirm something, or to try to. */
+  /** How long it takes to confirm something. */
   get #confirmingMs(): number {
     return PAIRS_TO_CONFIRM * this.#pairMs * MARGIN
   }
 
+  /** The same of as few pairs as tell anything; the trial before may be over late by one, and to switch all takes longer. */
   get #leastConfirmingMs(): number {
-    return FEWEST_TO_CONFIRM * this.#pairMs * MARGIN
+    return (FEWEST_TO_CONFIRM + 2) * this.#pairMs * MARGIN
   }
 
   #isReached(): boolean {
