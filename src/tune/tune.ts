@@ -93,6 +93,8 @@ class Run<Candidate> {
   readonly #trials = new Map<Candidate, Trial<Candidate>>()
   readonly #hands: OtherHands<Candidate>
   #kept: Candidate[] = []
+  /** Nothing else was kept when it was tried. */
+  #firstKept: Candidate | null = null
   #before: Slice[] = []
   /** The latest known slices with what is kept: what a collapse is told by. */
   #latest: Slice[] = []
@@ -138,7 +140,8 @@ class Run<Candidate> {
         const untilFinal = (ms: number): number =>
           deadline - now() - (this.candidates.length === 1 ? 0 : Math.min(mostFinal, ms))
         const shared = untilFinal(2 * this.#confirmingMs)
-        const most = untilFinal(this.#leastConfirmingMs)
+        // The trial of the first one that is kept is a comparison with nothing.
+        const most = untilFinal(this.#kept.length === 0 ? 0 : this.#leastConfirmingMs)
         const least = fewest * this.#quickestPairMs * MARGIN
         if (most < least && this.#hasMeasured) {
           this.#noteNoTime(candidate, fewest, least)
@@ -245,6 +248,7 @@ class Run<Candidate> {
   }
 
   async #keep(candidate: Candidate, { pairs }: TrialResult): Promise<void> {
+    if (this.#kept.length === 0) this.#firstKept = candidate
     this.#kept.push(candidate)
     this.#latest = pairs.map(({ on }) => on)
     await this.#restore()
@@ -291,12 +295,12 @@ class Run<Candidate> {
   /** Compares all that was kept with nothing, and gives what came of it all. */
   async confirmAll(): Promise<TuneResult<Candidate>> {
     const { deadline, onStep } = this.options
-    // Of a single one, its own trial was that comparison.
-    const [only] = this.candidates.length === 1 ? this.#trials.values() : []
-    let whole: Judgement | null = only?.judgement ?? null
+    let whole: Judgement | null = null
     let slices: { off: Slice[]; on: Slice[] } | null = null
+    // Of a single one, its own trial was that comparison.
+    if (this.candidates.length === 1) whole = this.#judgementBesideNothing
     while (this.#kept.length > 0) {
-      if (only === undefined) {
+      if (this.candidates.length > 1) {
         onStep?.({ is: 'confirming', candidate: null, number: 1, of: 1 })
         // A guard that may be broken, or not, is worth more pairs.
         const isOpen = (pairs: readonly Pair[]): boolean =>
@@ -310,6 +314,10 @@ class Run<Candidate> {
           }
         }
         if (await this.#leaveOutFailed(confirmation, whole)) continue
+        if (confirmation.isBetter === null) {
+          whole = this.#judgementBesideNothing
+          slices = null
+        }
       }
       if (await this.#areInForce()) break
       whole = null
@@ -324,6 +332,13 @@ class Run<Candidate> {
       after: summarize(after),
       isReached: meets(after, this.options.target),
     }
+  }
+
+  /** Of the only one that is kept, if nothing was when it was tried; null else. */
+  get #judgementBesideNothing(): Judgement | null {
+    const [only, ...others] = this.#kept
+    if (only === undefined || others.length > 0 || only !== this.#firstKept) return null
+    return this.#trials.get(only)?.judgement ?? null
   }
 
   #judgeWhole(pairs: readonly Pair[]): Judgement {

@@ -328,6 +328,16 @@ test('the last comparison has less time where another one that helps can be prov
   t.not(whole, null)
 })
 
+test('the trial of the only one that is kept is the comparison with nothing, where there is no time for another', async t => {
+  const cure: Effect = { name: 'cure', p99: 0.6 }
+  const noise = invent(createRandom(96), { calm: true, size: 0.05 })
+  const { kept, whole, trials } = await simulate(96, noise).run([{ name: 'harms', p99: 1.2 }, cure], {
+    minutes: 0.4,
+  })
+  t.deepEqual(kept, [cure], trials.map(({ reason }) => reason).join('; '))
+  t.deepEqual(whole, trials[1]?.judgement)
+})
+
 test('a run too short for all tells of the first that can be measured how many pairs there were', async t => {
   const refused: Effect = { name: 'refused', p99: 0.5, refused: 'it is refused' }
   const { trials } = await simulate(91).run([refused, { name: 'helps', p99: 0.5 }], { minutes: 0.1 })
