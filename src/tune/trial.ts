@@ -34,8 +34,8 @@ export type TrialOptions = {
   usual: Usual
   /** Whether there is time for another pair. */
   hasTime: () => boolean
-  /** Whether there would be for so many more, if what comes later had none. */
-  couldHaveTimeFor: (pairs: number) => boolean
+  /** Whether there would be for so many more, if the other trials had none; and for the first look, if what follows them had least. */
+  couldHaveTimeFor: (pairs: number, isFirstLook: boolean) => boolean
   /** Is told how many pairs there are, with each more. */
   onPair?: ((pairs: number) => void) | undefined
 }
@@ -112,12 +112,13 @@ class Trial {
     const { looks, couldHaveTimeFor } = this.options
     const next = looks.at[this.#looked]
     const count = this.#pairs.length
-    if (next === undefined || !couldHaveTimeFor(next - count)) return false
-    if (this.#looked === 0) return true
+    const isFirstLook = this.#looked === 0
+    if (next === undefined || !couldHaveTimeFor(next - count, isFirstLook)) return false
+    if (isFirstLook) return true
     const judgement = this.#judge(0)
     if (!isGainSeen(judgement) || judgement.broken !== null) return false
     const needed = this.#findNeeded()
-    return needed?.isWithinReach === true && couldHaveTimeFor(Math.max(next, needed.pairs) - count)
+    return needed?.isWithinReach === true && couldHaveTimeFor(Math.max(next, needed.pairs) - count, false)
   }
 
   end(decision: Decision, reason: string, mayRetry = false): TrialResult {

@@ -85,8 +85,8 @@ export const tune = async <Candidate>(
   return run.confirmAll()
 }
 
-/** A trial may go on until then; and, where a gain is seen, until the end of all trials. */
-type TrialTime = { until: number; end: number }
+/** A trial may go on until then; where a gain is seen, until the end of all trials; and for its first look, until `atMost`. */
+type TrialTime = { until: number; end: number; atMost: number }
 
 /** One run of tuning, step by step. */
 class Run<Candidate> {
@@ -150,7 +150,7 @@ class Run<Candidate> {
         onStep?.({ is: 'trial', candidate, number: index + 1, of: several.length })
         const tried = Math.max(1, Math.min(several.length - index, Math.floor(shared / least)))
         const share = Math.min(most, Math.max(least, shared / tried))
-        await this.#try(candidate, looks, { until: now() + share, end: now() + most })
+        await this.#try(candidate, looks, { until: now() + share, end: now() + shared, atMost: now() + most })
       }
     }
     await tryAll(this.candidates)
@@ -203,7 +203,11 @@ class Run<Candidate> {
     }
   }
 
-  async #tryOnce(candidate: Candidate, looks: Looks, { until, end }: TrialTime): Promise<TrialResult> {
+  async #tryOnce(
+    candidate: Candidate,
+    looks: Looks,
+    { until, end, atMost }: TrialTime,
+  ): Promise<TrialResult> {
     const { allow, random, now } = this.options
     const bench = this.#benchOf([candidate])
     const earlier = this.#trials.get(candidate)
@@ -233,7 +237,7 @@ class Run<Candidate> {
       random,
       usual: this.#usualOf(this.#latest),
       hasTime: () => now() < until,
-      couldHaveTimeFor: pairs => now() + pairs * pairMsHere() < end,
+      couldHaveTimeFor: (pairs, isFirstLook) => now() + pairs * pairMsHere() < (isFirstLook ? atMost : end),
       onPair,
     })
     this.#pairMs = pairMsHere()
