@@ -1,6 +1,6 @@
 // What test/lab runs in its machines, which are slow.
 export default {
-  files: ['dist/test/lab/guest/{order,order-within,knobs,queues,advise,interrupts,without-btf}.js'],
+  files: ['dist/test/lab/guest/{order,order-within,knobs,queues,advise,tune,interrupts,without-btf}.js'],
   concurrency: 1,
   serial: true,
   timeout: '10m',

@@ -1,4 +1,7 @@
-/* Frequencies for the two processors of a QEMU machine: 600, 900 and 1200 MHz, set by writing to ports that nobody reads. */
+/*
+ * Frequencies for the two processors of a QEMU machine: 600, 900 and 1200 MHz, for both at once, by writing their number to a
+ * port: test/lab/frequency.ts gives the machine the one that was written last.
+ */
 DefinitionBlock ("", "SSDT", 2, "TAUT", "CPUFREQ", 1)
 {
     External (\_SB.CPUS.C000, DeviceObj)
@@ -15,8 +18,8 @@ DefinitionBlock ("", "SSDT", 2, "TAUT", "CPUFREQ", 1)
     }
     Scope (\_SB.CPUS.C001) {
         Name (_PCT, Package () {
-            ResourceTemplate () { Register (SystemIO, 8, 0, 0x565A, 1) },
-            ResourceTemplate () { Register (SystemIO, 8, 0, 0x565B, 1) } })
+            ResourceTemplate () { Register (SystemIO, 8, 0, 0x5658, 1) },
+            ResourceTemplate () { Register (SystemIO, 8, 0, 0x5659, 1) } })
         Name (_PSS, Package () {
             Package () { 1200, 4000, 10, 10, 0x0, 0x0 },
             Package () { 900, 3000, 10, 10, 0x1, 0x1 },

@@ -3,8 +3,11 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
-import { buildFixtures, rootPath } from '../kernel/support/fixtures.js'
+import { buildFixtures, KVLOAD, rootPath } from '../kernel/support/fixtures.js'
+import { createFolder } from '../kernel/support/folder.js'
+import { listArguments } from '../kernel/support/load.js'
 import { createNetns } from '../kernel/support/netns.js'
+import { startProcess } from '../kernel/support/processes.js'
 import { findKernel } from './initramfs.js'
 import { type Card, type Outcome, runInVm } from './vm.js'
 
@@ -19,10 +22,18 @@ const obstacle =
 // The load client and the services: the machine has the host's.
 if (obstacle === null) test.before('builds the fixtures', buildFixtures)
 
-/** Registers a test that boots a machine; where it cannot run it is skipped, with the reason in its title. */
-export const labTest = (title: string, body: (t: ExecutionContext) => Promise<void>): void => {
-  if (obstacle === null) test.serial(title, body)
-  else test.skip(`${title} (${obstacle})`, body)
+/**
+ * Registers a test that boots a machine; where it cannot run, for the reason that is given or another, it is skipped with that in
+ * its title.
+ */
+export const labTest = (
+  title: string,
+  body: (t: ExecutionContext) => Promise<void>,
+  missing: string | null = null,
+): void => {
+  const reason = obstacle ?? missing
+  if (reason === null) test.serial(title, body)
+  else test.skip(`${title} (${reason})`, body)
 }
 
 /** What a machine has besides, and who is told of its output. */
@@ -58,6 +69,8 @@ export const runGuest = async (
 export const ADDRESS = '192.0.2.1'
 /** The client's. */
 export const CLIENT_ADDRESS = '192.0.2.2'
+/** What they are part of. */
+export const NETWORK = '192.0.2.0/24'
 /** Both, for programs of the machine. */
 export const ENDS = { TAUT_LAB_ADDRESS: ADDRESS, TAUT_LAB_PEER: CLIENT_ADDRESS }
 
@@ -70,4 +83,31 @@ export const createCard = async (t: ExecutionContext, model: Card['model'], queu
   await run('ip', ['-n', netns, 'addr', 'add', `${CLIENT_ADDRESS}/24`, 'dev', tap])
   await run('ip', ['-n', netns, 'link', 'set', tap, 'up'])
   return { model, netns, tap, queues }
+}
+
+/** Gives the file of the ACPI table by which a machine has frequencies. */
+export const compileFrequencies = async (t: ExecutionContext): Promise<string> => {
+  const folder = await createFolder(t)
+  await run('iasl', ['-p', join(folder, 'cpufreq'), rootPath('test/lab/cpufreq.asl')])
+  return join(folder, 'cpufreq.aml')
+}
+
+/** Longer than a machine may run. */
+const SECONDS = 30 * 60
+
+/** Looks at a machine's output: once that says what port it serves, clients send so many requests a second there, until the test ends. */
+export const askWhatServes = (
+  t: ExecutionContext,
+  { netns }: Card,
+  rate: number,
+): ((output: string) => void) => {
+  let isAsked = false
+  return output => {
+    const port = /^serves (\d+)\n/m.exec(output)?.[1]
+    if (port === undefined || isAsked) return
+    isAsked = true
+    const load = { host: ADDRESS, port: Number(port), connections: 4, rate }
+    const args = listArguments({ ...load, requests: rate * SECONDS, timeout: 2 * SECONDS })
+    void startProcess(t, KVLOAD, args, { netns })
+  }
 }

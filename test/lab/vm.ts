@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { followFrequency } from './frequency.js'
 import { buildInitramfs, type Kernel } from './initramfs.js'
 
 /** The network card of a machine, on a tap device of a network namespace of the host. */
@@ -27,25 +28,33 @@ export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 
 /**
  * Boots a kernel in QEMU, without KVM, and runs a script of bash on it, in a writable view of the host's files; two CPUs
- * and 1 GB. `acpi` is the file of an ACPI table more. `onOutput` gets all that was written each time there is more. The machine goes with this process.
+ * and 1 GB. `frequencies` is the file of an ACPI table, cpufreq.asl's, by which it has some. Its CPUs take turns, unless
+ * they are to run in parallel, for which canRunInParallel has to be true. `onOutput` gets all that was written each time
+ * there is more. The machine goes with this process.
  */
 export const runInVm = async (
   kernel: Kernel,
   script: string,
-  { card, acpi, onOutput }: { card?: Card; acpi?: string; onOutput?: (output: string) => void } = {},
+  {
+    card,
+    frequencies,
+    parallel = false,
+    onOutput,
+  }: { card?: Card; frequencies?: string; parallel?: boolean; onOutput?: (output: string) => void } = {},
 ): Promise<Outcome> => {
   const folder = mkdtempSync(join(tmpdir(), 'taut-lab-'))
   try {
     const guest = `${prepare(kernel)}\n(\n${script}\n)\necho "${MARK} $?"\necho o >/proc/sysrq-trigger\nwhile :; do :; done\n`
     const initramfs = buildInitramfs(folder, kernel, guest)
+    const asked = join(folder, 'frequency')
+    if (frequencies !== undefined) writeFileSync(asked, '')
     const output = await runQemu(
       [
-        ...listArguments(kernel, initramfs),
+        ...listArguments(kernel, initramfs, parallel),
         ...listCard(card),
-        ...(acpi === undefined ? [] : ['-acpitable', `file=${acpi}`]),
+        ...(frequencies === undefined ? [] : listFrequencies(frequencies, asked)),
       ],
-      card?.netns,
-      onOutput,
+      { netns: card?.netns, onOutput, asked: frequencies === undefined ? null : asked },
     )
     const status = new RegExp(`^${MARK} (\\d+)$`, 'm').exec(output)?.[1]
     return { status: status === undefined ? null : Number(status), output }
@@ -54,10 +63,21 @@ export const runInVm = async (
   }
 }
 
-const listArguments = ({ image }: Kernel, initramfs: string): string[] => [
-  // With a thread for each CPU, QEMU 7.2 goes on with code that another CPU has rewritten: the kernel switches tracepoints
-  // and statistics by rewriting itself behind a breakpoint, and both CPUs then stay at that breakpoint for ever.
-  ...['-accel', 'tcg,thread=single', '-cpu', 'max,vendor=GenuineIntel,family=6,model=60'],
+/**
+ * With a thread for each CPU, QEMU 7.2 goes on with code that another CPU has rewritten: the kernel switches tracepoints and statistics
+ * by rewriting itself behind a breakpoint, and both CPUs then stay at that breakpoint for ever. QEMU 10 does not.
+ */
+const PARALLEL_SINCE = 10
+
+/** Can CPUs of a machine run in parallel? False as well where there is no QEMU. */
+export const canRunInParallel = (): boolean => {
+  const { stdout } = spawnSync('qemu-system-x86_64', ['--version'], { encoding: 'utf8' })
+  return Number(/version (\d+)\./.exec(stdout ?? '')?.[1]) >= PARALLEL_SINCE
+}
+
+const listArguments = ({ image }: Kernel, initramfs: string, parallel: boolean): string[] => [
+  ...['-accel', `tcg,thread=${parallel ? 'multi' : 'single'}`],
+  ...['-cpu', 'max,vendor=GenuineIntel,family=6,model=60'],
   ...['-smp', '2', '-m', '1024', '-display', 'none', '-monitor', 'none', '-serial', 'stdio', '-no-reboot'],
   ...['-kernel', image, '-initrd', initramfs],
   ...['-append', 'console=ttyS0 quiet loglevel=3 panic=-1 nokaslr'],
@@ -72,13 +92,23 @@ const listCard = (card: Card | undefined): string[] =>
         ...['-device', `${card.model},netdev=wire${card.queues === 1 ? '' : listQueues(card.queues)}`],
       ]
 
+/** What is written to the table's port goes to a file. */
+const listFrequencies = (table: string, asked: string): string[] => [
+  ...['-acpitable', `file=${table}`],
+  ...['-chardev', `file,id=frequency,path=${asked}`],
+  ...['-device', 'isa-debugcon,iobase=0x5658,chardev=frequency'],
+]
+
 /** An interrupt for each queue of both directions, for the configuration, and for what a card has besides. */
 const listQueues = (queues: number): string => `,mq=on,vectors=${2 * queues + 2}`
 
 const runQemu = (
   args: string[],
-  netns: string | undefined,
-  onOutput: (output: string) => void = () => undefined,
+  {
+    netns,
+    onOutput = () => undefined,
+    asked,
+  }: { netns: string | undefined; onOutput: ((output: string) => void) | undefined; asked: string | null },
 ): Promise<string> =>
   new Promise((resolve, reject) => {
     const command = [
@@ -87,6 +117,12 @@ const runQemu = (
       ...['setpriv', '--pdeathsig', 'KILL', 'qemu-system-x86_64', ...args],
     ]
     const qemu = spawn(command[0] ?? '', command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
+    if (asked !== null) {
+      followFrequency(qemu, asked).catch(error => {
+        qemu.kill('SIGKILL')
+        reject(error)
+      })
+    }
     const timer = setTimeout(() => qemu.kill('SIGKILL'), TIMEOUT_MS)
     let output = ''
     const add = (text: string): void => {

@@ -1,16 +1,15 @@
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { type Context, kernelTest } from '../../kernel/support/kernel-test.js'
 import { startMemcached } from '../../kernel/support/services.js'
 import { runTaut } from '../../kernel/support/taut.js'
-import { ADDRESS, NIC, prepareCard, read } from './settings.js'
+import { moveInterrupts, setCoalescing, setGovernor, setRight } from './hardware.js'
+import { ADDRESS, prepareCard } from './settings.js'
 
 /**
- * Runs in the machine, behind an e1000e card, with frequencies from an ACPI table. The clients are outside. Emulated, no setting
- * makes anything faster: what is wrong has to be named, with what would help; whether it does can't be shown here.
+ * Runs in the machine, behind an e1000e card, with frequencies from an ACPI table. The clients are outside. What is wrong has to
+ * be named, with what would help.
  */
 const run = promisify(execFile)
 
@@ -21,26 +20,6 @@ const CPU = 1
 const TIME = '15s'
 
 type Advice = { rule: string; finding: string; settings: { knob: string; value: string; nic?: string }[] }
-
-const setGovernor = async (governor: string): Promise<void> => {
-  for (const policy of readdirSync('/sys/devices/system/cpu/cpufreq').filter(name => /^policy/.test(name)))
-    await writeFile(`/sys/devices/system/cpu/cpufreq/${policy}/scaling_governor`, governor)
-}
-
-const setCoalescing = async (us: number): Promise<void> => {
-  await run('ethtool', ['-C', NIC, 'rx-usecs', String(us)])
-}
-
-const moveInterrupts = async (cpu: number): Promise<void> => {
-  for (const [, irq] of (await read('/proc/interrupts')).matchAll(new RegExp(`^ *(\\d+):.* ${NIC}`, 'gm')))
-    await writeFile(`/proc/irq/${irq}/smp_affinity_list`, String(cpu))
-}
-
-const setRight = async (): Promise<void> => {
-  await setGovernor('performance')
-  await setCoalescing(10)
-  await moveInterrupts(0)
-}
 
 let port = 0
 

@@ -12,7 +12,8 @@ const run = promisify(execFile)
 export const NIC = 'eth0'
 export const ADDRESS = process.env.TAUT_LAB_ADDRESS ?? ''
 const PEER = process.env.TAUT_LAB_PEER ?? ''
-const NETNS = 'taut-lab'
+/** The name that the machine's own network namespace gets. */
+export const NETNS = 'taut-lab'
 
 /** A change of a setting, as taut tells of it. */
 export type Change = {
