@@ -299,12 +299,7 @@ export const formatTune = (
       isMet ? 'The target is reached already; nothing was changed.' : describeEnd(goal, result, leftOut),
       width,
     ),
-    ...(kept.length > 1 && whole === null
-      ? wrap(
-          'Each was proven on top of those before it; there was no time, or no traffic, to compare all with nothing.',
-          width,
-        )
-      : []),
+    ...(kept.length > 0 && whole === null ? wrap(describeUncompared(kept.length), width) : []),
     ...formatChange(goal, before, after, width),
     ...(Object.values(lost).some(count => count > 0) ? formatLost(lost, width, style) : []),
     ...(isReached ? ['The target is reached.'] : []),
@@ -342,6 +337,11 @@ const describeTrial = (
   ]
 }
 
+const describeUncompared = (kept: number): string =>
+  kept === 1
+    ? 'It was proven beside others; there was no time, or no traffic, to compare it with nothing.'
+    : 'Each was proven on top of those before it; there was no time, or no traffic, to compare all with nothing.'
+
 const describeEnd = (
   goal: Goal,
   { trials, kept, whole }: TuneResult<Proposal>,
@@ -350,7 +350,9 @@ const describeEnd = (
   if (trials.length === 0) return `There was nothing ${elseOf(leftOut)}to try; nothing was changed.`
   if (kept.length === 0) return 'Nothing was proven to help; everything is as it was.'
   const together =
-    whole === null ? '' : `; together: ${nameOf(goal, kept)} ${describeRatio(ratioOf(goal, whole.goal))}`
+    whole === null
+      ? ''
+      : `; ${kept.length === 1 ? '' : 'together: '}${nameOf(goal, kept)} ${describeRatio(ratioOf(goal, whole.goal))}`
   return `${kept.length} of ${trials.length} kept${together}.`
 }
 

@@ -250,8 +250,8 @@ export const isSurelyMet = (slices: readonly Slice[], { quantity, ns }: Limit, r
 /** The gain to tell the price of where none was seen: what most would change a setting for. */
 const USUAL_GAIN = 0.1
 
-/** How many pairs it would take to prove a gain, which is a share. */
-export type Needed = { pairs: number; gain: number }
+/** How many pairs it would take to prove a gain, which is a share, and whether that gain was seen. */
+export type Needed = { pairs: number; gain: number; isSeen: boolean }
 
 /**
  * Gives how many pairs it would take to prove the gain that was seen, and that what is guarded gets no worse than it may, nine
@@ -266,7 +266,8 @@ export const pairsNeeded = (
   const gains = gainsOf(pairs, aim)
   if (gains.length < 2) return null
   const seen = 1 - Math.exp(mean(gains))
-  const gain = seen > LEAST_GAIN * 1.5 ? seen : USUAL_GAIN
+  const isSeen = seen > LEAST_GAIN * 1.5
+  const gain = isSeen ? seen : USUAL_GAIN
   const beyond = Math.log(1 - LEAST_GAIN) - Math.log(1 - gain)
   const guarded = watchedIn(pairs)
     .filter(name => isGuard(name, aim))
@@ -278,7 +279,7 @@ export const pairsNeeded = (
     )
   // Fewer than the exact test takes can't prove anything.
   const needed = Math.max(pairsToShow(gains, beyond, alpha), Math.ceil(Math.log2(1 / alpha)), ...guarded)
-  return Number.isFinite(needed) ? { pairs: needed, gain } : null
+  return Number.isFinite(needed) ? { pairs: needed, gain, isSeen } : null
 }
 
 /** How many differences it takes to show, at that error, that their mean is on this side of something so far from it. */

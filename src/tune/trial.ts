@@ -34,8 +34,10 @@ export type TrialOptions = {
   usual: Usual
   /** Whether there is time for another pair. */
   hasTime: () => boolean
-  /** Whether there would be for so many more, if the other trials had none; and for the first look, if what follows them had least. */
-  couldHaveTimeFor: (pairs: number, isFirstLook: boolean) => boolean
+  /** Whether there is time for so many more, which make the first look, though that is not left to the last comparison. */
+  canReachFirstLook: (pairs: number) => boolean
+  /** Whether there is time for so many more, which may prove a gain that is seen, though that is not left to other trials. */
+  canProve: (pairs: number) => boolean
   /** Is told how many pairs there are, with each more. */
   onPair?: ((pairs: number) => void) | undefined
 }
@@ -106,19 +108,19 @@ class Trial {
 
   /**
    * Its share of the time is up, but there is some left, which is worth more here than with another candidate: fewer pairs than the
-   * first look takes are in vain; and a gain that is seen may be proven by as many as that should take.
+   * first look takes are in vain; and a gain that is seen may be proven at the look that has as many as that should take.
    */
   #mayGoOn(): boolean {
-    const { looks, couldHaveTimeFor } = this.options
-    const next = looks.at[this.#looked]
+    const { looks, canReachFirstLook, canProve } = this.options
     const count = this.#pairs.length
-    const isFirstLook = this.#looked === 0
-    if (next === undefined || !couldHaveTimeFor(next - count, isFirstLook)) return false
-    if (isFirstLook) return true
+    const [first = 0] = looks.at
+    if (this.#looked === 0) return canReachFirstLook(first - count)
     const judgement = this.#judge(0)
     if (!isGainSeen(judgement) || judgement.broken !== null) return false
     const needed = this.#findNeeded()
-    return needed?.isWithinReach === true && couldHaveTimeFor(Math.max(next, needed.pairs) - count, false)
+    if (needed?.isSeen !== true) return false
+    const look = looks.at.find((pairs, number) => number >= this.#looked && pairs >= needed.pairs)
+    return look !== undefined && canProve(look - count)
   }
 
   end(decision: Decision, reason: string, mayRetry = false): TrialResult {

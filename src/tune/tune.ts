@@ -42,7 +42,10 @@ export type Trial<Candidate> = { candidate: Candidate } & TrialResult
 export type TuneResult<Candidate> = {
   trials: Trial<Candidate>[]
   kept: Candidate[]
-  /** All that was kept together, against nothing; null when nothing was, or there was no time for it. */
+  /**
+   * All that was kept together, against nothing; of a single one, that may be its own trial. Null when nothing was, or there was no
+   * time for it.
+   */
   whole: Judgement | null
   /** The medians of slices, without anything and with all that is kept; null where none were measured. */
   before: Summary | null
@@ -85,8 +88,17 @@ export const tune = async <Candidate>(
   return run.confirmAll()
 }
 
-/** A trial may go on until then; where a gain is seen, until the end of all trials; and for its first look, until `atMost`. */
-type TrialTime = { until: number; end: number; atMost: number }
+/** What is kept, compared with nothing. */
+type Compared = { judgement: Judgement; pairs: readonly Pair[] }
+
+/** By when a trial is to end. */
+type Until = {
+  share: number
+  /** Where a gain is seen, and may be proven. */
+  gainSeen: number
+  /** Before its first look. */
+  firstLook: number
+}
 
 /** One run of tuning, step by step. */
 class Run<Candidate> {
@@ -129,7 +141,7 @@ class Run<Candidate> {
   /** Forward selection. */
   async select(): Promise<void> {
     const looks = planLooks(this.candidates.length)
-    const { now, deadline, onStep } = this.options
+    const { now, deadline, onStep, target } = this.options
     const [fewest = 0] = looks.at
     const mostFinal = (deadline - now()) * MOST_FINAL_SHARE
     const tryAll = async (several: readonly Candidate[]): Promise<void> => {
@@ -140,8 +152,9 @@ class Run<Candidate> {
         const untilFinal = (ms: number): number =>
           deadline - now() - (this.candidates.length === 1 ? 0 : Math.min(mostFinal, ms))
         const shared = untilFinal(2 * this.#confirmingMs)
-        // The trial of the first one that is kept is a comparison with nothing.
-        const most = untilFinal(this.#kept.length === 0 ? 0 : this.#leastConfirmingMs)
+        // The trial of the first one that is kept is a comparison with nothing. What is given back takes a comparison more.
+        const leastFinal = this.#kept.length === 0 ? 0 : this.#leastConfirmingMs
+        const most = target === undefined ? untilFinal(leastFinal) : shared
         const least = fewest * this.#quickestPairMs * MARGIN
         if (most < least && this.#hasMeasured) {
           this.#noteNoTime(candidate, fewest, least)
@@ -150,7 +163,8 @@ class Run<Candidate> {
         onStep?.({ is: 'trial', candidate, number: index + 1, of: several.length })
         const tried = Math.max(1, Math.min(several.length - index, Math.floor(shared / least)))
         const share = Math.min(most, Math.max(least, shared / tried))
-        await this.#try(candidate, looks, { until: now() + share, end: now() + shared, atMost: now() + most })
+        const until = { share: now() + share, gainSeen: now() + shared, firstLook: now() + most }
+        await this.#try(candidate, looks, until)
       }
     }
     await tryAll(this.candidates)
@@ -190,9 +204,9 @@ class Run<Candidate> {
     return trial?.mayRetry === true && trial.looked < planLooks(this.candidates.length).at.length
   }
 
-  async #try(candidate: Candidate, looks: Looks, time: TrialTime): Promise<void> {
+  async #try(candidate: Candidate, looks: Looks, until: Until): Promise<void> {
     for (;;) {
-      const result = await this.#tryOnce(candidate, looks, time)
+      const result = await this.#tryOnce(candidate, looks, until)
       if (result.decision === 'kept') return this.#keep(candidate, result)
       if (result.decision !== 'interfered' || this.#hands.has(candidate)) {
         if (result.pairs.length > 0) this.#latest = result.pairs.map(({ off }) => off)
@@ -203,11 +217,7 @@ class Run<Candidate> {
     }
   }
 
-  async #tryOnce(
-    candidate: Candidate,
-    looks: Looks,
-    { until, end, atMost }: TrialTime,
-  ): Promise<TrialResult> {
+  async #tryOnce(candidate: Candidate, looks: Looks, until: Until): Promise<TrialResult> {
     const { allow, random, now } = this.options
     const bench = this.#benchOf([candidate])
     const earlier = this.#trials.get(candidate)
@@ -236,8 +246,9 @@ class Run<Candidate> {
       allow,
       random,
       usual: this.#usualOf(this.#latest),
-      hasTime: () => now() < until,
-      couldHaveTimeFor: (pairs, isFirstLook) => now() + pairs * pairMsHere() < (isFirstLook ? atMost : end),
+      hasTime: () => now() < until.share,
+      canReachFirstLook: pairs => now() + pairs * pairMsHere() < until.firstLook,
+      canProve: pairs => now() + pairs * pairMsHere() < until.gainSeen,
       onPair,
     })
     this.#pairMs = pairMsHere()
@@ -299,10 +310,8 @@ class Run<Candidate> {
   /** Compares all that was kept with nothing, and gives what came of it all. */
   async confirmAll(): Promise<TuneResult<Candidate>> {
     const { deadline, onStep } = this.options
-    let whole: Judgement | null = null
-    let slices: { off: Slice[]; on: Slice[] } | null = null
     // Of a single one, its own trial was that comparison.
-    if (this.candidates.length === 1) whole = this.#judgementBesideNothing
+    let compared: Compared | null = this.candidates.length === 1 ? this.#comparedByTrial : null
     while (this.#kept.length > 0) {
       if (this.candidates.length > 1) {
         onStep?.({ is: 'confirming', candidate: null, number: 1, of: 1 })
@@ -310,39 +319,41 @@ class Run<Candidate> {
         const isOpen = (pairs: readonly Pair[]): boolean =>
           this.#judgeWhole(pairs).broken?.isCertain === false
         const confirmation = await this.#confirm(this.#kept, deadline, this.#before, isOpen)
-        if (confirmation.isBetter !== null) {
-          whole = this.#judgeWhole(confirmation.pairs)
-          slices = {
-            off: confirmation.pairs.map(({ off }) => off),
-            on: confirmation.pairs.map(({ on }) => on),
-          }
-        }
-        if (await this.#leaveOutFailed(confirmation, whole)) continue
-        if (confirmation.isBetter === null) {
-          whole = this.#judgementBesideNothing
-          slices = null
-        }
+        const own = this.#mayBeShort(confirmation) ? this.#comparedByTrial : null
+        const isBetter = own === null ? confirmation.isBetter : null
+        if (own !== null) compared = own
+        else if (isBetter !== null)
+          compared = { judgement: this.#judgeWhole(confirmation.pairs), pairs: confirmation.pairs }
+        if (await this.#leaveOutFailed({ ...confirmation, isBetter }, compared?.judgement ?? null)) continue
+        if (isBetter === null && own === null) compared = null
       }
       if (await this.#areInForce()) break
-      whole = null
-      slices = null
+      compared = null
     }
-    const after = this.#kept.length === 0 ? [] : (slices?.on ?? this.#latest)
+    const isAnyKept = this.#kept.length > 0
+    const after = isAnyKept ? (compared?.pairs.map(({ on }) => on) ?? this.#latest) : []
     return {
       trials: this.candidates.flatMap(candidate => this.#trials.get(candidate) ?? []),
       kept: this.#kept,
-      whole: this.#kept.length === 0 ? null : whole,
-      before: summarize(slices?.off ?? this.#before),
+      whole: isAnyKept ? (compared?.judgement ?? null) : null,
+      before: summarize(compared?.pairs.map(({ off }) => off) ?? this.#before),
       after: summarize(after),
       isReached: meets(after, this.options.target),
     }
   }
 
-  /** Of the only one that is kept, if nothing was when it was tried; null else. */
-  get #judgementBesideNothing(): Judgement | null {
+  /** Did time or traffic end before a comparison could tell what it has not shown? Not if it has shown harm. */
+  #mayBeShort({ isBetter, collapse, pairs }: Confirmation): boolean {
+    if (isBetter === true || collapse !== null || pairs.length >= PAIRS_TO_CONFIRM) return false
+    return pairs.length < FEWEST_TO_CONFIRM || this.#judgeWhole(pairs).broken?.isCertain !== true
+  }
+
+  /** The trial of the only one that is kept, if nothing was when it was tried; null else. */
+  get #comparedByTrial(): Compared | null {
     const [only, ...others] = this.#kept
     if (only === undefined || others.length > 0 || only !== this.#firstKept) return null
-    return this.#trials.get(only)?.judgement ?? null
+    const { judgement, pairs } = this.#trials.get(only) ?? { judgement: null, pairs: [] }
+    return judgement === null ? null : { judgement, pairs }
   }
 
   #judgeWhole(pairs: readonly Pair[]): Judgement {

@@ -149,9 +149,9 @@ test('more time is advised only where a trial may have as many pairs as it takes
     const trials = outcome.result.trials.map(trial => ({ ...trial, needed }))
     return textOf({ ...outcome, result: { ...outcome.result, trials } })
   }
-  const within = told({ pairs: 40, gain: 0.1, isWithinReach: true })
+  const within = told({ pairs: 40, gain: 0.1, isSeen: true, isWithinReach: true })
   t.regex(within, /would take about 40 pairs \(try: --for longer, or --only fewer\)/)
-  const beyond = told({ pairs: 400, gain: 0.1, isWithinReach: false })
+  const beyond = told({ pairs: 400, gain: 0.1, isSeen: true, isWithinReach: false })
   t.regex(
     beyond,
     /would take about 400 pairs, more than a trial may have: it can not be proven in this noise/,

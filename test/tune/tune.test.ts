@@ -338,6 +338,29 @@ test('the trial of the only one that is kept is the comparison with nothing, whe
   t.deepEqual(whole, trials[1]?.judgement)
 })
 
+test('what gains hardly more than the least does not take the time of all others', async t => {
+  const several: Effect[] = [{ name: 'hardly', p99: 0.958 }, nothing('a'), nothing('b'), nothing('c')]
+  const noise = invent(createRandom(141), { calm: true, size: 0.02 })
+  const { trials } = await simulate(141, noise).run(several, { minutes: 1.5 })
+  t.true(
+    trials.every(({ pairs }) => pairs.length > 0),
+    trials.map(({ reason, pairs }) => `${pairs.length}: ${reason}`).join('; '),
+  )
+})
+
+test('what is proven beside nothing is not given up for a few pairs that do not show it again', async t => {
+  const several: Effect[] = [{ name: 'helps', p99: 0.8 }, nothing('a')]
+  let proven = 0
+  for (let seed = 151; seed < 191; seed++) {
+    const noise = invent(createRandom(seed), { calm: true, size: 0.12 })
+    const { trials } = await simulate(seed, noise).run(several, { minutes: 0.4 })
+    const [{ decision, reason } = { decision: '', reason: '' }] = trials
+    t.not(reason, 'in the end, all together were not better than nothing', `seed ${seed}`)
+    if (decision === 'kept') proven++
+  }
+  t.true(proven > 0)
+})
+
 test('a run too short for all tells of the first that can be measured how many pairs there were', async t => {
   const refused: Effect = { name: 'refused', p99: 0.5, refused: 'it is refused' }
   const { trials } = await simulate(91).run([refused, { name: 'helps', p99: 0.5 }], { minutes: 0.1 })
