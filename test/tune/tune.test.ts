@@ -340,8 +340,8 @@ test('the trial of the only one that is kept is the comparison with nothing, whe
 
 test('what gains hardly more than the least does not take the time of all others', async t => {
   const several: Effect[] = [{ name: 'hardly', p99: 0.958 }, nothing('a'), nothing('b'), nothing('c')]
-  const noise = invent(createRandom(141), { calm: true, size: 0.02 })
-  const { trials } = await simulate(141, noise).run(several, { minutes: 1.5 })
+  const noise = invent(createRandom(150), { calm: true, size: 0.02 })
+  const { trials } = await simulate(150, noise).run(several, { minutes: 1.5 })
   t.true(
     trials.every(({ pairs }) => pairs.length > 0),
     trials.map(({ reason, pairs }) => `${pairs.length}: ${reason}`).join('; '),
