@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Of the time, how much the processors are at work: 1200, 900 and 600 MHz of cpufreq.asl's. */
+/** Of the time, how much the processors are at work: 1200, 900 and 800 MHz of cpufreq.asl's. */
 const AT_WORK: readonly number[] = [1, 3 / 4, 1 / 2]
 /** Short beside what requests take there: what comes while the machine stands still must not find it at work as if nothing was. */
 const PERIOD_MS = 4
