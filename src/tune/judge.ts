@@ -117,14 +117,16 @@ export const judge = (
     broken,
   })
   if (interval.low > least) return judged('drop', `a gain of ${LEAST_GAIN * 100} % is excluded`)
-  const isProven = interval.high < least && signedRankTest(gains, least) <= alpha
-  if (broken?.isCertain === true) return judged('drop', broken.reason)
-  if (interval.high >= least) return judged('open', 'the noise is larger than what it does')
+  const isSeen = interval.high < least
+  const isProven = isSeen && signedRankTest(gains, least) <= alpha
+  const way = interval.estimate < least ? describeAllowing(pairs, binding, allow) : ''
+  if (broken?.isCertain === true) return judged('drop', `${broken.reason}${way}`)
+  if (!isSeen) return judged('open', 'the noise is larger than what it does')
   const seen = `a gain of more than ${LEAST_GAIN * 100} % is ${isProven ? 'proven' : 'seen'}`
   const unsure = binding.find(({ guard, ratio }) => ratio.high > 1 + allow[guard])
   if (unsure !== undefined) {
     const most = formatShare(allow[unsure.guard])
-    return judged('open', `${seen}, but not that ${nameOf(unsure)} gets worse by ${most} at most`)
+    return judged('open', `${seen}, but not that ${nameOf(unsure)} gets worse by ${most} at most${way}`)
   }
   return isProven ? judged('keep', seen) : judged('open', `${seen}, but not by enough pairs to prove it`)
 }
@@ -183,6 +185,22 @@ const findBroken = (pairs: readonly Pair[], binding: readonly Seen[], allow: All
       isCertain: way.ratio.low > 1 + allow[way.guard],
     }))
   return worse.find(({ isCertain }) => isCertain) ?? findMishap(pairs) ?? findHeat(pairs) ?? worse[0] ?? null
+}
+
+/** What a gain may be worth to somebody; what makes requests slower is no price of that kind. */
+const COSTS: readonly Guard[] = ['cpu', 'energy']
+
+/** Tells how to let a gain cost what it does, where only that is in its way: in full tens of percent, for the next run varies. */
+const describeAllowing = (pairs: readonly Pair[], binding: readonly Seen[], allow: Allowances): string => {
+  const isFree = ({ guard, ratio }: Seen): boolean =>
+    (COSTS.includes(guard) ? ratio.high : ratio.estimate) <= 1 + allow[guard]
+  const held = binding.filter(seen => !isFree(seen))
+  if (findMishap(pairs) !== null || findHeat(pairs) !== null) return ''
+  if (held.length === 0 || held.some(({ guard }) => !COSTS.includes(guard))) return ''
+  const options = held.map(
+    ({ guard, ratio }) => `--allow ${guard}=+${Math.ceil((ratio.high - 1) * 10) * 10}%`,
+  )
+  return ` (if a gain is worth that: ${options.join(' ')})`
 }
 
 /** What went wrong more often than by accident. */
