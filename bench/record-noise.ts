@@ -4,6 +4,7 @@ import { Tracer } from '../src/probes/tracer.js'
 import { listServices } from '../src/system/services.js'
 import { resolveTarget } from '../src/system/target.js'
 import { findMeters } from '../src/tune/meters.js'
+import { openRetransmits } from '../src/tune/retransmits.js'
 import type { Slice } from '../src/tune/slice.js'
 import { measureSlice } from '../src/tune/traffic.js'
 import { runLoad, startMemcached } from './processes.js'
@@ -36,7 +37,8 @@ try {
   tracer.setDepth(0)
   const { signal } = new AbortController()
   const meters = findMeters()
-  const measure = (): Promise<Slice> => measureSlice(tracer, meters, process.pid, SLICE_MS, signal)
+  using retransmits = openRetransmits(process.pid)
+  const measure = (): Promise<Slice> => measureSlice(tracer, meters, retransmits, SLICE_MS, signal)
   // What has just started compiles itself.
   for (let warm = 0; warm < 10; warm++) await measure()
   const rows = ['requests,p50,p99,p999,mean,busy']

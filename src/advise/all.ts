@@ -1,4 +1,6 @@
 import { KNOBS } from '../knobs/all.js'
+import { printable } from '../text/printable.js'
+import { quoteShell } from '../text/shell.js'
 import { type Evidence, withServingNic } from './evidence.js'
 import { EXPENSES, type Finding, type Rule } from './rule.js'
 import { awayFromApp } from './rules/away-from-app.js'
@@ -25,7 +27,6 @@ import { transmitQueue } from './rules/transmit-queue.js'
 /** Every rule. */
 export const RULES: readonly Rule[] = [
   steal,
-  ownTime,
   otherNamespace,
   hugePages,
   squeezed,
@@ -44,6 +45,8 @@ export const RULES: readonly Rule[] = [
   deepIdle,
   slowGovernor,
   busyPolling,
+  // By what the others have found.
+  ownTime,
 ]
 
 /** A finding with the name of its rule. */
@@ -58,10 +61,11 @@ export const REQUESTS_TO_ADVISE = 1000
  */
 export const advise = (evidence: Evidence): Advice[] => {
   const served = withServingNic(evidence)
-  const found = RULES.flatMap(rule => {
-    const finding = rule.find(served)
-    return finding === null ? [] : [{ rule: rule.name, ...finding }]
-  })
+  const found: Advice[] = []
+  for (const rule of RULES) {
+    const finding = rule.find(served, found)
+    if (finding !== null) found.push({ rule: rule.name, ...finding })
+  }
   const ordered = found.toSorted(
     (a, b) => worth(b) - worth(a) || EXPENSES.indexOf(a.expense) - EXPENSES.indexOf(b.expense),
   )
@@ -95,7 +99,7 @@ const worth = ({ settings, gain, expense }: Finding): number =>
 export const commandsOf = ({ settings }: Pick<Finding, 'settings'>): string[] =>
   settings.map(({ knob, value, nic, port }) => {
     const selector = KNOBS[knob].selector
-    const nicOption = selector === 'nic' && nic !== undefined ? ` --nic ${nic}` : ''
+    const nicOption = selector === 'nic' && nic !== undefined ? ` --nic ${quoteShell(printable(nic))}` : ''
     const portOption = selector === 'service' && port !== undefined ? ` --port ${port}` : ''
     return `taut apply --set ${knob}=${value}${nicOption}${portOption}`
   })

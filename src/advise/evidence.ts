@@ -4,7 +4,7 @@ import type { CpuShares } from '../system/cpu-times.js'
 import type { Nic } from '../system/nics.js'
 import type { Tuner } from '../system/tuners.js'
 
-/** A process that ran beside the service: how much of one CPU's time it took, and on which CPU it was seen. */
+/** A process that ran beside the service, on one of its CPUs: what share of that CPU's time it took. A process may be several. */
 export type Neighbour = { pid: number; comm: string; share: number; cpu: number }
 
 /** An interrupt of the network card, and how often it came to each CPU in the time of the measurement. */

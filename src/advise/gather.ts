@@ -21,7 +21,7 @@ import { listTuners } from '../system/tuners.js'
 import { watchClock } from './clock.js'
 import type { IrqLoad, MachineEvidence } from './evidence.js'
 import { type IrqReading, irqLoadsBetween } from './irq-loads.js'
-import { findNeighbours } from './neighbours.js'
+import { findNeighbours, placeNeighbour } from './neighbours.js'
 import { findServingDevice } from './serving-device.js'
 
 /** The kernel's ticks a second, whatever its own are: USER_HZ is 100 on all of Linux's architectures that run here. */
@@ -31,7 +31,7 @@ const LEAST_SHARE = 0.05
 /** Begins to look at the machine; gives what ends it, and gives what was seen since. Changes nothing. */
 export const watchMachine = (service: Service): (() => Promise<MachineEvidence>) => {
   const endClock = watchClock()
-  const before = readCounters(service)
+  const before = { ...readCounters(service), others: readThreadsOfAll() }
   return async () => {
     const after = readCounters(service)
     const way = findWay(service, before, after)
@@ -46,7 +46,10 @@ export const watchMachine = (service: Service): (() => Promise<MachineEvidence>)
         taut: process.pid,
       })
         .filter(({ pid }) => !givesWayTo(service.pids, pid))
-        .map(each => ({ ...each, cpu: findBusiestCpu(each.pid) ?? each.cpu })),
+        .flatMap(each => {
+          const ticksBefore = (tid: number): number => before.others.get(`${each.pid} ${tid}`) ?? 0
+          return placeNeighbour(each, readThreadTimes(each.pid), ticksBefore, ticksBetween(before, after))
+        }),
       nic,
       received: way === null ? 0 : receivedBetween(before, after, way),
       foreignNic: isElsewhere(service) ? way : null,
@@ -68,6 +71,14 @@ export const watchMachine = (service: Service): (() => Promise<MachineEvidence>)
     }
   }
 }
+
+/** What each thread has taken, by its process and its own number; the kernel's own are nobody's neighbours. */
+const readThreadsOfAll = (): Map<string, number> =>
+  new Map(
+    readProcessTimes()
+      .filter(({ isKernel }) => !isKernel)
+      .flatMap(({ pid }) => readThreadTimes(pid).map(({ tid, ticks }) => [`${pid} ${tid}`, ticks] as const)),
+  )
 
 type Counters = ReturnType<typeof readCounters>
 
@@ -160,10 +171,6 @@ const listRpsCpus = ({ name, rxQueues }: Nic): number[] => {
   const masks = rxQueues.map(queue => readText(`/sys/class/net/${name}/queues/rx-${queue}/rps_cpus`))
   return [...new Set(masks.flatMap(mask => (mask === null ? [] : parseCpuMask(mask))))].sort((a, b) => a - b)
 }
-
-/** The CPU of the thread that worked most: the first thread of a process often only waits for the others. */
-const findBusiestCpu = (pid: number): number | undefined =>
-  readThreadTimes(pid).toSorted((a, b) => b.ticks - a.ticks)[0]?.cpu
 
 /** It takes the table of all sockets, and a share of it for a queue of the device. */
 const isRfsOn = ({ name, rxQueues }: Nic): boolean | null => {

@@ -1,4 +1,4 @@
-import type { ProcessTimes } from '../system/process-times.js'
+import type { ProcessTimes, ThreadTimes } from '../system/process-times.js'
 import type { Neighbour } from './evidence.js'
 
 const LEAST_SHARE = 0.05
@@ -19,6 +19,29 @@ export const findNeighbours = (
     const share = (end - (begins.get(`${pid} ${startTime}`) ?? 0)) / ticks
     return isKernel || own.has(pid) || share < LEAST_SHARE ? [] : [{ pid, comm, share, cpu }]
   })
+}
+
+/**
+ * Gives a process's neighbour on each CPU of which its threads took a twentieth or more, by where each was last. What the threads
+ * that are there don't account for, such as those that have ended, counts where the process was. `ticksBefore` is what a thread had
+ * taken before.
+ */
+export const placeNeighbour = (
+  process: Neighbour,
+  threads: readonly ThreadTimes[],
+  ticksBefore: (tid: number) => number,
+  ticks: number,
+): Neighbour[] => {
+  const shares = new Map<number, number>()
+  const add = (cpu: number, share: number): void => {
+    shares.set(cpu, (shares.get(cpu) ?? 0) + share)
+  }
+  for (const { tid, ticks: end, cpu } of threads) add(cpu, Math.max(0, end - ticksBefore(tid)) / ticks)
+  const placed = [...shares.values()].reduce((sum, share) => sum + share, 0)
+  add(process.cpu, Math.max(0, process.share - placed))
+  return [...shares]
+    .filter(([, share]) => share >= LEAST_SHARE)
+    .map(([cpu, share]) => ({ ...process, cpu, share: Math.min(1, share) }))
 }
 
 /** Gives a process, all that it has started, and what is of a session that one of those began: its parent may be gone. */

@@ -30,7 +30,8 @@ export type Rule = {
   when: string
   /** The knobs that it may advise; none where no setting helps. */
   knobs: readonly KnobName[]
-  find: (evidence: Evidence) => Finding | null
+  /** `others` is what the rules before it have found. */
+  find: (evidence: Evidence, others: readonly Finding[]) => Finding | null
 }
 
 /** Gives a share as a percentage, for sentences. */

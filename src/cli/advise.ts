@@ -47,9 +47,11 @@ const adviseUser = async (options: AdviseOptions): Promise<void> => {
   const advice = document.requests < REQUESTS_TO_ADVISE ? [] : advise({ document, machine })
   const listed: AdviceByHand[] = []
   for (const each of advice) {
-    const { plans } = await planAdvice(each, target.service)
+    const { plans, obstacle } = await planAdvice(each, target.service)
     const changes = plans.flatMap(plan => plan.changes)
-    listed.push({ ...each, shell: changes.map(({ place, to }) => describeCommand(place, to)) })
+    // What is set so already did not help enough.
+    if (each.settings.length > 0 && obstacle === null && changes.length === 0) continue
+    listed.push({ ...each, shell: changes.map(({ place, to }) => describeCommand(place, to)), obstacle })
   }
   process.stdout.write(
     options.json
@@ -59,8 +61,8 @@ const adviseUser = async (options: AdviseOptions): Promise<void> => {
   if (interrupt.signal.aborted) process.exitCode = EXIT.interrupted
 }
 
-/** Advice with the commands to follow it without taut. */
-export type AdviceByHand = Advice & { shell: string[] }
+/** Advice with the commands to follow it without taut; or why it can't be followed here. */
+export type AdviceByHand = Advice & { shell: string[]; obstacle: string | null }
 
 /** What `taut advise --json` prints. */
 export const adviceDocument = (
@@ -72,6 +74,7 @@ export const adviceDocument = (
   requests,
   seconds,
   lost,
+  requests_needed: REQUESTS_TO_ADVISE,
   gains: GAIN_BASIS,
   advice: advice.map(({ gain, shell, ...each }) => ({
     ...each,
@@ -105,7 +108,7 @@ export const formatAdvice = (
 }
 
 const formatOne = (advice: AdviceByHand, number: number, width: number, style: Style): string[] => {
-  const { finding, evidence, gain, cost, expense, risk, shell } = advice
+  const { finding, evidence, gain, cost, expense, risk, shell, obstacle } = advice
   const indent = (text: string): string[] => wrap(text, width - 3).map(line => `   ${line}`)
   // A command is one line, however long, so that it can be copied.
   const byHand =
@@ -118,6 +121,7 @@ const formatOne = (advice: AdviceByHand, number: number, width: number, style: S
       : indent(`at best: p99 ${percent(gain.p99)} less, p50 ${percent(gain.p50)} less, ${gain.how}`)),
     ...indent(`cost: ${cost}${expense === 'none' ? '' : ` (${expense})`}; risk: ${risk}`),
     ...commandsOf(advice).map(line => `   ${style.cyan(line)}`),
+    ...(obstacle === null ? [] : indent(`not here: ${printable(obstacle)}`)),
     ...byHand,
   ]
 }

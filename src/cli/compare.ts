@@ -133,7 +133,7 @@ const answer = ({ ratio, needed, margin, verdict, a, b }: Comparison): string =>
     case 'worse':
       return `B is higher than A: ${change(ratio.estimate)} % (${interval}).`
     case 'same':
-      return `A and B are the same within ${margin * 100} %: ${change(ratio.estimate)} % (${interval}).`
+      return `A and B are the same within ${Number((margin * 100).toPrecision(6))} %: ${change(ratio.estimate)} % (${interval}).`
     case 'unclear':
       return `The data can't tell: ${change(ratio.estimate)} % (${interval}). More runs would.`
   }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { Socket } from 'node:net'
+import { quoteShell } from '../text/shell.js'
 import { Failure } from './failure.js'
 
 /** Runs the first argument, and ends it and all that it has started when nobody holds the other end of the pipe any more. */
@@ -7,8 +8,6 @@ const TIED = '(read -r _ <&3; kill -TERM -$$) & exec sh -c "$1" 3<&-'
 
 /** A command that makes load; ends with its disposal, however that comes, and with all that it has started. */
 export type Load = Disposable & {
-  /** The process group, and the session, of all that it has started; null when it did not start. */
-  readonly pid: number | null
   /** Throws a Failure when it has failed by now: before anything is tried, that is a mistake in the command. */
   check: () => void
 }
@@ -37,10 +36,11 @@ export const startLoad = (command: string, say: (text: string) => void): Load =>
     say(`the load ended ${how}; what goes on has the traffic that is left`)
   })
   return {
-    pid: load.pid ?? null,
     check: () => {
       if (failed !== null)
-        throw new Failure(`the load ${failed}; nothing was changed (try: sh -c '${command}' by itself)`)
+        throw new Failure(
+          `the load ${failed}; nothing was changed (try: sh -c ${quoteShell(command)} by itself)`,
+        )
     },
     [Symbol.dispose]: () => {
       isOver = true

@@ -9,7 +9,7 @@ import { createStyle } from '../text/style.js'
 import { formatCount, formatDuration, formatShare } from '../text/units.js'
 import { reportWidth, wrap } from '../text/width.js'
 import type { Judgement, Ratio } from '../tune/judge.js'
-import { type Goal, GUARDS, type Guard, type Pair, type Slice } from '../tune/slice.js'
+import { type Goal, GUARDS, type Guard, type Limit, type Pair, type Slice } from '../tune/slice.js'
 import { ofKnown, type Summary } from '../tune/summary.js'
 import type { TuneResult } from '../tune/tune.js'
 import { countsAck, isBeforeStages, type LeftOut, type Proposal } from './proposal.js'
@@ -22,7 +22,8 @@ export type Outcome = {
   leftOut: readonly LeftOut[]
   result: TuneResult<Proposal>
   entries: readonly Entry[]
-  /** Whether the target was reached before anything was tried. */
+  /** The target, if there is one, and whether it was reached before anything was tried. */
+  limit: Limit | null
   isMet: boolean
   /** Over the whole run. */
   lost: Lost
@@ -151,6 +152,15 @@ const changesOf = ({ plans }: Proposal) =>
     })),
   )
 
+/** What went wrong in the slices of a trial, with it and without it. */
+const mishapsDocument = (pairs: readonly Pair[]) => {
+  const sums = (read: (slice: Slice) => number): Both => ({
+    on: pairs.reduce((sum, { on }) => sum + read(on), 0),
+    off: pairs.reduce((sum, { off }) => sum + read(off), 0),
+  })
+  return { retransmits: sums(slice => slice.retransmits), unanswered: sums(slice => slice.unanswered) }
+}
+
 const guardsDocument = ({ guards }: Judgement) =>
   Object.fromEntries(
     GUARDS.flatMap(name => {
@@ -203,6 +213,7 @@ export const tuneDocument = (
       goal_with_ack: countsAck(goal, [candidate]),
       guards: judgement && guardsDocument(judgement),
       guards_with_ack: isBeforeStages(candidate),
+      mishaps: mishapsDocument(pairs),
       cost: costDocument(pairs, judgement),
       decision,
       reason,
@@ -279,7 +290,7 @@ const formatLeftOut = (leftOut: LeftOut, width: number): string[] => {
 /** What tuning did and how to go back, for people, ending in a line break. */
 export const formatTune = (
   goal: Goal,
-  { advice, leftOut, result, entries, isMet, lost, energy }: Outcome,
+  { advice, leftOut, result, entries, limit, isMet, lost, energy }: Outcome,
   { columns, color }: ReportOptions,
 ): string => {
   const { trials, kept, whole, before, after, isReached } = result
@@ -302,7 +313,7 @@ export const formatTune = (
     ...(kept.length > 0 && whole === null ? wrap(describeUncompared(kept.length), width) : []),
     ...formatChange(goal, before, after, width),
     ...(Object.values(lost).some(count => count > 0) ? formatLost(lost, width, style) : []),
-    ...(isReached ? ['The target is reached.'] : []),
+    ...(isMet || limit === null ? [] : wrap(describeTarget(limit, isReached), width)),
     ...(entries[0] === undefined ? [] : [`To go back: taut revert ${entries[0].id}`]),
   ]
   const untried = leftOut.map(each => formatLeftOut(each, width).map(line => style.dim(line)))
@@ -327,6 +338,7 @@ const describeTrial = (
   const goalRatio = judgement && ratioOf(goal, judgement.goal)
   return [
     ...(goalRatio === null ? [] : [`${what} ${describeRatio(goalRatio)}, ${pairs.length} pairs of slices`]),
+    ...(judgement === null ? [] : describeGuards(goal, judgement)),
     ...describeCost(pairs, judgement, energy),
     reason,
     ...(needed === null
@@ -337,6 +349,22 @@ const describeTrial = (
   ]
 }
 
+/** Of what must not get worse; CPU time and energy are told as costs. */
+const describeGuards = (goal: Goal, { guards }: Judgement): string[] => {
+  const told = GUARDS.flatMap(name => {
+    const ratio = guards[name]
+    return ratio === undefined || [goal, 'cpu', 'energy'].includes(name)
+      ? []
+      : `${name} ${describeRatio(ratioOf(name, ratio))}`
+  })
+  return told.length === 0 ? [] : [`guarded: ${told.join(', ')}`]
+}
+
+const describeTarget = ({ quantity, ns }: Limit, isReached: boolean): string =>
+  isReached
+    ? 'The target is reached.'
+    : `The target is not reached: ${quantity} is not below ${formatDuration(ns / 1000)}.`
+
 const describeUncompared = (kept: number): string =>
   kept === 1
     ? 'It was proven beside others; there was no time, or no traffic, to compare it with nothing.'
@@ -344,11 +372,14 @@ const describeUncompared = (kept: number): string =>
 
 const describeEnd = (
   goal: Goal,
-  { trials, kept, whole }: TuneResult<Proposal>,
+  { trials, kept, whole, isReached }: TuneResult<Proposal>,
   leftOut: readonly LeftOut[],
 ): string => {
   if (trials.length === 0) return `There was nothing ${elseOf(leftOut)}to try; nothing was changed.`
-  if (kept.length === 0) return 'Nothing was proven to help; everything is as it was.'
+  if (kept.length === 0)
+    return isReached
+      ? 'It takes nothing of this any more; everything is as it was.'
+      : 'Nothing was proven to help; everything is as it was.'
   const together =
     whole === null
       ? ''

@@ -25,6 +25,7 @@ import {
   watchRefresh,
 } from '../tune/meters.js'
 import { beyondOf, chooseSlice, describeNeeded, lookFor, SETTLE_MS } from '../tune/pace.js'
+import { openRetransmits } from '../tune/retransmits.js'
 import { overlaps, TrialSettings } from '../tune/settings.js'
 import { GOALS, type Goal, type Limit } from '../tune/slice.js'
 import { measureSlice } from '../tune/traffic.js'
@@ -36,6 +37,7 @@ import { parseDuration } from './duration.js'
 import { EXIT, Failure } from './failure.js'
 import { listenForInterrupt, sleep } from './interrupt.js'
 import { refreshUntil } from './measure.js'
+import { readPercent } from './percent.js'
 import { requirePermission } from './permission.js'
 import { planAdvice } from './plan-advice.js'
 import { isBeforeStages, type LeftOut, type Proposal } from './proposal.js'
@@ -89,13 +91,15 @@ export const addTune = (program: Command): void => {
     .action(tuneService)
 }
 
-const parseKnobs = (text: string): KnobName[] =>
-  text.split(',').map(name => {
+const parseKnobs = (text: string, before: KnobName[] = []): KnobName[] => [
+  ...before,
+  ...text.split(',').map(name => {
     const knob = KNOB_NAMES.find(known => known === name)
     if (knob === undefined)
       throw new InvalidArgumentError(`There is no knob ${name}; there are ${KNOB_NAMES.join(', ')}.`)
     return knob
-  })
+  }),
+]
 
 const UNITS = { us: 1e3, ms: 1e6, s: 1e9 } as const
 
@@ -110,10 +114,13 @@ const parseTarget = (text: string): Limit => {
 }
 
 const parseAllowance = (text: string, before: Partial<Allowances> = {}): Partial<Allowances> => {
-  const [, guard = '', digits = ''] = /^(\w+)=\+?(\d{1,4})%?$/.exec(text) ?? []
-  if (!Object.hasOwn(ALLOWANCES, guard))
-    throw new InvalidArgumentError(`It takes one of ${Object.keys(ALLOWANCES).join(', ')}, as cpu=+20%.`)
-  return { ...before, [guard]: Number(digits) / 100 }
+  const [, guard = '', percent = ''] = /^(\w+)=\+?(.*)$/.exec(text) ?? []
+  const share = readPercent(percent)
+  if (!Object.hasOwn(ALLOWANCES, guard) || share === null)
+    throw new InvalidArgumentError(
+      `It takes one of ${Object.keys(ALLOWANCES).join(', ')} and a percentage, as cpu=+20%.`,
+    )
+  return { ...before, [guard]: share }
 }
 
 const tuneService = async (options: TuneOptions): Promise<void> => {
@@ -145,10 +152,11 @@ const tuneService = async (options: TuneOptions): Promise<void> => {
     const result = { trials: [], kept: [], whole: null, before: null, after: null, isReached: false }
     const energy = nameEnergy(chooseBasis(meters.energy, looked.refreshMs, Number.POSITIVE_INFINITY))
     const { lost } = document
-    print(options, { document, advice, leftOut, result, entries: [], isMet, lost, energy })
+    const limit = options.target ?? null
+    print(options, { document, advice, leftOut, result, entries: [], limit, isMet, lost, energy })
     return
   }
-  await tryAll({ ...looked, state, target, types, meters, proposals, leftOut, options, signal, begin })
+  await tryAll({ ...looked, state, target, types, load, meters, proposals, leftOut, options, signal, begin })
 }
 
 const isReached = ({ total }: MeasureDocument, { quantity, ns }: Limit): boolean => {
@@ -216,6 +224,7 @@ type Run = Look & {
   state: State
   target: Target
   types: KernelTypes
+  load: Load | null
   meters: Meters
   proposals: Proposal[]
   leftOut: LeftOut[]
@@ -242,9 +251,13 @@ const tryAll = async (run: Run): Promise<void> => {
     const entries = options.untilRevert ? [] : await settings.keep()
     const { document, advice, leftOut } = run
     const lost = addLost(document.lost, lostBefore, tracer.readLost())
-    outcome = { document, advice, leftOut, result, entries, isMet: false, lost, energy: nameEnergy(basis) }
+    const [limit, energy] = [options.target ?? null, nameEnergy(basis)]
+    outcome = { document, advice, leftOut, result, entries, limit, isMet: false, lost, energy }
     if (options.untilRevert) {
       print(options, outcome)
+      // What is to stay for hours costs nothing meanwhile.
+      tracer.close()
+      run.load?.[Symbol.dispose]()
       if (result.kept.length > 0) await waitForEnd(signal)
     }
   } catch (error) {
@@ -285,7 +298,7 @@ const runTrials = async (
 ): Promise<TuneResult<Proposal>> => {
   const candidates = proposals.map(proposal => ({ ...proposal, setting: settings.prepare(proposal.plans) }))
   const deadline = begin + options.for * 1000
-  const pid = target.service.pid ?? process.pid
+  using retransmits = openRetransmits(target.service.pid ?? process.pid)
   return await tune(
     {
       set: async ({ setting }, isOn) => {
@@ -307,7 +320,7 @@ const runTrials = async (
       abandon: ({ setting }) => settings.abandon(setting),
       overlap: (a, b) => overlaps(a.setting, b.setting),
       isBeforeStages,
-      measure: isEnough => measureSlice(tracer, meters, pid, sliceMs, signal, isEnough),
+      measure: isEnough => measureSlice(tracer, meters, retransmits, sliceMs, signal, isEnough),
     },
     candidates,
     {

@@ -1,5 +1,6 @@
 import { build, type Histogram, HistogramLogReader } from 'hdr-histogram-js'
-import { type Quantity, type Runs, refuse } from './measurement.js'
+import { median } from '../statistics/summary.js'
+import { type Quantity, refuse, type Samples } from './measurement.js'
 
 /** A compressed histogram of 2 GB of counts is smaller: what is longer is none. */
 const LONGEST_LINE = 1 << 18
@@ -12,7 +13,7 @@ export const isHdrLog = (text: string): boolean =>
   /^#\[(?:Histogram log format|StartTime|BaseTime|Logged)|^"StartTimestamp"/m.test(text.slice(0, 4096))
 
 /** Reads one run, of which every line is an interval; all tags together, in the log's own unit. */
-export const readHdrLog = (file: string, text: string, quantity: Quantity): Runs => {
+export const readHdrLog = (file: string, text: string, quantity: Quantity): Samples => {
   const long = text.split('\n').findIndex(line => line.length > LONGEST_LINE)
   if (long >= 0) return refuse(file, long + 1, 'it is too long for a histogram')
   let whole: Histogram | null = null
@@ -30,5 +31,5 @@ export const readHdrLog = (file: string, text: string, quantity: Quantity): Runs
   }
   if (whole === null || whole.totalCount === 0) return refuse(file, 0, 'there is no value in it')
   const value = quantity === 'mean' ? whole.mean : whole.getValueAtPercentile(Number(quantity.slice(1)))
-  return { quantity, values: [value], unit: 'file', parts }
+  return { quantity, unit: 'file', runs: new Map([[file, [value]]]), summarize: median, parts }
 }

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { TOTAL_FIELDS } from '../latency/document.js'
 import { median } from '../statistics/summary.js'
-import { type Quantity, type Runs, refuse } from './measurement.js'
+import { type Quantity, refuse, type Samples } from './measurement.js'
 
 const times = v.nullable(v.pipe(v.number(), v.finite(), v.minValue(0)))
 
@@ -25,7 +25,7 @@ export const isMeasureJson = (text: string): boolean => text.trimStart().startsW
  * Reads documents of `taut measure --json`, one a line, each of a run; those of one session, as `taut live --json` prints
  * them, are of one run together, of which the median counts.
  */
-export const readMeasureJson = (file: string, text: string, quantity: Quantity): Runs => {
+export const readMeasureJson = (file: string, text: string, quantity: Quantity): Samples => {
   const field = TOTAL_FIELDS[quantity]
   const runs = new Map<string, number[]>()
   let last = { run: '', start: Number.POSITIVE_INFINITY, end: Number.NEGATIVE_INFINITY }
@@ -35,16 +35,21 @@ export const readMeasureJson = (file: string, text: string, quantity: Quantity):
     const value = total[field]
     const start = Date.parse(started_at)
     const goesOn = start >= last.start && start - last.end < SAME_RUN_MS
-    const run = session ?? (goesOn ? last.run : `line ${index + 1}`)
+    const run = session ?? (goesOn ? last.run : `${file}, line ${index + 1}`)
     last = { run, start, end: start + seconds * 1000 }
     if (value === null) continue
     const others = runs.get(run)
     if (others === undefined) runs.set(run, [value])
     else others.push(value)
   }
-  const values = [...runs.values()]
-  if (values.length === 0) return refuse(file, 0, 'no request was measured in it')
-  return { quantity: field, values: values.map(median), unit: 'session', parts: values.flat().length }
+  if (runs.size === 0) return refuse(file, 0, 'no request was measured in it')
+  return {
+    quantity: field,
+    unit: 'session',
+    runs,
+    summarize: median,
+    parts: [...runs.values()].flat().length,
+  }
 }
 
 const parse = (file: string, line: number, text: string): v.InferOutput<typeof documentSchema> => {

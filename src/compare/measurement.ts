@@ -13,6 +13,18 @@ export type RunUnit = 'name' | 'session' | 'file' | 'text'
  */
 export type Runs = { quantity: string; values: number[]; unit: RunUnit; parts: number }
 
+/**
+ * What is in one file: of each run, by its name, the samples; and how they become its one number. Two files with a run of one name
+ * have parts of it.
+ */
+export type Samples = {
+  quantity: string
+  unit: RunUnit
+  runs: ReadonlyMap<string, readonly number[]>
+  summarize: (samples: readonly number[]) => number
+  parts: number
+}
+
 /** A file can't be compared; the message names it, the line where there is one, and what to do. */
 export class MeasurementError extends Error {
   override name = 'MeasurementError'

@@ -1,4 +1,4 @@
-import { type Quantity, type Runs, refuse, summarizeRun } from './measurement.js'
+import { type Quantity, refuse, type Samples, summarizeRun } from './measurement.js'
 
 /** A line of `mutilate --save FILE`: when a request was sent, in seconds, and how long it took, in microseconds. */
 const LINE = /^\d+\.\d{6} (\d+\.\d{1,6})$/
@@ -7,7 +7,7 @@ const LINE = /^\d+\.\d{6} (\d+\.\d{1,6})$/
 export const isMutilate = (text: string): boolean => LINE.test(text.slice(0, text.indexOf('\n')).trim())
 
 /** Reads one run's samples, of which there is one a line. */
-export const readMutilate = (file: string, text: string, quantity: Quantity): Runs => {
+export const readMutilate = (file: string, text: string, quantity: Quantity): Samples => {
   const samples: number[] = []
   for (const [index, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue
@@ -17,8 +17,9 @@ export const readMutilate = (file: string, text: string, quantity: Quantity): Ru
   }
   return {
     quantity: `${quantity}_us`,
-    values: [summarizeRun(samples, quantity)],
     unit: 'file',
+    runs: new Map([[file, samples]]),
+    summarize: each => summarizeRun(each, quantity),
     parts: samples.length,
   }
 }

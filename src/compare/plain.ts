@@ -1,17 +1,22 @@
-import { type Quantity, type Runs, refuse, summarizeRun } from './measurement.js'
+import { type Quantity, refuse, type Samples, summarizeRun } from './measurement.js'
 
 const NUMBER = /^-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+
+/** In half of the world it is a number; in a table with commas it is two. */
+const DECIMAL_COMMA = /^-?\d+,\d+$/
 
 /**
  * Reads numbers, one a line: all of one run, for nothing tells that they don't depend on each other. With a run's name before it,
  * each is one of that run's. Empty lines and those that begin with # tell nothing.
  */
-export const readPlain = (file: string, text: string, quantity: Quantity): Runs => {
+export const readPlain = (file: string, text: string, quantity: Quantity): Samples => {
   const runs = new Map<string, number[]>()
   const alone: number[] = []
   for (const [index, line] of text.split('\n').entries()) {
     const words = line.trim().split(/[\s,;]+/)
     if (words[0] === '' || words[0]?.startsWith('#')) continue
+    if (DECIMAL_COMMA.test(line.trim()))
+      return refuse(file, index + 1, 'it is a number with a comma, or a run and its number (try 1.5, or 1 5)')
     const value = words.length <= 2 ? words.at(-1) : undefined
     if (value === undefined || !NUMBER.test(value))
       return refuse(file, index + 1, 'it takes a number a line, or a run and a number')
@@ -21,13 +26,13 @@ export const readPlain = (file: string, text: string, quantity: Quantity): Runs 
     if (alone.length > 0 && runs.size > 0)
       return refuse(file, index + 1, 'some lines have a run and some have none (try the same form for all)')
   }
+  const summarize = (samples: readonly number[]): number => summarizeRun(samples, quantity)
   if (runs.size > 0) {
-    const samples = [...runs.values()]
-    const values = samples.map(each => summarizeRun(each, quantity))
-    return { quantity, values, unit: 'name', parts: samples.flat().length }
+    const parts = [...runs.values()].reduce((sum, samples) => sum + samples.length, 0)
+    return { quantity, unit: 'name', runs, summarize, parts }
   }
   if (alone.length === 0) return refuse(file, 0, 'there is no number in it')
-  return { quantity, values: [summarizeRun(alone, quantity)], unit: 'text', parts: alone.length }
+  return { quantity, unit: 'text', runs: new Map([[file, alone]]), summarize, parts: alone.length }
 }
 
 const addTo = (runs: Map<string, number[]>, run: string, value: number): void => {

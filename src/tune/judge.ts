@@ -22,9 +22,10 @@ const LEAST_GAIN = 0.03
 const CONFIDENCE = 0.95
 /** Guards have wide margins: fewer resamples than the goal's do. */
 const GUARD_RESAMPLES = 500
-/** So much more of a segment is sent again, or of requests end without a reply, that it is no accident. */
+/** So many segments more that are sent again, or requests that end without a reply, are no accident; and what by chance is as seldom. */
 const MISHAPS_TIMES = 2
 const MISHAPS_MORE = 10
+const MISHAPS_ERROR = 0.005
 /** Boards slow themselves down at a sensor's limit; what brings one so near is not kept. */
 const LEAST_HEADROOM = 3
 
@@ -123,7 +124,7 @@ export const judge = (
   if (broken?.isCertain === true) return judged('drop', `${broken.reason}${way}`)
   if (!isSeen) return judged('open', 'the noise is larger than what it does')
   const seen = `a gain of more than ${LEAST_GAIN * 100} % is ${isProven ? 'proven' : 'seen'}`
-  const unsure = binding.find(({ guard, ratio }) => ratio.high > 1 + allow[guard])
+  const unsure = binding.find(({ guard, ratio }) => !(ratio.high <= 1 + allow[guard]))
   if (unsure !== undefined) {
     const most = formatShare(allow[unsure.guard])
     return judged('open', `${seen}, but not that ${nameOf(unsure)} gets worse by ${most} at most${way}`)
@@ -203,36 +204,42 @@ const describeAllowing = (pairs: readonly Pair[], binding: readonly Seen[], allo
   return ` (if a gain is worth that: ${options.join(' ')})`
 }
 
-/** What went wrong more often than by accident. */
+/** What went wrong more often than by accident: far more often, or in most pairs. */
 const findMishap = (pairs: readonly Pair[]): Broken | null => {
-  const sums = (read: (slice: Slice) => number): [on: number, off: number] => [
-    pairs.reduce((sum, { on }) => sum + read(on), 0),
-    pairs.reduce((sum, { off }) => sum + read(off), 0),
-  ]
-  const isWorse = ([on, off]: [number, number]): boolean => on > MISHAPS_TIMES * off + MISHAPS_MORE
-  const retransmits = sums(slice => slice.retransmits)
-  if (isWorse(retransmits))
-    return {
-      reason: `TCP sent ${retransmits[0]} segments again, and ${retransmits[1]} without it`,
-      guard: null,
-      isCertain: true,
-    }
-  const unanswered = sums(slice => slice.unanswered)
-  if (isWorse(unanswered))
-    return {
-      reason: `${unanswered[0]} requests got no reply, and ${unanswered[1]} without it`,
-      guard: null,
-      isCertain: true,
-    }
-  return null
+  const find = (
+    read: (slice: Slice) => number,
+    describe: (on: number, off: number) => string,
+  ): Broken | null => {
+    const [on, off] = (['on', 'off'] as const).map(side =>
+      pairs.reduce((sum, pair) => sum + read(pair[side]), 0),
+    ) as [number, number]
+    const fewer = pairs.map(pair => read(pair.off) - read(pair.on))
+    const isWorse =
+      on > MISHAPS_TIMES * off + MISHAPS_MORE ||
+      (on > off + MISHAPS_MORE && signedRankTest(fewer, 0) <= MISHAPS_ERROR)
+    return isWorse ? { reason: describe(on, off), guard: null, isCertain: true } : null
+  }
+  return (
+    find(
+      slice => slice.retransmits,
+      (on, off) => `TCP sent ${on} segments again, and ${off} without it`,
+    ) ??
+    find(
+      slice => slice.unanswered,
+      (on, off) => `${on} requests got no reply, and ${off} without it`,
+    )
+  )
 }
 
-/** What is too hot now, and was not when the trial began. */
+/** What came too hot in a slice with it, and was not when the trial began. */
 const findHeat = (pairs: readonly Pair[]): Broken | null => {
-  const [before, now] = [pairs[0]?.off.headroom ?? null, pairs.at(-1)?.on.headroom ?? null]
-  if (before === null || now === null || now >= LEAST_HEADROOM || before < LEAST_HEADROOM) return null
+  const before = pairs[0]?.off.headroom ?? null
+  const told = pairs.flatMap(({ on }) => on.headroom ?? [])
+  if (before === null || told.length === 0 || before < LEAST_HEADROOM) return null
+  const least = Math.min(...told)
+  if (least >= LEAST_HEADROOM) return null
   return {
-    reason: `a sensor came within ${now.toFixed(1)} °C of its limit, from ${before.toFixed(1)} °C`,
+    reason: `a sensor came within ${least.toFixed(1)} °C of its limit, from ${before.toFixed(1)} °C`,
     guard: null,
     isCertain: true,
   }

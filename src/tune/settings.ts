@@ -105,7 +105,7 @@ export class TrialSettings {
       const isFirst = !candidate.wasOn
       candidate.wasOn = true
       // Not earlier: what is only planned counts as taut's whatever its value, and is somebody else's until now.
-      if (isFirst) this.#save()
+      if (this.#moveLast(candidate) || isFirst) this.#save()
       for (const change of candidate.changes) await write(change, change.entry.to)
       // From now on the journal can tell what taut wrote from what somebody else does.
       if (isFirst) this.#save()
@@ -115,9 +115,22 @@ export class TrialSettings {
     }
   }
 
+  /**
+   * The journal is undone from its end, and by it what is there now is of the last one who set a place: which of two that were tried
+   * at one place has to be the one that is on. Tells whether there was another behind it.
+   */
+  #moveLast(candidate: Candidate): boolean {
+    const behind = this.#candidates.slice(this.#candidates.indexOf(candidate) + 1)
+    if (!behind.some(other => other.wasOn && overlaps(other, candidate))) return false
+    this.#candidates = [...this.#candidates.filter(other => other !== candidate), candidate]
+    return true
+  }
+
   async #putAllBack(candidate: Candidate): Promise<void> {
     for (const change of [...candidate.followers].reverse()) await putBack(change)
     for (const change of [...candidate.changes].reverse()) await putBack(change)
+    // Only when there is less to tell: what waits for the disk after each switch off, and after none on, is not the same traffic.
+    if (candidate.followers.length === 0) return
     candidate.followers = []
     this.#save()
   }
@@ -262,7 +275,12 @@ const write = async (change: Tried, value: string): Promise<void> => {
     throw new PlaceTaken(change.entry, now, last)
   if (!isSameValue(place, now, value)) {
     if (value !== from) await change.knob.recheck?.({ place, to: value, from })
-    await writePlace(place, value)
+    try {
+      await writePlace(place, value)
+    } catch (error) {
+      const what = `${change.knob.name} to ${value} (${describePlace(place)})`
+      throw new Error(`cannot set ${what}: ${messageOf(error)}`, { cause: error })
+    }
   }
   // The kernel rounds some.
   change.written = (await readSettled(place, value)) ?? value

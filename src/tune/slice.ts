@@ -76,10 +76,13 @@ export const READ: Readonly<
 /** What energy is told by: watts, or what stands in for them: how awake the CPUs were, or how busy. */
 export type EnergyBy = 'watts' | 'awake' | 'busy'
 
+/** A meter that told nothing new in a slice tells 0: there is no ratio to that. */
+const isRatioable = (value: number | null): boolean => value !== null && value > 0
+
 /** Gives by what of these pairs' slices energy is told: what all of them have, for no two kinds go into one ratio. */
 export const energyOf = (pairs: readonly Pair[]): EnergyBy => {
   const haveAll = (name: 'watts' | 'awake'): boolean =>
-    pairs.length > 0 && pairs.every(({ on, off }) => on[name] !== null && off[name] !== null)
+    pairs.length > 0 && pairs.every(({ on, off }) => isRatioable(on[name]) && isRatioable(off[name]))
   if (haveAll('watts')) return 'watts'
   return haveAll('awake') ? 'awake' : 'busy'
 }

@@ -2,10 +2,10 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { bucketHigh, bucketLow, countValues, histogramBetween } from '../latency/histogram.js'
 import { type CpuTimes, readCpuTimes } from '../system/cpu-times.js'
-import { readText } from '../system/files.js'
 import { countWakeups, readMeanMhz } from '../system/idle.js'
 import { awakeBetween, meanMhzBetween, type Rest, readRest } from './awake.js'
 import { type Meters, readSource, wattsBetween } from './meters.js'
+import type { Retransmits } from './retransmits.js'
 import type { Requests, Slice, SoFar } from './slice.js'
 
 const STEP_MS = 50
@@ -36,12 +36,12 @@ type Reading = {
 
 /**
  * Looks at a service's traffic for so many milliseconds, or until `isEnough`, which is asked about the requests so far now and
- * then, and once more at the end. Throws the signal's reason when it is aborted. `pid` is a process in the service's network namespace.
+ * then, and once more at the end. Throws the signal's reason when it is aborted. `retransmits` is of the service's network namespace.
  */
 export const measureSlice = async (
   totals: Totals,
   meters: Meters,
-  pid: number,
+  retransmits: Retransmits,
   ms: number,
   signal: AbortSignal,
   isEnough?: (soFar: SoFar) => boolean,
@@ -51,7 +51,7 @@ export const measureSlice = async (
     totals: totals.readTotals(),
     acks: totals.readAcks(),
     cpus: readCpuTimes(),
-    retransmits: readRetransmits(pid),
+    retransmits: retransmits.read(),
     unanswered: totals.countUnanswered(),
     lost: totals.countLost(),
     wakeups: countWakeups(),
@@ -146,14 +146,6 @@ const busyBetween = (before: readonly CpuTimes[], after: readonly CpuTimes[]): n
   const idle = sum(after, 'idle') - sum(before, 'idle')
   // Never 0: a ratio to it would be none.
   return Math.max(busy, 1) / Math.max(busy + idle, 1)
-}
-
-/** Of the service's network namespace: RetransSegs of RFC 4022. */
-const readRetransmits = (pid: number): number => {
-  const [names = '', values = ''] = (readText(`/proc/${pid}/net/snmp`) ?? '')
-    .split('\n')
-    .filter(line => line.startsWith('Tcp:'))
-  return Number(values.split(' ')[names.split(' ').indexOf('RetransSegs')] ?? 0) || 0
 }
 
 const readHeat = ({ thermometers }: Meters): Pick<Slice, 'celsius' | 'headroom'> => {

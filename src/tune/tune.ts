@@ -2,7 +2,7 @@ import type { Random } from '../statistics/random.js'
 import { median } from '../statistics/summary.js'
 import { type Confirmation, confirm, FEWEST_TO_CONFIRM, PAIRS_TO_CONFIRM } from './confirm.js'
 import type { Host } from './host.js'
-import { type Allowances, isSurelyMet, type Judgement, judge } from './judge.js'
+import { type Allowances, isSurelyMet, isWorse, type Judgement, judge } from './judge.js'
 import { type Looks, looksLeft, planLooks } from './looks.js'
 import { OtherHands } from './other-hands.js'
 import type { Bench } from './pair.js'
@@ -338,14 +338,18 @@ class Run<Candidate> {
       whole: isAnyKept ? (compared?.judgement ?? null) : null,
       before: summarize(compared?.pairs.map(({ off }) => off) ?? this.#before),
       after: summarize(after),
-      isReached: meets(after, this.options.target),
+      isReached: meets(isAnyKept ? after : this.#latest, this.options.target),
     }
   }
 
   /** Did time or traffic end before a comparison could tell what it has not shown? Not if it has shown harm. */
   #mayBeShort({ isBetter, collapse, pairs }: Confirmation): boolean {
     if (isBetter === true || collapse !== null || pairs.length >= PAIRS_TO_CONFIRM) return false
-    return pairs.length < FEWEST_TO_CONFIRM || this.#judgeWhole(pairs).broken?.isCertain !== true
+    if (pairs.length < FEWEST_TO_CONFIRM) return true
+    const hasHarmed =
+      this.#judgeWhole(pairs).broken?.isCertain === true ||
+      isWorse(pairs, this.#aimOf(this.#kept), this.options.random)
+    return !hasHarmed
   }
 
   /** The trial of the only one that is kept, if nothing was when it was tried; null else. */

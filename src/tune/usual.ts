@@ -1,5 +1,5 @@
 import { studentQuantile, unlikelyCount, unlikelyFew } from '../statistics/chance.js'
-import { deviation, mean } from '../statistics/summary.js'
+import { deviation, mean, median } from '../statistics/summary.js'
 import { formatShare } from '../text/units.js'
 import { REQUESTS_TO_TELL, type Requests, type SoFar } from './slice.js'
 
@@ -18,6 +18,8 @@ const LATELY = 16
 export class Usual {
   readonly #rates: number[] = []
   readonly #p99s: number[] = []
+  readonly #lengths: number[] = []
+  /** How long a slice is. */
   #seconds = 0
   /** Requests a second: what is usual, and what is too few by more than chance. */
   #rate = Number.NaN
@@ -36,7 +38,9 @@ export class Usual {
 
   /** Takes a whole slice without the candidate. */
   add({ requests, seconds, p99 }: Requests): void {
-    this.#seconds = Math.max(this.#seconds, seconds)
+    keepLately(this.#lengths, seconds)
+    // One that the machine held up is longer, and tells nothing of the next.
+    this.#seconds = median(this.#lengths)
     keepLately(this.#rates, Math.log(Math.max(requests, 0.5) / seconds))
     this.#rate = Math.exp(mean(this.#rates))
     this.#leastRate = this.#rate * Math.min(COLLAPSED_THROUGHPUT, 1 / this.#spreadOf(this.#rates))

@@ -69,7 +69,7 @@ test('what two rules would set alike is advised once, with what both have found'
   )
   t.is(alike.length, 1)
   t.regex(alike[0]?.finding ?? '', /packets come in on CPU 0.*; besides, hog \(77\) runs on CPU 0/)
-  t.true(alike[0]?.evidence.some(line => line.startsWith('hog took')))
+  t.true(alike[0]?.evidence.some(line => line.startsWith('hog (77) took')))
   t.true(alike[0]?.evidence.some(line => line.startsWith('softirqs took')))
   // On another CPU the neighbour asks for something else.
   const { neighbours: _, ...machine } = TROUBLE[1]
@@ -159,7 +159,11 @@ test('commands have the selector that their knob takes', t => {
 })
 
 const byHand = () =>
-  advise(createEvidence(...TROUBLE)).map(each => ({ ...each, shell: [`echo 1 > /a/${each.rule}`] }))
+  advise(createEvidence(...TROUBLE)).map(each => ({
+    ...each,
+    shell: [`echo 1 > /a/${each.rule}`],
+    obstacle: null,
+  }))
 
 test('the JSON has what was lost, the gain with how it was computed, and both kinds of commands', t => {
   const lost = { ringbuf_full: 1, map_full: 2, unmatched: 5, clock: 3, recursion: 4 }
@@ -174,6 +178,7 @@ test('the JSON has what was lost, the gain with how it was computed, and both ki
     'expense',
     'finding',
     'gain',
+    'obstacle',
     'risk',
     'rule',
     'settings',
@@ -215,7 +220,7 @@ test("what a process calls itself can't steer the terminal", t => {
   const advice = advise(createEvidence({ runqueue: 60 }, { neighbours: [hog({ comm: '\u001B[2Jevil' })] }))
   const text = formatAdvice(
     createDocument(),
-    advice.map(each => ({ ...each, shell: [] })),
+    advice.map(each => ({ ...each, shell: [], obstacle: null })),
     { columns: 80, color: false },
   )
   t.true(text.includes('evil'))

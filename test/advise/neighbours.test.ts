@@ -1,5 +1,5 @@
 import test from 'ava'
-import { findNeighbours } from '../../src/advise/neighbours.js'
+import { findNeighbours, placeNeighbour } from '../../src/advise/neighbours.js'
 import type { ProcessTimes } from '../../src/system/process-times.js'
 
 const TAUT = 500
@@ -39,6 +39,31 @@ test('what began meanwhile counts whole, under a number that was used before too
   t.deepEqual(
     found.map(({ share }) => share),
     [0.4, 0.3],
+  )
+})
+
+test('it is on the CPUs where its threads worked meanwhile, and not where one did long ago', t => {
+  const hog = { pid: 9, comm: 'hog', share: 1.9, cpu: 0 }
+  const threads = [
+    { tid: 9, ticks: 50_000, cpu: 0 },
+    { tid: 10, ticks: 100, cpu: 1 },
+    { tid: 11, ticks: 2090, cpu: 2 },
+    { tid: 12, ticks: 3, cpu: 3 },
+  ]
+  const before = new Map([
+    [9, 50_000],
+    [11, 2000],
+  ])
+  const place = (share: number) =>
+    placeNeighbour({ ...hog, share }, threads, tid => before.get(tid) ?? 0, 100).map(
+      ({ cpu, share }) => `${cpu}: ${share.toFixed(2)}`,
+    )
+  t.deepEqual(place(1.93), ['1: 1.00', '2: 0.90'])
+  // The rest is of threads that have ended.
+  t.deepEqual(place(2.43), ['0: 0.50', '1: 1.00', '2: 0.90'])
+  t.deepEqual(
+    placeNeighbour(hog, [], () => 0, 100),
+    [{ ...hog, share: 1 }],
   )
 })
 

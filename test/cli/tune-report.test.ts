@@ -68,6 +68,7 @@ const outcomeOf = (pairs: Pair[]): Outcome => {
       isReached: false,
     },
     entries: [],
+    limit: null,
     isMet: false,
     lost: NOTHING_LOST,
     energy: { by: 'CPU busy time', isStandIn: true, why: 'nothing here tells watts' },
@@ -195,6 +196,34 @@ test('what this machine can not do is told, with the reason', t => {
   t.deepEqual(tuneDocument('p99', untried).left_out, [
     { rule: 'neighbour', finding, settings, by: 'machine', why },
   ])
+})
+
+test('what is guarded, and what went wrong, is told of each trial', t => {
+  const outcome = outcomeOf(halved({ retransmits: 2, unanswered: 1, mean: 1.02 }, { retransmits: 1 }))
+  t.regex(
+    textOf(outcome),
+    /^ {3}guarded: p50 0 % \(95 %: .*\), mean \+2 % \(95 %: .*\), throughput 0 % \(95 %: .*\)$/m,
+  )
+  const trials = outcome.result.trials.map(trial => ({ ...trial, candidate: changing }))
+  const [row] = tuneDocument('p99', { ...outcome, result: { ...outcome.result, trials } }).trials
+  t.deepEqual(row?.mishaps, { retransmits: { on: 24, off: 12 }, unanswered: { on: 12, off: 0 } })
+})
+
+test('a target is told of in the end, reached or not, also where it is reached with nothing', t => {
+  const outcome = outcomeOf([])
+  const told = (isReached: boolean): string =>
+    textOf({
+      ...outcome,
+      limit: { quantity: 'p99', ns: 1e6 },
+      result: { ...outcome.result, isReached },
+    })
+  t.regex(told(false), /^The target is not reached: p99 is not below 1\.00 ms\.$/m)
+  t.regex(told(false), /^Nothing was proven to help/m)
+  t.regex(
+    told(true),
+    /^It takes nothing of this any more; everything is as it was\.\nThe target is reached\.$/m,
+  )
+  t.notRegex(textOf(outcome), /target/)
 })
 
 /** What is seen of the end, in one line. */

@@ -112,6 +112,28 @@ test('documents of taut: one session is one run, however soon after each other t
   t.deepEqual(live, { quantity: 'p99_us', values: [410, 100], unit: 'session', parts: 4 })
 })
 
+test('parts of one run in several files of a folder are of one run', t => {
+  const folder = createFolder(t)
+  const fill = (...texts: string[]): string => {
+    const path = join(folder, texts.join().slice(0, 9).replaceAll(/\W/g, '_'))
+    mkdirSync(path)
+    for (const [index, text] of texts.entries()) writeFileSync(join(path, `${index}`), text)
+    return path
+  }
+  // As split(1) or the rotation of logs leaves them.
+  const documents = fill(
+    `${at(0, 400, 'a')}\n${at(5, 420, 'a')}\n`,
+    `${at(10, 410, 'a')}\n${at(60, 300, 'b')}\n`,
+  )
+  t.deepEqual(readMeasurement(documents, 'p99').values, [410, 300])
+  t.deepEqual(readMeasurement(fill('one 1\none 2\n', 'one 3\ntwo 7\n'), 'p50'), {
+    quantity: 'p50',
+    values: [2, 7],
+    unit: 'name',
+    parts: 4,
+  })
+})
+
 test('documents without a session: those that begin where the last one ended are of one run', t => {
   t.deepEqual(readLines(t, at(0, 400), at(5.01, 420), at(10.02, 410)).values, [410])
   // A loop of taut measure: it takes longer than that to start.
@@ -156,6 +178,7 @@ test('what is no measurement is refused, with its file and line', t => {
   for (const [text, message] of [
     ['1\n2\nthree\n', /file, line 3: it takes a number a line/],
     ['', /there is no number in it/],
+    ['one 1\n61,2\n', /line 2: it is a number with a comma, or a run and its number \(try 1\.5, or 1 5\)/],
     ['1\nrun 2\n', /line 2: some lines have a run and some have none/],
     ['{"schema": 2}\n', /line 1: it is no document of taut measure --json: schema/],
     ['{', /line 1: it is no JSON/],
@@ -167,6 +190,14 @@ test('what is no measurement is refused, with its file and line', t => {
   mkdirSync(join(folder, 'empty'))
   t.throws(() => readMeasurement(join(folder, 'empty'), 'p99'), { message: /there is no file in it/ })
   t.throws(() => readMeasurement(join(folder, 'absent'), 'p99'), { message: /ENOENT/ })
+})
+
+test('a run and its number may have a comma between where that is plain', t => {
+  t.deepEqual(readMeasurement(write(t, '1,61.5\n2, 62\nthree,63\n'), 'p99').values, [61.5, 62, 63])
+})
+
+test('what has no end is refused', t => {
+  t.throws(() => readMeasurement('/dev/zero', 'p99'), { message: '/dev/zero: it is longer than 256 MiB' })
 })
 
 test('whatever the text, it is a measurement or refused', t => {

@@ -60,6 +60,46 @@ kernelTest(
 )
 
 kernelTest(
+  'of two that were tried at one place the first is tried again: what puts all back puts that back as well',
+  async t => {
+    const service = await startMemcached(t)
+    const found = (await listServices()).find(({ port }) => port === service.port)
+    if (found === undefined) throw new Error('memcached is not found')
+    const readCpus = async (): Promise<string> => (await run('taskset', ['-pc', String(service.pid)])).stdout
+    const online = listCpus()
+    const selection: Selection = {
+      online,
+      nics: [],
+      cpus: null,
+      service: found,
+      moves: new Map(),
+      before: [],
+    }
+    using folder = openStateFolder(join(await createFolder(t), 'state'), { create: true })
+    using lock = takeLock(folder, { isUndoing: false })
+    const settings = await TrialSettings.open(folder, lock)
+    const prepare = async (cpu: number | undefined) =>
+      settings.prepare([
+        await planWish({ knob: KNOBS['cpu.app_affinity'], value: String(cpu), why: 'a test', selection }),
+      ])
+    const [first, second] = [await prepare(online[0]), await prepare(online.at(-1))]
+    const before = await readCpus()
+    for (const candidate of [first, second]) {
+      await settings.set(candidate, true)
+      t.not(await readCpus(), before)
+      await settings.set(candidate, false)
+      t.is(await readCpus(), before)
+    }
+    await settings.set(first, true)
+    t.deepEqual(await settings.close(), [])
+    t.is(await readCpus(), before)
+    t.deepEqual(readJournal(folder), [])
+  },
+  'memcached',
+  'taskset',
+)
+
+kernelTest(
   'what somebody else puts back, or sets, is noticed while it is on and while it is off, and stays; the rest goes back',
   async t => {
     const [one, other] = [await startMemcached(t), await startMemcached(t)]

@@ -7,5 +7,5 @@ testTrouble({
     await world.pinService('0')
   },
   plant: world => world.steer('2'),
-  culprit: { knob: 'net.rps', to: /^0*$/, why: /CPU 1/ },
+  culprit: { knob: 'net.rps', to: /^0*$/, why: /CPU 1 \(RPS\), where \w+ \(\d+\) takes the time/ },
 })

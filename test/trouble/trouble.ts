@@ -17,10 +17,9 @@ export type Trouble = {
   culprit: { knob: string; to: RegExp; why: RegExp }
 }
 
-/** So many runs of each; of ten in which there was trouble, one may fail, and in half of all there has to be. */
+/** So many runs of each, of which one of ten may fail. */
 const RUNS = Number(process.env.TROUBLE_RUNS ?? 10)
 const MAY_FAIL = 0.1
-const TO_BE_TROUBLE = 0.5
 /** Of the known good setting's 99th percentile, the result may be so much worse. */
 const NEAR = 1.1
 const PAIRS = 6
@@ -28,7 +27,8 @@ const PROGRAMS = ['memcached', 'taskset', 'ip']
 
 /** Registers the tests of a trouble: with nothing but the port, tune cures it; in the good setting, as often, it changes nothing. */
 export const testTrouble = (trouble: Trouble): void => {
-  const outcomes: Outcome[] = []
+  if (!(RUNS >= 1)) throw new Error(`TROUBLE_RUNS is ${process.env.TROUBLE_RUNS}, and has to be 1 or more`)
+  const outcomes: string[] = []
   for (let run = 1; run <= RUNS; run++) {
     kernelTest(
       `${trouble.name}: run ${run}`,
@@ -44,9 +44,9 @@ export const testTrouble = (trouble: Trouble): void => {
         const planted = await world.everything()
         t.not(planted, good)
         const wrong = await world.tune()
-        const outcome = await findOutcome(world, trouble, { wrong, planted, good })
+        const outcome = await findOutcome(world, trouble, { wrong, good })
         outcomes.push(outcome)
-        t.log(outcome.says, `set right, it tried ${describeTrials(right)}`)
+        t.log(outcome, `set right, it tried ${describeTrials(right)}`)
       },
       ...PROGRAMS,
     )
@@ -56,15 +56,9 @@ export const testTrouble = (trouble: Trouble): void => {
     `${trouble.name}: tune finds the culprit, names it, and ends near the good setting, nine times of ten`,
     async t => {
       t.is(outcomes.length, RUNS)
-      const sayingOf = (kind: Outcome['kind']): string[] =>
-        outcomes.filter(each => each.kind === kind).map(({ says }) => says)
-      const [failures, harmless] = [sayingOf('failed'), sayingOf('harmless')]
-      const troubled = RUNS - harmless.length
-      t.log(
-        `cured ${troubled - failures.length} of ${RUNS} times; no trouble on this machine ${harmless.length} times`,
-      )
-      t.true(failures.length <= troubled * MAY_FAIL, failures.join('\n'))
-      t.true(troubled >= RUNS * TO_BE_TROUBLE, harmless.join('\n'))
+      const failures = outcomes.filter(outcome => outcome !== CURED)
+      t.log(`cured ${RUNS - failures.length} of ${RUNS} times`)
+      t.true(failures.length <= RUNS * MAY_FAIL, failures.join('\n'))
     },
     ...PROGRAMS,
   )
@@ -87,21 +81,20 @@ const describeTrials = ({ trials }: Pick<TuneDocument, 'trials'>): string =>
     })
     .join('; ') || 'nothing'
 
-/** What became of a run: where all was left as it was set, and the good setting is no better, there was nothing to cure. */
-type Outcome = { kind: 'cured' | 'harmless' | 'failed'; says: string }
+const CURED = 'cured'
 
+/** Says what became of a run: that it was cured, or why not. */
 const findOutcome = async (
   world: World,
   trouble: Trouble,
-  { wrong, planted, good }: { wrong: TuneDocument; planted: string; good: string },
-): Promise<Outcome> => {
+  { wrong, good }: { wrong: TuneDocument; good: string },
+): Promise<string> => {
   const tuned = await world.everything()
   const unnamed = findCulprit(trouble, wrong)
   const ratio = await compare(world, tuned, good)
-  if (unnamed === null && ratio <= NEAR) return { kind: 'cured', says: 'cured' }
+  if (unnamed === null && ratio <= NEAR) return CURED
   const far = `p99 is ${ratio.toFixed(2)} times that of the good setting, with ${describeDifference(tuned, good)}`
-  if (unnamed === null) return { kind: 'failed', says: far }
-  return { kind: tuned === planted && ratio < 1 ? 'harmless' : 'failed', says: `${unnamed}; ${far}` }
+  return unnamed === null ? far : `${unnamed}; ${far}`
 }
 
 /** Gives how many times the p99 of the others that of some settings is, by the clients' clock, in turns. */

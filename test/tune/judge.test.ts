@@ -42,8 +42,25 @@ test('segments that are sent again, and a sensor that comes near its limit, coun
   const { verdict, reason } = judge(hot, options())
   t.is(verdict, 'drop')
   t.is(reason, 'a sensor came within 1.5 °C of its limit, from 20.0 °C')
+  const meanwhile = hot.map((pair, index) =>
+    index === 5 ? pair : { ...pair, on: { ...pair.on, headroom: 20 } },
+  )
+  t.is(judge(meanwhile, options()).verdict, 'drop', 'in one slice')
   const always = hot.map(pair => ({ ...pair, off: { ...pair.off, headroom: 1.5 } }))
   t.is(judge(always, options()).verdict, 'keep', 'it was as hot before')
+})
+
+test('mishaps count against a setting when they are many more, or more in most pairs', t => {
+  const judged = (on: Partial<Slice>, off: Partial<Slice>): string =>
+    judge(halved(on, off), options()).verdict
+  t.is(judged({ retransmits: 10 }, { retransmits: 9 }), 'drop', '120 beside 108: more in each')
+  t.is(judged({ unanswered: 1 }, {}), 'drop', '12 beside none')
+  const burst = (requests: number): Pair[] =>
+    halved({ retransmits: 5 }, { retransmits: 5 }).map((pair, index) =>
+      index === 0 ? { ...pair, on: { ...pair.on, retransmits: requests } } : pair,
+    )
+  t.is(judge(burst(75), options()).verdict, 'keep', '130 beside 60, in one slice')
+  t.is(judge(burst(76), options()).verdict, 'drop', '131')
 })
 
 test('a guard has to be proven as well: one that may be broken keeps the trial open', t => {

@@ -35,7 +35,7 @@ test('of a slice it is asked on the way and at its end, and what is lost within 
       countLost: () => lost++,
     },
     { energy: null, thermometers: [] },
-    process.pid,
+    { read: () => 3 * reads, [Symbol.dispose]: () => {} },
     120,
     new AbortController().signal,
     soFar => {
@@ -47,6 +47,7 @@ test('of a slice it is asked on the way and at its end, and what is lost within 
   t.is(seen.at(-1)?.requests, slice.requests)
   t.is(slice.requests, 107 * (reads - 1))
   t.is(slice.lost, 1)
+  t.is(slice.retransmits, 3 * (reads - 1))
   t.is(seen[0]?.countSlower(100_000), 7)
   // What may be as fast is not slower.
   t.is(seen[0]?.countSlower(400_000), 0)

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { type Effect, invent, simulate } from '../../bench/simulated-machine.js'
 import { createRandom } from '../../src/statistics/random.js'
+import { FEWEST_TO_CONFIRM, PAIRS_TO_CONFIRM } from '../../src/tune/confirm.js'
 import { planLooks } from '../../src/tune/looks.js'
 
 const nothing = (name: string): Effect => ({ name, p99: 1 })
@@ -340,6 +341,25 @@ test('the trial of the only one that is kept is the comparison with nothing, whe
   })
   t.deepEqual(kept, [cure], trials.map(({ reason }) => reason).join('; '))
   t.deepEqual(whole, trials[1]?.judgement)
+})
+
+test('what was kept and harms when it is compared with nothing goes, though the pairs are few', async t => {
+  const cure: Effect = { name: 'cure', p99: 0.6 }
+  const noise = invent(createRandom(96), { calm: true, size: 0.05 })
+  let pairs = 0
+  const { kept, whole } = await simulate(96, noise).run([{ name: 'harms', p99: 1.2 }, cure], {
+    minutes: 0.38,
+    onStep: ({ is }) => {
+      pairs = 0
+      if (is === 'confirming') cure.p99 = 1.3
+    },
+    onPair: count => {
+      pairs = count
+    },
+  })
+  t.true(pairs >= FEWEST_TO_CONFIRM && pairs < PAIRS_TO_CONFIRM, `${pairs}`)
+  t.deepEqual(kept, [])
+  t.is(whole, null)
 })
 
 test('what gains hardly more than the least does not take the time of all others', async t => {

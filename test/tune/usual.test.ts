@@ -54,6 +54,11 @@ test('the throughput has fallen when the slice is lost whatever the rest brings'
   t.regex(none(650, 1) ?? '', /^the throughput fell by 35 %$/)
 })
 
+test('one slice that the machine held up makes nobody wait for the end of one as long', t => {
+  const heldUp = new Usual([...STEADY, { ...SLICE, p99: 100, requests: 5000, seconds: 5 }], 1e-4)
+  t.is(heldUp.findCollapse(soFar(0, 1, () => 0)), 'the throughput fell by 100 %')
+})
+
 test('where slices differ much by themselves, fewer requests are no collapse; nor where nothing is known', t => {
   const unsteady = [1000, 300, 900, 200, 1000, 400].map(requests => ({ ...SLICE, requests }))
   t.is(new Usual(unsteady, 1e-4).findCollapse(soFar(100, 1, () => 0)), null)

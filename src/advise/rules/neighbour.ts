@@ -26,7 +26,7 @@ export const neighbour: Rule = {
           ? `no setting will help against ${other.comm} (${other.pid}), which runs on CPU ${other.cpu}, the only one`
           : `${other.comm} (${other.pid}) runs on CPU ${other.cpu}, where the service may run as well`,
       evidence: [
-        `${other.comm} took ${percent(other.share)} of a CPU`,
+        `${other.comm} (${other.pid}) took ${percent(other.share)} of CPU ${other.cpu}`,
         `${percent(share)} of the slowest 1 % is waiting for a CPU or for the thread's turn (runqueue, dispatch, app_wait)`,
         ...(preempted === null ? [] : [`its threads had to leave their CPU ${preempted} times a request`]),
       ],

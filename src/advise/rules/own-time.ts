@@ -1,8 +1,5 @@
 import { shareOfTail } from '../evidence.js'
 import { percent, type Rule } from '../rule.js'
-import { hugePages } from './huge-pages.js'
-import { irqOnAppCpu } from './irq-on-app-cpu.js'
-import { slowGovernor } from './slow-governor.js'
 
 const DOMINATES = 0.7
 
@@ -11,17 +8,17 @@ export const ownTime: Rule = {
   name: 'own-time',
   when: 'the service itself is seven tenths or more of the slowest 1 %',
   knobs: [],
-  find: evidence => {
+  find: (evidence, found) => {
     const computing = shareOfTail(evidence, 'app_cpu')
     const all = shareOfTail(evidence, 'app_cpu', 'app_wait')
     if (all < DOMINATES) return null
-    // Some settings shorten that work, or keep softirqs from interrupting it.
-    const helps = [slowGovernor, hugePages, irqOnAppCpu].some(rule => rule.find(evidence) !== null)
-    const others = helps ? 'no setting will help but what is advised besides' : 'no setting will help'
+    // Some settings shorten that work, keep softirqs from interrupting it, or help with the rest.
+    const mayHelp = found.some(({ settings }) => settings.length > 0)
+    const others = mayHelp ? 'no setting will help but what is advised besides' : 'no setting will help'
     const finding =
       computing >= DOMINATES
         ? `${others}: ${percent(computing)} of the slowest 1 % is the service's own work (app_cpu)`
-        : `hardly a setting will help: ${percent(all)} of the slowest 1 % is the service itself, ${percent(all - computing)} of it waiting (app_wait)`
+        : `hardly a setting will help${mayHelp ? ' but what is advised besides' : ''}: ${percent(all)} of the slowest 1 % is the service itself, ${percent(all - computing)} of it waiting (app_wait)`
     return {
       finding,
       evidence: [`app_cpu ${percent(computing)}, app_wait ${percent(all - computing)} of the slowest 1 %`],
