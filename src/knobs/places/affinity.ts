@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import * as v from 'valibot'
 import { formatCpuList } from '../../system/cpu-list.js'
+import { listNumbered } from '../../system/files.js'
 import { listThreads, readThread, type Thread } from '../../system/threads.js'
 
 const run = promisify(execFile)
@@ -63,23 +64,44 @@ export const readAffinity = (place: AffinityPlace): string | null => {
 /** Threads that begin meanwhile may have their parent's CPUs of before: looks until there is no new one. */
 export const writeAffinity = async (place: AffinityPlace, value: string): Promise<void> => {
   const cpusOf = parseAffinity(value)
-  await setThreads(() => {
+  await setThreads(place, () => {
     const threads = listOwnThreads(place)
     if (threads === undefined) throw new Error('the process is gone')
     return threads.map(thread => ({ thread, cpus: cpusOf(threadKey(thread)) }))
   })
 }
 
-/** Gives threads the CPUs that `list` says, each once, until it names no new one. */
-export const setThreads = async (list: () => { thread: Thread; cpus: string }[]): Promise<void> => {
+/**
+ * Gives threads the CPUs that `list` says, each once, until it names no new one. All of a process that get the same have it at
+ * once: there may be hundreds, and each would take a process of its own.
+ */
+export const setThreads = async (
+  { pid }: AffinityPlace,
+  list: () => { thread: Thread; cpus: string }[],
+): Promise<void> => {
   const seen = new Set<string>()
   for (;;) {
     const fresh = list().filter(({ thread }) => !seen.has(threadKey(thread)))
     if (fresh.length === 0) return
+    const cpusOf = new Map(fresh.map(({ thread, cpus }) => [thread.tid, cpus]))
+    const own = listNumbered(`/proc/${pid}/task`)
+    const common = cpusOf.get(pid)
+    const isForAll = common !== undefined && own.length > 1 && own.every(tid => cpusOf.get(tid) === common)
+    const done = new Set(isForAll && (await setAllThreads(pid, common)) ? own : [])
     for (const { thread, cpus } of fresh) {
       seen.add(threadKey(thread))
-      await setThread(thread.tid, cpus)
+      if (!done.has(thread.tid)) await setThread(thread.tid, cpus)
     }
+  }
+}
+
+/** Tells whether that worked: some versions give up at a thread that ends meanwhile. */
+const setAllThreads = async (pid: number, cpus: string): Promise<boolean> => {
+  try {
+    await run('taskset', ['-apc', cpus, String(pid)])
+    return true
+  } catch {
+    return false
   }
 }
 

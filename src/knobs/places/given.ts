@@ -38,7 +38,7 @@ export const putBackAffinity = (
   place: AffinityPlace,
   given: Given,
   options: { isAll: boolean },
-): Promise<void> => setThreads(() => listHeld(place, given, options))
+): Promise<void> => setThreads(place, () => listHeld(place, given, options))
 
 const listLaterDescendants = (ancestor: number, ticks: number): number[] => {
   const parents = listNumbered('/proc').map(
