@@ -31,12 +31,12 @@ export const readMeasurement = (path: string, quantity: Quantity): Runs => {
 }
 
 const joinRuns = (several: readonly Samples[], { quantity, unit, summarize }: Samples): Runs => {
-  const runs = new Map<string, number[][]>()
+  const runs = new Map<string, (readonly number[])[]>()
   for (const { runs: some } of several)
     for (const [run, samples] of some) {
       const others = runs.get(run)
-      if (others === undefined) runs.set(run, [[...samples]])
-      else others.push([...samples])
+      if (others === undefined) runs.set(run, [samples])
+      else others.push(samples)
     }
   return {
     quantity,

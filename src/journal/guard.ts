@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { readText } from '../system/files.js'
-import { takeShare } from '../system/priority.js'
+import { favourSession, takeShare } from '../system/priority.js'
 import type { Lock } from './lock.js'
 import type { StateFolder } from './state-folder.js'
 
@@ -36,7 +36,11 @@ export const startGuard = async (folder: StateFolder, lock: Lock): Promise<Guard
   })
   process.env[MARK] = run
   // While taut traces it gives way, and the guard would with it.
-  if (child.pid !== undefined) takeShare(child.pid)
+  if (child.pid !== undefined) {
+    takeShare(child.pid)
+    // It has to be there before anything is changed.
+    favourSession(child.pid)
+  }
   await waitUntilReady(child)
   child.unref()
   const { stdin } = child

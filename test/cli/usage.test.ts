@@ -23,7 +23,10 @@ for (const [line, complaint] of [
   ['tune --only irq', 'There is no knob irq'],
   ['tune --exclude net.rps,irq', 'There is no knob irq; there are irq.affinity, net.rps,'],
   ['tune --goal p98', 'Allowed choices are p99, p99.9, p50, throughput, energy'],
-  ['tune --allow cpu=much', 'It takes one of p50, p99, mean, throughput, cpu, energy and a percentage, as cpu=+20%'],
+  [
+    'tune --allow cpu=much',
+    'It takes one of p50, p99, mean, throughput, cpu, energy and a percentage, as cpu=+20%',
+  ],
   ['tune --target p98<1ms', "It takes a limit such as 'p99<1ms'"],
   ['tune --target p99<0ms', "It takes a limit such as 'p99<1ms'"],
   ['tune --for 0s', 'It takes a time such as 500ms, 5s, 2m or 1h'],

@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import { readRecorded, replay } from '../../bench/recorded-noise.js'
 import { type Effect, invent, type Noise, simulate } from '../../bench/simulated-machine.js'
 import { createRandom } from '../../src/statistics/random.js'
+import { GOALS, type Goal } from '../../src/tune/slice.js'
 
 /**
  * Four settings that do nothing: of the runs of three minutes, at most one in a hundred may keep any; and no more than that share
@@ -14,13 +15,17 @@ const assertKeepsNone = async (
   t: ExecutionContext,
   runs: number,
   noiseOf: (run: number) => Noise,
-  mostStopped = 0.01,
+  {
+    mostStopped = 0.01,
+    goal = 'p99',
+    settings = NOTHING,
+  }: { mostStopped?: number; goal?: Goal; settings?: Effect[] } = {},
 ): Promise<void> => {
   t.timeout(10 * 60_000)
   let keeping = 0
   let stopping = 0
   for (let run = 0; run < runs; run++) {
-    const { kept, trials } = await simulate(1000 + run, noiseOf(run)).run(NOTHING)
+    const { kept, trials } = await simulate(1000 + run, noiseOf(run)).run(settings, { goal })
     if (kept.length > 0) keeping++
     if (trials.some(({ reason }) => reason.startsWith('stopped'))) stopping++
   }
@@ -37,8 +42,10 @@ test.serial('on noise that was recorded of a machine at work', async t => {
   const slices = readRecorded(RECORDED)
   t.true(slices.length > 1000)
   const random = createRandom(77)
-  // In these twelve minutes the whole machine stood still for a slice now and then, which looks like nothing else.
-  await assertKeepsNone(t, 500, () => replay(slices, Math.floor(random() * slices.length)), 0.08)
+  // In these twelve minutes most of some slices' requests are missing, which looks like nothing else.
+  await assertKeepsNone(t, 500, () => replay(slices, Math.floor(random() * slices.length)), {
+    mostStopped: 0.08,
+  })
 })
 
 test.serial('on noise of each slice, and disturbances of some seconds', async t => {
@@ -54,3 +61,14 @@ for (const ms of [800, 1300, 1600]) {
     await assertKeepsNone(t, 100, run => invent(createRandom(run), { wave: { ms, times: 3 } }))
   })
 }
+
+for (const goal of GOALS.filter(each => each !== 'p99')) {
+  test.serial(`whatever it is tuned for: ${goal}`, async t => {
+    await assertKeepsNone(t, 100, run => invent(createRandom(run)), { goal })
+  })
+}
+
+test.serial('judged with the time until replies are acknowledged as well', async t => {
+  const settings = NOTHING.map(effect => ({ ...effect, isBeforeStages: true as const }))
+  await assertKeepsNone(t, 100, run => invent(createRandom(run)), { settings })
+})
