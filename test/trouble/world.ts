@@ -20,6 +20,7 @@ const run = promisify(execFile)
 
 const WIRE = 'wire'
 const HUGE_PAGES = '/sys/kernel/mm/transparent_hugepage/enabled'
+const AUTOGROUP = '/proc/sys/kernel/sched_autogroup_enabled'
 const CONNECTIONS = 16
 /** Of fewer requests the 99th percentile says little. */
 const REQUESTS_FOR_P99 = 6000
@@ -89,17 +90,17 @@ export const WITH_ARENA: Kind = {
   rate: 1200,
 }
 
-/** A service that computes for so long that softirqs get in its way. */
+/** A service that computes for so long, about a millisecond, that softirqs get in its way. */
 export const COMPUTING: Kind = {
-  start: (t, host, netns) => startServiceAt(t, { host, netns }, '--place', 'app_cpu', '--delay-us', 200),
-  rate: 1200,
+  start: (t, host, netns) => startServiceAt(t, { host, netns }, '--work', 600),
+  rate: 300,
 }
 
 /**
  * Packets of somebody else's: so many requests a second, each with so much work in the softirq that takes it in. With the service's
  * own work there is just time for all on one CPU: with more, the machine's processes hardly get any, taut's among them.
  */
-const FORWARDED = { rate: 2300, delayUs: 200 }
+const FORWARDED = { rate: 1300, delayUs: 500 }
 
 /** Starts a service of somebody else's on a CPU; `ask` has clients in a namespace, on the same one, ask it all the time. */
 const startOthers = async (t: Context, cpu: number, netns: string, host = '127.0.0.1') => {
@@ -110,6 +111,17 @@ const startOthers = async (t: Context, cpu: number, netns: string, host = '127.0
     await startProcess(t, KVLOAD, args, { netns: client, cpu })
   }
   return { port, ask }
+}
+
+/**
+ * Has CPUs shared out among processes, and not among sessions first (autogroup, sched(7)): a session with a process that never
+ * sleeps has its share on a CPU though that process has the lowest priority, and on Linux 6.18 others can get next to nothing beside it.
+ */
+const shareCpusByProcess = async (t: Context): Promise<void> => {
+  const before = await readFile(AUTOGROUP, 'utf8').catch(() => null)
+  if (before === null) return
+  t.teardown(() => writeFile(AUTOGROUP, before))
+  await writeFile(AUTOGROUP, '0')
 }
 
 /** The traffic itself is on the last CPU, and RPS hands its packets over. */
@@ -175,6 +187,7 @@ export const createWorld = async (
       await (await startOthers(t, cpu, netns)).ask(netns)
     },
     keepAwake: async () => {
+      await shareCpusByProcess(t)
       for (const cpu of listCpus())
         await startOn(cpu, 'chrt', ['--idle', '0', 'sh', '-c', 'while :; do :; done'])
     },
