@@ -41,5 +41,11 @@ export const adviseFor = (goal: string, found: readonly Advice[], nic: string | 
     ]
   })
   const hopeless = found.filter(({ settings }) => settings.length === 0)
-  return goal === 'energy' ? [...candidates, ...hopeless] : [...found, ...candidates]
+  if (goal === 'energy') return [...candidates, ...hopeless]
+  // What a rule advises as well is tried once.
+  const known = new Set(found.map(describeSettings))
+  return [...found, ...candidates.filter(each => !known.has(describeSettings(each)))]
 }
+
+const describeSettings = ({ settings }: Advice): string =>
+  settings.map(({ knob, value, nic }) => `${knob}=${value} ${nic ?? ''}`).join()

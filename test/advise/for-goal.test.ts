@@ -28,6 +28,15 @@ test('for throughput the settings of its profile come besides, each by itself, o
   t.true(others.some(({ settings }) => settings[0]?.knob === 'net.rps' && settings[0].nic === 'eth0'))
 })
 
+test('what a rule advises as well comes once, as the rule has found it', t => {
+  const governor = found('slow-governor', [{ knob: 'cpu.governor', value: 'performance' }])
+  const all = adviseFor('throughput', [governor], 'eth0')
+  t.deepEqual(
+    all.filter(({ settings }) => settings[0]?.knob === 'cpu.governor'),
+    [governor],
+  )
+})
+
 test('what does nothing without each other is one candidate', t => {
   const deferral = adviseFor('energy', [], 'eth0').filter(({ settings }) =>
     settings.some(({ knob }) => /napi_defer|gro_flush/.test(knob)),

@@ -95,12 +95,15 @@ export const setThreads = async (
   }
 }
 
-/** Tells whether that worked: some versions give up at a thread that ends meanwhile. */
+/** Tells whether all have them: some versions of taskset give up at a thread that ends meanwhile, and then each is to be set. */
 const setAllThreads = async (pid: number, cpus: string): Promise<boolean> => {
+  const before = listNumbered(`/proc/${pid}/task`)
   try {
     await run('taskset', ['-apc', cpus, String(pid)])
     return true
-  } catch {
+  } catch (error) {
+    const now = new Set(listNumbered(`/proc/${pid}/task`))
+    if (before.every(tid => now.has(tid))) throw error
     return false
   }
 }
