@@ -13,7 +13,7 @@ import { type Affinity, isMovable, readAffinity, readInterrupts } from '../syste
 import { readReceived } from '../system/net-dev.js'
 import { listNicIrqs } from '../system/nic-irqs.js'
 import { findNic, listLowerNics, type Nic } from '../system/nics.js'
-import { readProcessTimes, readThreadTimes } from '../system/process-times.js'
+import { type ProcessTimes, readProcessTimes, readThreadTimes } from '../system/process-times.js'
 import { readNetns, type Service } from '../system/services.js'
 import { readSoftnet } from '../system/softnet.js'
 import { listThreads } from '../system/threads.js'
@@ -31,7 +31,8 @@ const LEAST_SHARE = 0.05
 /** Begins to look at the machine; gives what ends it, and gives what was seen since. Changes nothing. */
 export const watchMachine = (service: Service): (() => Promise<MachineEvidence>) => {
   const endClock = watchClock()
-  const before = { ...readCounters(service), others: readThreadsOfAll() }
+  const before = readCounters(service)
+  const threadsBefore = readThreadsOf(before.processes)
   return async () => {
     const after = readCounters(service)
     const way = findWay(service, before, after)
@@ -47,7 +48,7 @@ export const watchMachine = (service: Service): (() => Promise<MachineEvidence>)
       })
         .filter(({ pid }) => !givesWayTo(service.pids, pid))
         .flatMap(each => {
-          const ticksBefore = (tid: number): number => before.others.get(`${each.pid} ${tid}`) ?? 0
+          const ticksBefore = (tid: number): number => threadsBefore.get(`${each.pid} ${tid}`) ?? 0
           return placeNeighbour(each, readThreadTimes(each.pid), ticksBefore, ticksBetween(before, after))
         }),
       nic,
@@ -73,9 +74,9 @@ export const watchMachine = (service: Service): (() => Promise<MachineEvidence>)
 }
 
 /** What each thread has taken, by its process and its own number; the kernel's own are nobody's neighbours. */
-const readThreadsOfAll = (): Map<string, number> =>
+const readThreadsOf = (processes: readonly ProcessTimes[]): Map<string, number> =>
   new Map(
-    readProcessTimes()
+    processes
       .filter(({ isKernel }) => !isKernel)
       .flatMap(({ pid }) => readThreadTimes(pid).map(({ tid, ticks }) => [`${pid} ${tid}`, ticks] as const)),
   )

@@ -17,7 +17,7 @@ import { EXIT } from './failure.js'
 import { listenForInterrupt } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { requirePermission } from './permission.js'
-import { planAdvice } from './plan-advice.js'
+import { isDone, planAdvice } from './plan-advice.js'
 import { formatLost, type ReportOptions } from './report.js'
 import { describeCommand } from './shell-commands.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
@@ -47,11 +47,12 @@ const adviseUser = async (options: AdviseOptions): Promise<void> => {
   const advice = document.requests < REQUESTS_TO_ADVISE ? [] : advise({ document, machine })
   const listed: AdviceByHand[] = []
   for (const each of advice) {
-    const { plans, obstacle } = await planAdvice(each, target.service)
-    const changes = plans.flatMap(plan => plan.changes)
+    const plan = await planAdvice(each, target.service)
     // What is set so already did not help enough.
-    if (each.settings.length > 0 && obstacle === null && changes.length === 0) continue
-    listed.push({ ...each, shell: changes.map(({ place, to }) => describeCommand(place, to)), obstacle })
+    if (each.settings.length > 0 && isDone(plan)) continue
+    const changes = plan.plans.flatMap(({ changes }) => changes)
+    const shell = changes.map(({ place, to }) => describeCommand(place, to))
+    listed.push({ ...each, shell, obstacle: plan.obstacle })
   }
   process.stdout.write(
     options.json

@@ -9,6 +9,10 @@ import { selectFor } from './selection.js'
 /** What is to be done for an advice; or why it can't be done here, where it can't. */
 export type AdvicePlan = { plans: Plan[]; obstacle: string | null }
 
+/** Tells whether there is nothing to be done: all is set so already, or nothing was to be set. */
+export const isDone = ({ plans, obstacle }: AdvicePlan): boolean =>
+  obstacle === null && plans.every(({ changes }) => changes.length === 0)
+
 /**
  * Plans what is advised for a service: the one that was measured, and not whichever else has its port elsewhere. This machine may
  * have nothing to set, or a device be gone meanwhile, and the advice is right all the same.

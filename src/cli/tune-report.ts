@@ -9,7 +9,7 @@ import { createStyle } from '../text/style.js'
 import { formatCount, formatDuration, formatShare } from '../text/units.js'
 import { reportWidth, wrap } from '../text/width.js'
 import type { Judgement, Ratio } from '../tune/judge.js'
-import { type Goal, GUARDS, type Guard, type Limit, type Pair, type Slice } from '../tune/slice.js'
+import { type Goal, GUARDS, type Guard, type Limit, type Pair, type Slice, sumSides } from '../tune/slice.js'
 import { ofKnown, type Summary } from '../tune/summary.js'
 import type { TuneResult } from '../tune/tune.js'
 import { countsAck, isBeforeStages, type LeftOut, type Proposal } from './proposal.js'
@@ -153,13 +153,10 @@ const changesOf = ({ plans }: Proposal) =>
   )
 
 /** What went wrong in the slices of a trial, with it and without it. */
-const mishapsDocument = (pairs: readonly Pair[]) => {
-  const sums = (read: (slice: Slice) => number): Both => ({
-    on: pairs.reduce((sum, { on }) => sum + read(on), 0),
-    off: pairs.reduce((sum, { off }) => sum + read(off), 0),
-  })
-  return { retransmits: sums(slice => slice.retransmits), unanswered: sums(slice => slice.unanswered) }
-}
+const mishapsDocument = (pairs: readonly Pair[]) => ({
+  retransmits: sumSides(pairs, slice => slice.retransmits),
+  unanswered: sumSides(pairs, slice => slice.unanswered),
+})
 
 const guardsDocument = ({ guards }: Judgement) =>
   Object.fromEntries(

@@ -39,7 +39,7 @@ import { listenForInterrupt, sleep } from './interrupt.js'
 import { refreshUntil } from './measure.js'
 import { readPercent } from './percent.js'
 import { requirePermission } from './permission.js'
-import { planAdvice } from './plan-advice.js'
+import { isDone, planAdvice } from './plan-advice.js'
 import { isBeforeStages, type LeftOut, type Proposal } from './proposal.js'
 import { openState, requireRoot, type State } from './state.js'
 import { addTargetOptions, pickTarget, type TargetArguments } from './target-options.js'
@@ -208,8 +208,9 @@ const propose = async (
   const proposals: Proposal[] = []
   const leftOut: LeftOut[] = []
   for (const each of advice) {
-    const { plans, obstacle } = await planAdvice(each, target.service)
-    if (obstacle === null && plans.every(({ changes }) => changes.length === 0)) continue
+    const plan = await planAdvice(each, target.service)
+    if (isDone(plan)) continue
+    const { plans, obstacle } = plan
     const names = each.settings.map(({ knob }) => knob)
     const isExcluded = names.some(name => exclude.includes(name))
     if (isExcluded || names.some(name => only?.includes(name) === false)) {

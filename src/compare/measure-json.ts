@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { TOTAL_FIELDS } from '../latency/document.js'
 import { median } from '../statistics/summary.js'
-import { type Quantity, refuse, type Samples } from './measurement.js'
+import { addTo, type Quantity, refuse, type Samples } from './measurement.js'
 
 const times = v.nullable(v.pipe(v.number(), v.finite(), v.minValue(0)))
 
@@ -37,10 +37,7 @@ export const readMeasureJson = (file: string, text: string, quantity: Quantity):
     const goesOn = start >= last.start && start - last.end < SAME_RUN_MS
     const run = session ?? (goesOn ? last.run : `${file}, line ${index + 1}`)
     last = { run, start, end: start + seconds * 1000 }
-    if (value === null) continue
-    const others = runs.get(run)
-    if (others === undefined) runs.set(run, [value])
-    else others.push(value)
+    if (value !== null) addTo(runs, run, value)
   }
   if (runs.size === 0) return refuse(file, 0, 'no request was measured in it')
   return {

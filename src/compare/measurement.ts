@@ -25,6 +25,13 @@ export type Samples = {
   parts: number
 }
 
+/** Adds something to what there is of a run. */
+export const addTo = <Part>(runs: Map<string, Part[]>, run: string, part: Part): void => {
+  const others = runs.get(run)
+  if (others === undefined) runs.set(run, [part])
+  else others.push(part)
+}
+
 /** A file can't be compared; the message names it, the line where there is one, and what to do. */
 export class MeasurementError extends Error {
   override name = 'MeasurementError'

@@ -1,4 +1,4 @@
-import { type Quantity, refuse, type Samples, summarizeRun } from './measurement.js'
+import { addTo, type Quantity, refuse, type Samples, summarizeRun } from './measurement.js'
 
 const NUMBER = /^-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
 
@@ -33,10 +33,4 @@ export const readPlain = (file: string, text: string, quantity: Quantity): Sampl
   }
   if (alone.length === 0) return refuse(file, 0, 'there is no number in it')
   return { quantity, unit: 'text', runs: new Map([[file, alone]]), summarize, parts: alone.length }
-}
-
-const addTo = (runs: Map<string, number[]>, run: string, value: number): void => {
-  const samples = runs.get(run)
-  if (samples === undefined) runs.set(run, [value])
-  else samples.push(value)
 }

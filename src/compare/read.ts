@@ -2,7 +2,7 @@ import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { isHdrLog, readHdrLog } from './hdr-log.js'
 import { isMeasureJson, readMeasureJson } from './measure-json.js'
-import { MeasurementError, type Quantity, type Runs, type Samples } from './measurement.js'
+import { addTo, MeasurementError, type Quantity, type Runs, type Samples } from './measurement.js'
 import { isMutilate, readMutilate } from './mutilate.js'
 import { readPlain } from './plain.js'
 
@@ -32,12 +32,7 @@ export const readMeasurement = (path: string, quantity: Quantity): Runs => {
 
 const joinRuns = (several: readonly Samples[], { quantity, unit, summarize }: Samples): Runs => {
   const runs = new Map<string, (readonly number[])[]>()
-  for (const { runs: some } of several)
-    for (const [run, samples] of some) {
-      const others = runs.get(run)
-      if (others === undefined) runs.set(run, [samples])
-      else others.push(samples)
-    }
+  for (const { runs: some } of several) for (const [run, samples] of some) addTo(runs, run, samples)
   return {
     quantity,
     unit,

@@ -15,6 +15,7 @@ import {
   READ,
   readerOf,
   type Slice,
+  sumSides,
 } from './slice.js'
 
 /** What is kept has to be better by this, at least: less is not worth a changed setting. */
@@ -197,7 +198,8 @@ const describeAllowing = (pairs: readonly Pair[], binding: readonly Seen[], allo
     (COSTS.includes(guard) ? ratio.high : ratio.estimate) <= 1 + allow[guard]
   const held = binding.filter(seen => !isFree(seen))
   if (findMishap(pairs) !== null || findHeat(pairs) !== null) return ''
-  if (held.length === 0 || held.some(({ guard }) => !COSTS.includes(guard))) return ''
+  const isCost = ({ guard, ratio }: Seen): boolean => COSTS.includes(guard) && Number.isFinite(ratio.high)
+  if (held.length === 0 || !held.every(isCost)) return ''
   const options = held.map(
     ({ guard, ratio }) => `--allow ${guard}=+${Math.ceil((ratio.high - 1) * 10) * 10}%`,
   )
@@ -210,9 +212,7 @@ const findMishap = (pairs: readonly Pair[]): Broken | null => {
     read: (slice: Slice) => number,
     describe: (on: number, off: number) => string,
   ): Broken | null => {
-    const [on, off] = (['on', 'off'] as const).map(side =>
-      pairs.reduce((sum, pair) => sum + read(pair[side]), 0),
-    ) as [number, number]
+    const { on, off } = sumSides(pairs, read)
     const fewer = pairs.map(pair => read(pair.off) - read(pair.on))
     const isWorse =
       on > MISHAPS_TIMES * off + MISHAPS_MORE ||

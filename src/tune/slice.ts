@@ -45,6 +45,15 @@ export type Goal = (typeof GOALS)[number]
 export const GUARDS = ['p50', 'p99', 'mean', 'throughput', 'cpu', 'energy'] as const
 export type Guard = (typeof GUARDS)[number]
 
+/** Gives the sums of a count over the slices of pairs, on each side. */
+export const sumSides = (
+  pairs: readonly Pair[],
+  read: (slice: Slice) => number,
+): { on: number; off: number } => ({
+  on: pairs.reduce((sum, { on }) => sum + read(on), 0),
+  off: pairs.reduce((sum, { off }) => sum + read(off), 0),
+})
+
 /** What is good enough: a percentile below a time in nanoseconds. */
 export type Limit = { quantity: 'p50' | 'p99' | 'p99.9' | 'mean'; ns: number }
 

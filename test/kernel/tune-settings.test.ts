@@ -5,7 +5,7 @@ import { readJournal } from '../../src/journal/journal.js'
 import { takeLock } from '../../src/journal/lock.js'
 import { openStateFolder } from '../../src/journal/state-folder.js'
 import { KNOBS } from '../../src/knobs/all.js'
-import { planWish } from '../../src/knobs/apply.js'
+import { type Plan, planWish } from '../../src/knobs/apply.js'
 import type { Selection } from '../../src/knobs/knob.js'
 import { listServices } from '../../src/system/services.js'
 import { InterferenceError } from '../../src/tune/refused.js'
@@ -17,29 +17,33 @@ import { startMemcached } from './support/services.js'
 
 const run = promisify(execFile)
 
+/** Plans which CPUs the service on a port may run on. */
+const planCpus = async (port: number, value: string): Promise<Plan> => {
+  const service = (await listServices()).find(found => found.port === port)
+  if (service === undefined) throw new Error('memcached is not found')
+  const selection: Selection = {
+    online: listCpus(),
+    nics: [],
+    cpus: null,
+    service,
+    moves: new Map(),
+    before: [],
+  }
+  return planWish({ knob: KNOBS['cpu.app_affinity'], value, why: 'a test', selection })
+}
+
 kernelTest(
   'what tune is yet to try is not in the journal, and what somebody else makes of it stays',
   async t => {
     const service = await startMemcached(t)
-    const found = (await listServices()).find(({ port }) => port === service.port)
-    if (found === undefined) throw new Error('memcached is not found')
     const readCpus = async (): Promise<string> => (await run('taskset', ['-pc', String(service.pid)])).stdout
     const online = listCpus()
-    const selection: Selection = {
-      online,
-      nics: [],
-      cpus: null,
-      service: found,
-      moves: new Map(),
-      before: [],
-    }
-    const wish = { knob: KNOBS['cpu.app_affinity'], value: 'first', why: 'a test', selection }
     using folder = openStateFolder(join(await createFolder(t), 'state'), { create: true })
     using lock = takeLock(folder, { isUndoing: false })
     const settings = await TrialSettings.open(folder, lock)
     const [tried, untried] = [
-      settings.prepare([await planWish(wish)]),
-      settings.prepare([await planWish(wish)]),
+      settings.prepare([await planCpus(service.port, 'first')]),
+      settings.prepare([await planCpus(service.port, 'first')]),
     ]
     t.deepEqual(readJournal(folder), [])
     const before = await readCpus()
@@ -63,25 +67,13 @@ kernelTest(
   'of two that were tried at one place the first is tried again: what puts all back puts that back as well',
   async t => {
     const service = await startMemcached(t)
-    const found = (await listServices()).find(({ port }) => port === service.port)
-    if (found === undefined) throw new Error('memcached is not found')
     const readCpus = async (): Promise<string> => (await run('taskset', ['-pc', String(service.pid)])).stdout
     const online = listCpus()
-    const selection: Selection = {
-      online,
-      nics: [],
-      cpus: null,
-      service: found,
-      moves: new Map(),
-      before: [],
-    }
     using folder = openStateFolder(join(await createFolder(t), 'state'), { create: true })
     using lock = takeLock(folder, { isUndoing: false })
     const settings = await TrialSettings.open(folder, lock)
     const prepare = async (cpu: number | undefined) =>
-      settings.prepare([
-        await planWish({ knob: KNOBS['cpu.app_affinity'], value: String(cpu), why: 'a test', selection }),
-      ])
+      settings.prepare([await planCpus(service.port, String(cpu))])
     const [first, second] = [await prepare(online[0]), await prepare(online.at(-1))]
     const before = await readCpus()
     for (const candidate of [first, second]) {
@@ -106,21 +98,7 @@ kernelTest(
     const readCpus = async (pid: number): Promise<string> =>
       (await run('taskset', ['-pc', String(pid)])).stdout.trim().replace(/^.*: /, '')
     const online = listCpus()
-    const services = await listServices()
-    const plan = async (port: number) => {
-      const service = services.find(found => found.port === port)
-      if (service === undefined) throw new Error('memcached is not found')
-      const selection: Selection = {
-        online,
-        nics: [],
-        cpus: null,
-        service,
-        moves: new Map(),
-        before: [],
-      }
-      return planWish({ knob: KNOBS['cpu.app_affinity'], value: 'first', why: 'a test', selection })
-    }
-    const plans = [await plan(one.port), await plan(other.port)]
+    const plans = [await planCpus(one.port, 'first'), await planCpus(other.port, 'first')]
     using folder = openStateFolder(join(await createFolder(t), 'state'), { create: true })
     using lock = takeLock(folder, { isUndoing: false })
     const settings = await TrialSettings.open(folder, lock)

@@ -34,7 +34,7 @@ export type World = {
   startReceiver: (cpu: number) => Promise<void>
   /** Keeps the CPUs from sleeping: it takes the hypervisor of a virtual machine up to a millisecond to wake one. */
   keepAwake: () => Promise<void>
-  /** Traffic of somebody else's, in other network namespaces, whose packets keep a CPU in softirqs for two fifths of the time or more. */
+  /** Traffic of somebody else's, in other network namespaces, whose packets keep a CPU in softirqs for three fifths of the time or more. */
   startForwarding: (cpu: number) => Promise<void>
   pinService: (cpus: string) => Promise<void>
   /** Has RPS hand packets of a queue over; all traffic comes by the first one. */

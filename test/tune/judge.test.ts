@@ -83,6 +83,7 @@ test('what only the cost of a gain is in the way of says what to allow; what is 
     reasonOf([0.7, 1.3, 0.9, 1.2, 1.1].map(p99 => pairOf(p99, { busy: 0.62 }))),
     'the CPUs were busy for 24 % longer',
   )
+  t.notRegex(reasonOf(halved({ busy: Number.NaN })), /allow|NaN|Infinity/, 'nobody knows how much')
   t.is(reasonOf(halved({ busy: 0.51, retransmits: 10 })), 'TCP sent 120 segments again, and 0 without it')
 })
 

@@ -87,7 +87,7 @@ export const setThreads = async (
     const own = listNumbered(`/proc/${pid}/task`)
     const common = cpusOf.get(pid)
     const isForAll = common !== undefined && own.length > 1 && own.every(tid => cpusOf.get(tid) === common)
-    const done = new Set(isForAll && (await setAllThreads(pid, common)) ? own : [])
+    const done = new Set(isForAll && (await setAllThreads(pid, own, common)) ? own : [])
     for (const { thread, cpus } of fresh) {
       seen.add(threadKey(thread))
       if (!done.has(thread.tid)) await setThread(thread.tid, cpus)
@@ -96,14 +96,13 @@ export const setThreads = async (
 }
 
 /** Tells whether all have them: some versions of taskset give up at a thread that ends meanwhile, and then each is to be set. */
-const setAllThreads = async (pid: number, cpus: string): Promise<boolean> => {
-  const before = listNumbered(`/proc/${pid}/task`)
+const setAllThreads = async (pid: number, tids: readonly number[], cpus: string): Promise<boolean> => {
   try {
     await run('taskset', ['-apc', cpus, String(pid)])
     return true
   } catch (error) {
     const now = new Set(listNumbered(`/proc/${pid}/task`))
-    if (before.every(tid => now.has(tid))) throw error
+    if (tids.every(tid => now.has(tid))) throw error
     return false
   }
 }
